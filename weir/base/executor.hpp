@@ -1,0 +1,50 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <weir/base/unique_function.hpp>
+
+namespace weir {
+
+/// A few threads that take tasks from one bounded queue, in order.
+/// Threads: any. Destruction runs what is queued, then joins; it must not happen on its own thread.
+class Executor {
+ public:
+  struct Options {
+    /// At least 1. Default 2.
+    std::size_t threads = 2;
+    /// Tasks that may wait. Default 65,536.
+    std::size_t queue_max = 65'536;
+    /// Shown by tools such as top; at most 15 characters.
+    const char* name = "weir";
+  };
+
+  explicit Executor(Options options);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  /// False when the queue is full (then the task is not taken).
+  [[nodiscard]] bool post(UniqueFunction<void()> task);
+  /// Takes the task even past queue_max: for completions, whose number is bounded elsewhere.
+  void post_always(UniqueFunction<void()> task);
+
+  std::size_t queue_depth() const;
+
+ private:
+  void run(const char* name);
+
+  const std::size_t queue_max_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<UniqueFunction<void()>> tasks_;
+  bool stopping_ = false;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace weir

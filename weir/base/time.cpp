@@ -1,0 +1,122 @@
+#include <weir/base/time.hpp>
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace weir {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  Timestamp now() const override {
+    return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  }
+  Instant instant() const override { return std::chrono::steady_clock::now(); }
+};
+
+/// Takes fixed-width numbers and separators off the front of a text.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view rest) : rest_(rest) {}
+
+  bool number(int digits, int min, int max, int& out) {
+    if (rest_.size() < static_cast<std::size_t>(digits)) return false;
+    const auto part = rest_.substr(0, static_cast<std::size_t>(digits));
+    for (const char c : part) {
+      if (c < '0' || c > '9') return false;
+    }
+    std::from_chars(part.data(), part.data() + part.size(), out);
+    rest_.remove_prefix(part.size());
+    return out >= min && out <= max;
+  }
+
+  bool one_of(std::string_view accepted, char& out) {
+    if (rest_.empty() || accepted.find(rest_.front()) == std::string_view::npos) return false;
+    out = rest_.front();
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  /// ".276000" as microseconds; nothing there is 0.
+  bool fraction(int& microseconds) {
+    microseconds = 0;
+    char dot = 0;
+    if (!one_of(".,", dot)) return true;
+    int digits = 0;
+    while (!rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9') {
+      if (digits < 6) microseconds = microseconds * 10 + (rest_.front() - '0');
+      ++digits;
+      rest_.remove_prefix(1);
+    }
+    for (int i = digits; i < 6; ++i) microseconds *= 10;
+    return digits > 0;
+  }
+
+  bool empty() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+Error malformed(std::string_view text) {
+  return invalid_field("time", fmt::format("'{}' is not a time such as 2011-10-11T13:45:40.276Z",
+                                           text.substr(0, 64)));
+}
+
+}  // namespace
+
+const Clock& system_clock() {
+  static const SystemClock clock;
+  return clock;
+}
+
+std::string format_timestamp(Timestamp time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  const auto micros = clock.subseconds().count();
+  auto text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                          static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                          clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  if (micros % 1000 != 0) {
+    text += fmt::format(".{:06}", micros);
+  } else if (micros != 0) {
+    text += fmt::format(".{:03}", micros / 1000);
+  }
+  return text + "Z";
+}
+
+Result<Timestamp> parse_timestamp(std::string_view text) {
+  Scanner scan(text);
+  char c = 0;
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micros = 0;
+  const bool read = scan.number(4, 1, 9999, year) && scan.one_of("-", c) &&
+                    scan.number(2, 1, 12, month) && scan.one_of("-", c) &&
+                    scan.number(2, 1, 31, day) && scan.one_of("Tt ", c) &&
+                    scan.number(2, 0, 23, hour) && scan.one_of(":", c) &&
+                    scan.number(2, 0, 59, minute) && scan.one_of(":", c) &&
+                    scan.number(2, 0, 60, second) && scan.fraction(micros);
+  if (!read) return malformed(text);
+
+  std::chrono::minutes offset{0};
+  if (!scan.one_of("Zz", c)) {
+    int hours = 0, minutes = 0;
+    char sign = 0;
+    if (!scan.one_of("+-", sign) || !scan.number(2, 0, 23, hours) || !scan.one_of(":", c) ||
+        !scan.number(2, 0, 59, minutes)) {
+      return malformed(text);
+    }
+    offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
+    if (sign == '-') offset = -offset;
+  }
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!scan.empty() || !date.ok()) return malformed(text);
+  return Timestamp(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
+         std::chrono::minutes(minute) + std::chrono::seconds(second) +
+         std::chrono::microseconds(micros) - offset;
+}
+
+}  // namespace weir

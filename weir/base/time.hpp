@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <weir/base/result.hpp>
+
+namespace weir {
+
+/// A moment of the wall clock (UTC) in whole microseconds, which every engine keeps exactly.
+using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
+
+/// A moment of the clock that never jumps. For deadlines and durations.
+using Instant = std::chrono::steady_clock::time_point;
+
+/// Where the time comes from: an argument, so that tests can say what it is.
+/// Threads: any.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Timestamp now() const = 0;
+  virtual Instant instant() const = 0;
+};
+
+/// The machine's clocks.
+const Clock& system_clock();
+
+/// RFC 3339 in UTC: "2011-10-11T11:45:40.276Z". As many digits of a second as are needed: 0, 3 or 6.
+std::string format_timestamp(Timestamp time);
+
+/// Reads RFC 3339, with "T" or a space between date and time, and any offset ("Z", "+02:00").
+/// More than six digits of a second are cut. Years 0001 to 9999.
+/// Errors: invalid_argument with what is wrong, without a field's name.
+Result<Timestamp> parse_timestamp(std::string_view text);
+
+}  // namespace weir

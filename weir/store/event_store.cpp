@@ -1,0 +1,78 @@
+#include <weir/store/event_store.hpp>
+
+#include <condition_variable>
+#include <mutex>
+
+namespace weir {
+namespace {
+
+/// Set from a thread of the store's or by a stop token, waited for by one caller.
+struct Wake {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool woken = false;
+
+  void set() {
+    {
+      const std::lock_guard lock(mutex);
+      woken = true;
+    }
+    changed.notify_one();
+  }
+};
+
+}  // namespace
+
+Result<SubscriptionStep> Subscription::next(std::optional<std::chrono::milliseconds> heartbeat) {
+  // Shared with the store, which may call it after we are gone.
+  const auto wake = std::make_shared<Wake>();
+  while (true) {
+    WEIR_TRY_ASSIGN(step, poll([wake] { wake->set(); }));
+    if (step) return std::move(*step);
+    std::unique_lock lock(wake->mutex);
+    const auto woken = [&] { return wake->woken; };
+    if (!heartbeat) {
+      wake->changed.wait(lock, woken);
+    } else if (!wake->changed.wait_for(lock, *heartbeat, woken)) {
+      return SubscriptionStep{.head = cursor(), .cursor = cursor(), .caught_up = true};
+    }
+    wake->woken = false;
+  }
+}
+
+Result<std::optional<ReadStep>> ReadStream::next() {
+  if (end_) return std::optional<ReadStep>();
+  auto read = reader_.read_step(request_);
+  if (!read) {
+    end_ = true;
+    return read.error();
+  }
+  auto& step = *read;
+  if (!head_) {
+    head_ = step.head;
+    if (!request_.until || *request_.until > *head_) request_.until = head_;
+  }
+  step.head = *head_;
+  if (request_.limit) *request_.limit -= step.batch.size();
+  if (request_.direction == Direction::forwards) {
+    request_.after = step.cursor;
+  } else {
+    request_.until = step.cursor.previous();
+  }
+  end_ = step.end;
+  return std::optional<ReadStep>(std::move(step));
+}
+
+Result<Known> ReadStream::collect() {
+  Known known;
+  known.query = request_.query;
+  while (true) {
+    WEIR_TRY_ASSIGN(step, next());
+    if (!step) break;
+    known.head = step->head;
+    for (const auto& event : step->batch) known.events.push_back(event.copy());
+  }
+  return known;
+}
+
+}  // namespace weir

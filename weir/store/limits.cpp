@@ -1,0 +1,196 @@
+#include <weir/store/limits.hpp>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include <weir/base/json.hpp>
+#include <weir/store/requests.hpp>
+
+namespace weir {
+namespace {
+
+Result<void> check_text(std::string_view text, std::size_t min, std::size_t max,
+                        std::string_view field) {
+  if (text.size() > max) return past_limit(field, text.size(), max, "bytes");
+  if (text.size() < min) return invalid_field(field, "must not be empty");
+  if (!is_utf8(text)) return invalid_field(field, "is not valid UTF-8");
+  return {};
+}
+
+Result<void> check_count(std::size_t is, std::size_t max, std::string_view field,
+                         std::string_view unit) {
+  if (is > max) return past_limit(field, is, max, unit);
+  return {};
+}
+
+template <class... Args>
+std::string name(fmt::format_string<Args...> format, Args&&... args) {
+  return fmt::format(format, std::forward<Args>(args)...);
+}
+
+Result<void> check_metadata(const Event& event, const Limits& limits, std::string_view field) {
+  WEIR_TRY(check_count(event.metadata.size(), limits.metadata_entries_max,
+                       name("{}.metadata", field), "entries"));
+  std::unordered_set<std::string_view> keys;
+  for (const auto& [key, value] : event.metadata) {
+    const auto entry = name("{}.metadata[{}]", field, key.substr(0, 64));
+    WEIR_TRY(check_text(key, 0, limits.metadata_bytes_max, entry));
+    WEIR_TRY(check_text(value, 0, limits.metadata_bytes_max, entry));
+    if (!keys.insert(key).second) return invalid_field(entry, "the key stands there twice");
+  }
+  return {};
+}
+
+/// The whole event is checked twice at most: names are built only when something is wrong.
+Result<void> check_quickly(const Event& event, const Limits& limits) {
+  static const Error wrong = internal_bug("an event is wrong");
+  const auto text_ok = [](std::string_view text, std::size_t min, std::size_t max) {
+    return text.size() >= min && text.size() <= max && is_utf8(text);
+  };
+  if (!text_ok(event.type, limits.type_bytes_min, limits.type_bytes_max)) return wrong;
+  if (event.tags.size() > limits.tags_max) return wrong;
+  for (const auto& tag : event.tags) {
+    if (!text_ok(tag, limits.tag_bytes_min, limits.tag_bytes_max)) return wrong;
+  }
+  if (event.data.size() > limits.data_bytes_max) return wrong;
+  if (!event.metadata.empty()) return wrong;
+  if (!text_ok(event.content_type, 0, limits.content_type_bytes_max)) return wrong;
+  if (is_json(event.content_type) && !check_json(event.data)) return wrong;
+  return {};
+}
+
+}  // namespace
+
+const Limits& umadb_limits() {
+  static const Limits limits = [] {
+    Limits l;
+    l.type_bytes_min = 0;
+    l.type_bytes_max = 65'535;
+    l.tag_bytes_min = 0;
+    l.tag_bytes_max = 65'535;
+    l.tags_max = 65'535;
+    l.data_bytes_max = 64 << 20;
+    l.metadata_entries_max = 65'535;
+    l.metadata_bytes_max = 65'535;
+    l.events_min = 0;
+    l.events_max = 1'000'000;
+    l.append_bytes_max = 64 << 20;
+    l.query_items_max = 65'535;
+    l.query_terms_max = 65'535;
+    return l;
+  }();
+  return limits;
+}
+
+std::size_t size_of(const Event& event) {
+  std::size_t bytes = 64 + event.type.size() + event.data.size() + event.content_type.size();
+  for (const auto& tag : event.tags) bytes += tag.size() + 2;
+  for (const auto& [key, value] : event.metadata) bytes += key.size() + value.size() + 4;
+  return bytes;
+}
+
+Result<void> check(const Event& event, const Limits& limits, std::string_view field) {
+  WEIR_TRY(check_text(event.type, limits.type_bytes_min, limits.type_bytes_max,
+                      name("{}.type", field)));
+  WEIR_TRY(check_count(event.tags.size(), limits.tags_max, name("{}.tags", field), "tags"));
+  for (std::size_t i = 0; i < event.tags.size(); ++i) {
+    WEIR_TRY(check_text(event.tags[i], limits.tag_bytes_min, limits.tag_bytes_max,
+                        name("{}.tags[{}]", field, i)));
+  }
+  WEIR_TRY(check_count(event.data.size(), limits.data_bytes_max, name("{}.data", field), "bytes"));
+  WEIR_TRY(check_text(event.content_type, 0, limits.content_type_bytes_max,
+                      name("{}.content_type", field)));
+  WEIR_TRY(check_metadata(event, limits, field));
+  if (is_json(event.content_type)) {
+    if (const auto valid = check_json(event.data); !valid) {
+      return invalid_field(name("{}.data", field), valid.error().message.substr(6));
+    }
+  }
+  return {};
+}
+
+Result<void> check(const Query& query, const Limits& limits, std::string_view field) {
+  WEIR_TRY(check_count(query.items.size(), limits.query_items_max, name("{}.items", field),
+                       "items"));
+  for (std::size_t i = 0; i < query.items.size(); ++i) {
+    const auto& item = query.items[i];
+    const auto at = name("{}.items[{}]", field, i);
+    WEIR_TRY(check_count(item.types.size(), limits.query_terms_max, at + ".types", "types"));
+    WEIR_TRY(check_count(item.tags.size(), limits.query_terms_max, at + ".tags", "tags"));
+    WEIR_TRY(check_count(item.where.size(), limits.query_terms_max, at + ".where", "predicates"));
+    for (std::size_t j = 0; j < item.types.size(); ++j) {
+      WEIR_TRY(check_text(item.types[j], limits.type_bytes_min, limits.type_bytes_max,
+                          name("{}.types[{}]", at, j)));
+    }
+    for (std::size_t j = 0; j < item.tags.size(); ++j) {
+      WEIR_TRY(check_text(item.tags[j], limits.tag_bytes_min, limits.tag_bytes_max,
+                          name("{}.tags[{}]", at, j)));
+    }
+    for (std::size_t j = 0; j < item.where.size(); ++j) {
+      WEIR_TRY(check_text(item.where[j].key, 1, limits.predicate_bytes_max,
+                          name("{}.where[{}].key", at, j)));
+      WEIR_TRY(check_text(item.where[j].value, 0, limits.predicate_bytes_max,
+                          name("{}.where[{}].value", at, j)));
+    }
+  }
+  return {};
+}
+
+Result<void> check_log_name(std::string_view log) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const bool fine = !log.empty() && log.size() <= 63 && letter(log.front()) &&
+                    std::all_of(log.begin(), log.end(),
+                                [&](char c) { return letter(c) || c == '-' || c == '_'; });
+  if (fine) return {};
+  return invalid_field("log", fmt::format("'{}' is not a name of 1 to 63 of a-z, 0-9, '-' and '_', "
+                                          "beginning with a letter or a digit",
+                                          log.substr(0, 64)));
+}
+
+Result<void> check_key(std::string_view key, const Limits& limits, std::string_view field) {
+  return check_text(key, 1, limits.key_bytes_max, field);
+}
+
+Result<void> check(const AppendRequest& request, const Limits& limits) {
+  if (request.events.size() < limits.events_min) {
+    return invalid_field("events", "must hold at least one event");
+  }
+  WEIR_TRY(check_count(request.events.size(), limits.events_max, "events", "events"));
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < request.events.size(); ++i) {
+    const auto& event = request.events[i];
+    bytes += size_of(event);
+    if (!check_quickly(event, limits)) {
+      WEIR_TRY(check(event, limits, name("events[{}]", i)));
+    }
+  }
+  WEIR_TRY(check_count(bytes, limits.append_bytes_max, "events", "bytes"));
+  if (request.condition) {
+    WEIR_TRY(check(request.condition->fail_if_events_match, limits,
+                   "condition.fail_if_events_match"));
+  }
+  if (!request.idempotency_key.empty()) {
+    WEIR_TRY(check_key(request.idempotency_key, limits, "idempotency_key"));
+  }
+  if (request.tracking) {
+    WEIR_TRY(check_key(request.tracking->source, limits, "tracking.source"));
+  }
+  return {};
+}
+
+Result<void> check(const ReadRequest& request, const Limits& limits) {
+  WEIR_TRY(check(request.query, limits, "query"));
+  if (request.batch_events_max < 1 || request.batch_events_max > 10'000) {
+    return invalid_field("batch_size", fmt::format("{} is not 1 to 10000",
+                                                   request.batch_events_max));
+  }
+  if (request.occurred.from && request.occurred.until &&
+      *request.occurred.from > *request.occurred.until) {
+    return invalid_field("occurred_from", "is later than occurred_until");
+  }
+  return {};
+}
+
+}  // namespace weir

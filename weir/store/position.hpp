@@ -1,0 +1,30 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+
+namespace weir {
+
+/// Where an event stands in its log: 1, 2, 3 ... without gaps. Zero is before the first event, so
+/// it is what `head` is in an empty log and what `after` is for a read from the start.
+struct Position {
+  std::uint64_t value = 0;
+
+  constexpr Position() = default;
+  constexpr explicit Position(std::uint64_t v) : value(v) {}
+
+  auto operator<=>(const Position&) const = default;
+  constexpr Position next() const { return Position(value + 1); }
+  constexpr Position previous() const { return Position(value == 0 ? 0 : value - 1); }
+};
+
+/// The highest position that every engine can keep.
+inline constexpr Position position_max{static_cast<std::uint64_t>(INT64_MAX)};
+
+}  // namespace weir
+
+template <>
+struct std::hash<weir::Position> {
+  std::size_t operator()(weir::Position p) const noexcept { return std::hash<std::uint64_t>()(p.value); }
+};

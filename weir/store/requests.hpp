@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <weir/base/time.hpp>
+#include <weir/store/event.hpp>
+#include <weir/store/limits.hpp>
+#include <weir/store/query.hpp>
+
+namespace weir {
+
+/// How long a caller waits and how it gives up. Every operation takes one.
+struct CallOptions {
+  /// Past it the call answers deadline_exceeded. Default: none.
+  std::optional<Instant> deadline = std::nullopt;
+  /// Ends the call with `cancelled`. An append whose commit has begun is not undone.
+  std::stop_token stop = {};
+};
+
+/// The append fails with `aborted` if an event past `after` matches the query.
+struct Condition {
+  /// No items: any event matches.
+  Query fail_if_events_match = {};
+  /// Absent: from the start. May lie past the last match, and past the head.
+  std::optional<Position> after = std::nullopt;
+
+  bool operator==(const Condition&) const = default;
+};
+
+struct AppendRequest {
+  std::vector<Event> events;
+  std::optional<Condition> condition = std::nullopt;
+  /// Up to 255 bytes; empty: none. The same key with the same events gives the first answer.
+  std::string idempotency_key = {};
+  std::optional<Tracking> tracking = std::nullopt;
+  CallOptions call = {};
+  /// Instead of the store's own; for protocols with other rules. Must outlive the program.
+  const Limits* limits = nullptr;
+  /// Give events without an id one (version 7). Only the umadb.v1 protocol turns it off.
+  bool make_ids = true;
+};
+
+struct Appended {
+  Position first;
+  Position last;
+  Timestamp recorded_at;
+  /// The answer of an earlier append with the same idempotency key.
+  bool replayed = false;
+
+  bool operator==(const Appended&) const = default;
+};
+
+enum class Direction : std::uint8_t { forwards, backwards };
+
+/// Range of occurred_at, both ends included.
+struct TimeRange {
+  std::optional<Timestamp> from = std::nullopt;
+  std::optional<Timestamp> until = std::nullopt;
+
+  bool operator==(const TimeRange&) const = default;
+};
+
+/// What to read: the events in (after, until] that match, in the direction given.
+struct ReadRequest {
+  Query query = {};
+  Position after = Position();
+  /// Absent: the head of the moment. Past the head: the head.
+  std::optional<Position> until = std::nullopt;
+  Direction direction = Direction::forwards;
+  /// At most so many events. Absent: all. 0: none.
+  std::optional<std::uint64_t> limit = std::nullopt;
+  TimeRange occurred = {};
+  /// At most so many events a batch, 1 to 10,000. Default 1000.
+  std::size_t batch_events_max = 1000;
+  /// A batch ends with the event that reaches it. 1 KiB to 8 MiB. Default 1 MiB.
+  std::size_t batch_bytes_max = 1 << 20;
+  CallOptions call = {};
+};
+
+struct SubscribeRequest {
+  Query query = {};
+  /// Absent: from the start.
+  std::optional<Position> after = std::nullopt;
+  std::size_t batch_events_max = 1000;
+  std::size_t batch_bytes_max = 1 << 20;
+  CallOptions call = {};
+};
+
+struct SnapshotKey {
+  std::string projection;
+  std::string query_hash;
+
+  auto operator<=>(const SnapshotKey&) const = default;
+};
+
+struct Snapshot {
+  SnapshotKey key;
+  Position position;
+  std::string data;
+  Timestamp saved_at;
+
+  bool operator==(const Snapshot&) const = default;
+};
+
+struct LogOptions {
+  /// Top-level payload keys whose string values are indexed for `where`. At most 16.
+  std::vector<std::string> indexed_keys = {};
+
+  bool operator==(const LogOptions&) const = default;
+};
+
+struct LogInfo {
+  std::string name;
+  Position head;
+  LogOptions options;
+  Timestamp created_at;
+};
+
+/// Checks a whole append: events, condition, key, tracking. A duplicate metadata key, tag text
+/// that is not UTF-8 and invalid JSON are errors too.
+Result<void> check(const AppendRequest& request, const Limits& limits);
+Result<void> check(const ReadRequest& request, const Limits& limits);
+
+}  // namespace weir
