@@ -1,6 +1,7 @@
 #include <bit>
 #include <cstring>
 
+#define XXH_STATIC_LINKING_ONLY  // for the size of XXH3_state_t
 #include <xxhash.h>
 
 #include <weir/store/engine/backend.hpp>
@@ -11,7 +12,7 @@ namespace {
 /// Feeds fields to a streaming hash, each with its length, so that no two events feed the same.
 class Hasher {
  public:
-  Hasher() { XXH3_64bits_reset(&state_); }
+  Hasher() = default;
 
   void number(std::uint64_t value) {
     if constexpr (std::endian::native == std::endian::big) value = __builtin_bswap64(value);
@@ -26,12 +27,13 @@ class Hasher {
   }
 
   std::uint64_t digest() {
+    if (!streaming_) return XXH3_64bits(buffer_, used_);
     flush();
     return XXH3_64bits_digest(&state_);
   }
 
  private:
-  // Small fields are gathered: the hash is much faster on long pieces.
+  // Most events fit the buffer, and hashing it in one go is several times faster than a stream.
   void append(const void* data, std::size_t bytes) {
     if (used_ + bytes > sizeof buffer_) {
       flush();
@@ -44,6 +46,8 @@ class Hasher {
     used_ += bytes;
   }
   void flush() {
+    if (!streaming_) XXH3_64bits_reset(&state_);
+    streaming_ = true;
     if (used_ > 0) XXH3_64bits_update(&state_, buffer_, used_);
     used_ = 0;
   }
@@ -51,6 +55,7 @@ class Hasher {
   XXH3_state_t state_;
   char buffer_[1024];
   std::size_t used_ = 0;
+  bool streaming_ = false;
 };
 
 template <class E, class Metadata>
