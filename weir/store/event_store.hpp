@@ -116,6 +116,8 @@ class Subscription {
 
   /// The events past this position have not been delivered.
   virtual Position cursor() const = 0;
+  /// When the subscriber's own deadline ends it.
+  virtual std::optional<Instant> deadline() const = 0;
 };
 
 /// The events of a decision's boundary, and what to append under.
