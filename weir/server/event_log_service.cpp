@@ -71,6 +71,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
       shared->after = *after;
       auto subscription = log->subscribe(std::move(*shared));
       if (!subscription) return stream->fail(subscription.error());
+      stream->end_when(logs_.draining());
       stream->feed(make_subscription_feed(log, std::move(subscription).value(), readers_,
                                           streams_));
     };
@@ -190,6 +191,17 @@ grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
                     return log.delete_snapshot({.projection = request->projection(),
                                                 .query_hash = request->query_hash()},
                                                call);
+                  });
+}
+
+grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
+                                                       const v1::GetTrackingRequest* request,
+                                                       v1::GetTrackingResponse* response) {
+  return blocking(context, request->log(),
+                  [request, response](EventStore& log, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(position, log.tracked(request->source(), call));
+                    if (position) response->set_position(*position);
+                    return {};
                   });
 }
 

@@ -19,8 +19,9 @@ class EventLogService final
                           v1::EventLog::WithCallbackMethod_SaveSnapshot<
                               v1::EventLog::WithCallbackMethod_LoadSnapshot<
                                   v1::EventLog::WithCallbackMethod_DeleteSnapshot<
-                                      v1::EventLog::WithCallbackMethod_Session<
-                                          v1::EventLog::Service>>>>>>>>>>> {
+                                      v1::EventLog::WithCallbackMethod_GetTracking<
+                                          v1::EventLog::WithCallbackMethod_Session<
+                                              v1::EventLog::Service>>>>>>>>>>>> {
  public:
   EventLogService(Logs& logs, Executor& readers, StreamOptions streams)
       : logs_(logs), readers_(readers), streams_(streams) {}
@@ -47,6 +48,8 @@ class EventLogService final
   grpc::ServerUnaryReactor* DeleteSnapshot(Context* context,
                                            const v1::DeleteSnapshotRequest* request,
                                            v1::DeleteSnapshotResponse* response) override;
+  grpc::ServerUnaryReactor* GetTracking(Context* context, const v1::GetTrackingRequest* request,
+                                        v1::GetTrackingResponse* response) override;
   grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* Session(
       Context* context) override;
 

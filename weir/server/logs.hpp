@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <shared_mutex>
+#include <stop_token>
 #include <string>
 
 #include <weir/base/executor.hpp>
@@ -26,10 +27,15 @@ class Logs {
 
   Catalog& catalog() { return *catalog_; }
 
+  /// Fires when the server shuts down: streams without an end of their own end then.
+  std::stop_token draining() const { return draining_.get_token(); }
+  void drain() { draining_.request_stop(); }
+
  private:
   std::shared_ptr<EventStore> open_already(const std::string& name) const;
 
   std::shared_ptr<Catalog> catalog_;
+  std::stop_source draining_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<EventStore>, std::less<>> open_;
   Executor blocking_{{.threads = 2, .queue_max = 4096, .name = "weir-control"}};

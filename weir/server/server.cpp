@@ -76,6 +76,7 @@ std::shared_ptr<grpc::Channel> Server::in_process_channel() {
 void Server::shut_down(std::chrono::milliseconds grace) {
   if (std::exchange(parts_->shut_down, true)) return;
   if (auto* health = parts_->grpc->GetHealthCheckService()) health->SetServingStatus(false);
+  parts_->logs.drain();
   parts_->grpc->Shutdown(std::chrono::system_clock::now() + grace);
   parts_->grpc->Wait();
 }

@@ -8,6 +8,14 @@ SessionStream* SessionStream::start(Logs& logs) {
   auto stream = std::shared_ptr<SessionStream>(new SessionStream(logs));
   stream->self_ = stream;
   stream->StartRead(&stream->in_);
+  stream->on_drain_ = std::make_unique<std::stop_callback<std::function<void()>>>(
+      logs.draining(), [weak = stream->weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        const std::lock_guard lock(self->mutex_);
+        self->draining_ = true;
+        self->finish_if_over();
+      });
   return stream.get();
 }
 
@@ -20,12 +28,16 @@ void SessionStream::OnReadDone(bool ok) {
   }
   for (auto& request : *in_.mutable_requests()) take(request);
   const std::lock_guard lock(mutex_);
-  reading_ = outstanding_.size() < outstanding_max;
+  reading_ = !finished_ && outstanding_.size() < outstanding_max;
   if (reading_) StartRead(&in_);
 }
 
 void SessionStream::take(v1::SessionRequest& request) {
   const auto number = request.number();
+  {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;  // its sender learns that from the stream's end
+  }
   if (request.request_case() == v1::SessionRequest::kCancel) return cancel(request.cancel());
   auto call = begin(request);
   switch (request.request_case()) {
@@ -123,7 +135,7 @@ void SessionStream::answer(std::uint64_t number, Fill fill) {
     fill(response);
     write_waiting();
   }
-  if (!reading_ && !no_more_requests_ && outstanding_.size() < outstanding_max) {
+  if (!reading_ && !no_more_requests_ && !finished_ && outstanding_.size() < outstanding_max) {
     reading_ = true;
     StartRead(&in_);
   }
@@ -151,10 +163,11 @@ void SessionStream::OnWriteDone(bool ok) {
 }
 
 void SessionStream::finish_if_over() {
-  if (finished_ || !no_more_requests_ || writing_ || !outstanding_.empty()) return;
+  const bool over = no_more_requests_ || draining_;
+  if (finished_ || !over || writing_ || !outstanding_.empty()) return;
   if (waiting_.responses_size() > 0) return write_waiting();
   finished_ = true;
-  Finish(grpc::Status::OK);
+  Finish(no_more_requests_ ? grpc::Status::OK : remote::to_status(shutting_down()));
 }
 
 void SessionStream::OnCancel() {

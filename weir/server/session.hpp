@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <weir/v1/log.pb.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -57,6 +58,8 @@ class SessionStream final
   bool no_more_requests_ = false;
   bool broken_ = false;
   bool finished_ = false;
+  bool draining_ = false;
+  std::unique_ptr<std::stop_callback<std::function<void()>>> on_drain_;
 };
 
 }  // namespace weir::server

@@ -212,6 +212,18 @@ void FeedStream::feed(std::unique_ptr<StepFeed> feed) {
   ask();
 }
 
+void FeedStream::end_when(std::stop_token draining) {
+  on_drain_ = std::make_unique<std::stop_callback<std::function<void()>>>(
+      std::move(draining), [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        const std::lock_guard lock(self->mutex_);
+        if (self->ended_) return;
+        self->last_ = remote::to_status(shutting_down());
+        if (!self->writing_) self->end(*self->last_);
+      });
+}
+
 void FeedStream::ask() {
   feed_->next([self = shared_from_this()](Result<std::optional<grpc::ByteBuffer>> message) {
     self->took(std::move(message));
@@ -224,6 +236,7 @@ void FeedStream::took(Result<std::optional<grpc::ByteBuffer>> message) {
     const std::lock_guard lock(mutex_);
     asking_ = false;
     if (ended_) return;
+    if (last_) return;
     if (!message || !*message) {
       last_ = message ? grpc::Status::OK : remote::to_status(message.error());
       if (!writing_) end(*last_);

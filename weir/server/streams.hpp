@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <weir/v1/log.pb.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,6 +39,8 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   std::stop_token stop_token() const { return stop_.get_token(); }
   /// Begins to stream.
   void feed(std::unique_ptr<StepFeed> feed);
+  /// Ends the stream, after what is being written, when the server drains.
+  void end_when(std::stop_token draining);
   /// Ends the stream before it began.
   void fail(const Error& error);
 
@@ -59,6 +62,7 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   bool writing_ = false;
   bool asking_ = false;
   bool ended_ = false;
+  std::unique_ptr<std::stop_callback<std::function<void()>>> on_drain_;
 };
 
 std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRequest request);
