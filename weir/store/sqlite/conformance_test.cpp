@@ -1,43 +1,21 @@
 #include <weir/store/conformance/conformance.hpp>
-
-#include <filesystem>
-
 #include <weir/store/sqlite/store.hpp>
+
+#include "tests/support/owning_catalog.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace weir::sqlite {
 namespace {
 
-/// A store in a folder of its own, which goes with it.
-class TemporaryStore final : public Catalog {
- public:
-  TemporaryStore(std::filesystem::path folder, std::shared_ptr<Store> store)
-      : folder_(std::move(folder)), store_(std::move(store)) {}
-  ~TemporaryStore() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  Result<std::vector<LogInfo>> list(CallOptions call) override { return store_->list(call); }
-  Result<LogInfo> create(const std::string& name, const LogOptions& options,
-                         CallOptions call) override {
-    return store_->create(name, options, call);
-  }
-  Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions call) override {
-    return store_->open(name, call);
-  }
-
- private:
-  std::filesystem::path folder_;
-  std::shared_ptr<Store> store_;
-};
+using testing_support::OwningCatalog;
+using testing_support::TemporaryFolder;
 
 std::shared_ptr<Catalog> fresh(std::size_t segment_events) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "weir-XXXXXX").string();
-  const std::filesystem::path folder = mkdtemp(pattern.data());
-  auto store = Store::open({.path = (folder / "log.db").string(), .segment_events = segment_events},
+  auto folder = std::make_unique<TemporaryFolder>();
+  auto store = Store::open({.path = folder->file("log.db"), .segment_events = segment_events},
                            std::make_shared<engine::Threads>());
   EXPECT_TRUE(store) << to_string(store.error());
-  return std::make_shared<TemporaryStore>(folder, *store);
+  return std::make_shared<OwningCatalog<TemporaryFolder>>(std::move(folder), *store);
 }
 
 const conformance::Implementation in_tail{"in_tail", [] { return fresh(16'384); }};
