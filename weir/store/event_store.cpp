@@ -1,5 +1,6 @@
 #include <weir/store/event_store.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -21,6 +22,13 @@ struct Wake {
   }
 };
 
+std::optional<Instant> earlier(std::optional<Instant> deadline,
+                               std::optional<std::chrono::milliseconds> heartbeat) {
+  if (!heartbeat) return deadline;
+  const auto beat = system_clock().instant() + *heartbeat;
+  return deadline ? std::min(*deadline, beat) : beat;
+}
+
 }  // namespace
 
 Result<SubscriptionStep> Subscription::next(std::optional<std::chrono::milliseconds> heartbeat) {
@@ -29,11 +37,13 @@ Result<SubscriptionStep> Subscription::next(std::optional<std::chrono::milliseco
   while (true) {
     WEIR_TRY_ASSIGN(step, poll([wake] { wake->set(); }));
     if (step) return std::move(*step);
+    const auto until = earlier(deadline(), heartbeat);
     std::unique_lock lock(wake->mutex);
     const auto woken = [&] { return wake->woken; };
-    if (!heartbeat) {
+    if (!until) {
       wake->changed.wait(lock, woken);
-    } else if (!wake->changed.wait_for(lock, *heartbeat, woken)) {
+    } else if (!wake->changed.wait_until(lock, *until, woken)) {
+      if (deadline() && *deadline() <= *until) return deadline_passed();
       return SubscriptionStep{.head = cursor(), .cursor = cursor(), .caught_up = true};
     }
     wake->woken = false;

@@ -116,6 +116,8 @@ class Subscription {
 
   /// The events past this position have not been delivered.
   virtual Position cursor() const = 0;
+  /// When the subscriber's own deadline ends it.
+  virtual std::optional<Instant> deadline() const = 0;
 };
 
 /// The events of a decision's boundary, and what to append under.
@@ -158,7 +160,7 @@ class Catalog {
   /// Errors: already_exists when it is there with other options; the same options are fine.
   virtual Result<LogInfo> create(const std::string& name, const LogOptions& options,
                                  CallOptions call = {}) = 0;
-  /// The same object for the same name, as long as somebody holds it.
+  /// The same object for the same name. It may outlive the catalog.
   /// Errors: not_found.
   virtual Result<std::shared_ptr<EventStore>> open(const std::string& name,
                                                    CallOptions call = {}) = 0;

@@ -1,0 +1,386 @@
+#include <weir/store/engine/committer.hpp>
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <weir/base/assert.hpp>
+
+namespace weir::engine {
+namespace {
+
+constexpr std::chrono::milliseconds overload_delay{50};
+
+Error conflict(Position position) {
+  return condition_failed(position.value,
+                          fmt::format("event {} was appended after the position given",
+                                      position.value));
+}
+
+Result<void> still_wanted(const CallOptions& call, Instant now) {
+  if (call.stop.stop_requested()) return cancelled();
+  if (call.deadline && *call.deadline <= now) return deadline_passed();
+  return {};
+}
+
+template <class Record>
+const Record* find_key(const std::vector<Record>& records, std::string_view key) {
+  const auto found = std::find_if(records.begin(), records.end(),
+                                  [&](const Record& record) { return record.key == key; });
+  return found == records.end() ? nullptr : &*found;
+}
+
+const Tracking* find_source(const std::vector<Tracking>& sources, std::string_view source) {
+  const auto found = std::find_if(sources.begin(), sources.end(),
+                                  [&](const Tracking& t) { return t.source == source; });
+  return found == sources.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+/// What the appends accepted so far will write.
+struct Committer::Accepted {
+  explicit Accepted(Position at) : begin(at), head(at), segment(at) {}
+
+  Position begin;
+  Position head;
+  Timestamp recorded_at;
+  std::vector<NewEvent> events;
+  std::vector<KeyRecord> keys;
+  std::vector<Tracking> sources;
+  /// Indexes the events for the conditions of later appends; only kept when there are such.
+  Segment segment;
+  bool indexing = false;
+  std::size_t appends = 0;
+};
+
+Committer::Committer(Backend& backend, Tail& tail, const TermHasher& hasher, const Clock& clock,
+                     Executor& completions, CommitterOptions options,
+                     std::function<void(Position)> advanced)
+    : backend_(backend),
+      tail_(tail),
+      hasher_(hasher),
+      clock_(clock),
+      completions_(completions),
+      options_(options),
+      advanced_(std::move(advanced)),
+      thread_([this] { run(); }) {}
+
+Committer::~Committer() { shut_down(); }
+
+void Committer::shut_down() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  wake_.notify_all();
+  idle_.wait(lock, [this] { return queue_.empty() && !busy_; });
+}
+
+std::size_t Committer::queue_depth() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
+Result<void> Committer::admit(const PendingAppend& pending) {
+  if (stopping_) return shutting_down();
+  if (queue_.size() >= options_.queue_max) {
+    return overloaded(fmt::format("{} appends wait, the limit is {}", queue_.size(),
+                                  options_.queue_max),
+                      overload_delay);
+  }
+  if (queue_bytes_ + pending.bytes > options_.queue_bytes_max) {
+    return overloaded(fmt::format("{} bytes of appends wait, the limit is {}", queue_bytes_,
+                                  options_.queue_bytes_max),
+                      overload_delay);
+  }
+  return {};
+}
+
+Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
+  std::unique_lock lock(mutex_);
+  WEIR_TRY(admit(*pending));
+  if (!busy_ && queue_.empty()) {
+    // Nobody else is committing: no hand-over to the writing thread.
+    busy_ = true;
+    lock.unlock();
+    commit({pending.get()});
+    lock.lock();
+    busy_ = false;
+    const bool more = !queue_.empty();
+    const bool stopping = stopping_;
+    lock.unlock();
+    if (more) wake_.notify_one();
+    if (stopping) idle_.notify_all();
+    return std::move(pending->outcome);
+  }
+  queue_.push_back(pending.get());
+  queue_bytes_ += pending->bytes;
+  const bool wake = !busy_;
+  lock.unlock();
+  if (wake) wake_.notify_one();
+  pending->finished.wait(0, std::memory_order_acquire);
+  return std::move(pending->outcome);
+}
+
+void Committer::append_later(std::unique_ptr<PendingAppend> pending) {
+  std::unique_lock lock(mutex_);
+  if (auto admitted = admit(*pending); !admitted) {
+    lock.unlock();
+    pending->done(admitted.error());
+    return;
+  }
+  queue_bytes_ += pending->bytes;
+  queue_.push_back(pending.release());  // answer() takes it back
+  const bool wake = !busy_;
+  lock.unlock();
+  if (wake) wake_.notify_one();
+}
+
+void Committer::run() {
+  pthread_setname_np(pthread_self(), "weir-writer");
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty()); });
+    if (queue_.empty()) return;
+    const auto group = take_group();
+    busy_ = true;
+    lock.unlock();
+    commit(group);
+    answer(group);
+    lock.lock();
+    busy_ = false;
+    if (stopping_) idle_.notify_all();
+  }
+}
+
+Committer::Batch Committer::take_group() {
+  Batch group;
+  std::size_t events = 0, bytes = 0;
+  while (!queue_.empty() && events < options_.group_events_max &&
+         bytes < options_.group_bytes_max) {
+    auto* pending = queue_.front();
+    queue_.pop_front();
+    queue_bytes_ -= pending->bytes;
+    events += pending->request.events.size() + 1;
+    bytes += pending->bytes;
+    group.push_back(pending);
+  }
+  return group;
+}
+
+void Committer::answer(const Batch& group) {
+  std::vector<std::unique_ptr<PendingAppend>> later;
+  for (auto* pending : group) {
+    if (pending->done) {
+      later.emplace_back(pending);
+    } else {
+      // The caller may destroy it as soon as it sees this.
+      pending->finished.store(1, std::memory_order_release);
+      pending->finished.notify_one();
+    }
+  }
+  if (later.empty()) return;
+  completions_.post_always([later = std::move(later)] {
+    for (const auto& pending : later) pending->done(std::move(pending->outcome));
+  });
+}
+
+Result<Begun> Committer::begin(const Batch& group) {
+  if (!writer_) {
+    WEIR_TRY_ASSIGN(writer, backend_.open_writer());
+    writer_ = std::move(writer);
+  }
+  std::vector<std::string_view> keys, sources;
+  for (const auto* pending : group) {
+    if (!pending->request.idempotency_key.empty()) keys.push_back(pending->request.idempotency_key);
+    if (pending->request.tracking) sources.push_back(pending->request.tracking->source);
+  }
+  return writer_->begin({.known = tail_.head(),
+                         .missed_max = 32'768,
+                         .keys = keys,
+                         .sources = sources});
+}
+
+void Committer::learn(const Begun& begun) {
+  if (begun.head == tail_.head()) return;
+  const Position missed_begin =
+      begun.missed.empty() ? begun.head : begun.missed.first().previous();
+  // Too much happened elsewhere, or the log was replaced by an older copy: begin afresh.
+  if (missed_begin > tail_.head() || begun.head < tail_.head()) tail_.reset(missed_begin);
+  std::vector<std::uint32_t> counts;
+  std::vector<Term> terms;
+  for (const auto& event : begun.missed) {
+    const auto old_size = terms.size();
+    add_terms(hasher_, event.type(), event.tags(),
+              is_json(event.content_type()) ? event.data() : std::string_view(), terms);
+    counts.push_back(static_cast<std::uint32_t>(terms.size() - old_size));
+  }
+  tail_.append(missed_begin.next(), counts, terms);
+  advanced_(begun.head);
+}
+
+void Committer::commit(const Batch& group) {
+  const auto begun = begin(group);
+  if (!begun) {
+    for (auto* pending : group) pending->outcome = begun.error();
+    return;
+  }
+  learn(*begun);
+  Accepted accepted(begun->head);
+  accepted.recorded_at = std::max(begun->recorded_at, clock_.now());
+  accepted.indexing = group.size() > 1;
+  for (auto* pending : group) {
+    if (const auto judged = judge(*pending, accepted, *begun); !judged) {
+      pending->outcome = judged.error();
+    }
+  }
+  if (accepted.appends == 0) {
+    writer_->rollback();
+    return;
+  }
+  const auto written = write(group, accepted, *begun);
+  for (auto* pending : group) {
+    // Answers that were refused, or replayed from before, do not depend on this commit.
+    if (!pending->outcome.ok() || pending->outcome->replayed) continue;
+    if (!written) {
+      pending->outcome = written.error();
+    } else {
+      pending->outcome->replayed = pending->repeats;
+    }
+  }
+}
+
+Result<void> Committer::judge(PendingAppend& pending, Accepted& accepted, const Begun& begun) {
+  WEIR_TRY(still_wanted(pending.request.call, clock_.instant()));
+  if (!pending.request.idempotency_key.empty()) {
+    WEIR_TRY_ASSIGN(replayed, replay(pending, accepted, begun));
+    if (replayed) return {};
+  }
+  WEIR_TRY(judge_condition(pending, accepted));
+  WEIR_TRY(judge_tracking(pending, accepted, begun));
+  accept(pending, accepted);
+  return {};
+}
+
+Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
+                               const Begun& begun) {
+  const auto& key = pending.request.idempotency_key;
+  const auto* before = find_key(begun.keys, key);
+  if (before != nullptr && before->answer.recorded_at < accepted.recorded_at - options_.keys_kept) {
+    before = nullptr;  // forgotten, though still there
+  }
+  const auto* record = before != nullptr ? before : find_key(accepted.keys, key);
+  if (record == nullptr) return false;
+  if (record->fingerprint != pending.fingerprint) {
+    return Error{.code = Code::already_exists,
+                 .reason = Reason::idempotency_key_reused,
+                 .message = fmt::format("idempotency_key: '{}' was used for other events at "
+                                        "positions {} to {}",
+                                        key, record->answer.first.value,
+                                        record->answer.last.value),
+                 .details = {{"field", "idempotency_key"}}};
+  }
+  auto answer = record->answer;
+  // One in this very group is not on disk yet; then it stands or falls with the commit.
+  answer.replayed = before != nullptr;
+  pending.repeats = before == nullptr;
+  pending.outcome = answer;
+  return true;
+}
+
+Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& accepted) {
+  if (!pending.request.condition) return {};
+  const auto after = std::max(pending.judged, pending.request.condition->after.value_or(Position()));
+  if (after < tail_.begin() || tail_.may_match(pending.condition, after)) {
+    // By its terms there may be a match: the store itself has the last word.
+    ReadRequest look{.query = pending.condition.query,
+                     .after = after,
+                     .until = accepted.begin,
+                     .limit = 1,
+                     .batch_events_max = 1,
+                     .call = pending.request.call};
+    while (look.after < accepted.begin) {
+      WEIR_TRY_ASSIGN(step, backend_.read_step(look));
+      if (!step.batch.empty()) return conflict(step.batch.first());
+      if (step.end) break;
+      look.after = step.cursor;
+    }
+  }
+  if (!accepted.indexing || !accepted.segment.may_match(pending.condition, after)) return {};
+  for (const auto& event : accepted.events) {
+    if (event.position <= after) continue;
+    if (matches(pending.condition.query, EventSubject(*event.event).subject())) {
+      return conflict(event.position);
+    }
+  }
+  return {};
+}
+
+Result<void> Committer::judge_tracking(const PendingAppend& pending, const Accepted& accepted,
+                                       const Begun& begun) {
+  if (!pending.request.tracking) return {};
+  const auto& wanted = *pending.request.tracking;
+  const auto* recorded = find_source(accepted.sources, wanted.source);
+  if (recorded == nullptr) recorded = find_source(begun.sources, wanted.source);
+  if (recorded == nullptr || recorded->position < wanted.position) return {};
+  return Error{.code = Code::failed_precondition,
+               .reason = Reason::tracking_not_increasing,
+               .message = fmt::format("tracking.position: {} is not past {}, which is recorded for "
+                                      "source '{}'",
+                                      wanted.position, recorded->position, wanted.source),
+               .details = {{"field", "tracking.position"},
+                           {"recorded", std::to_string(recorded->position)}}};
+}
+
+void Committer::accept(PendingAppend& pending, Accepted& accepted) {
+  auto& request = pending.request;
+  const auto first = accepted.head.next();
+  const Term* terms = pending.terms.data();
+  for (std::size_t i = 0; i < request.events.size(); ++i) {
+    accepted.head = accepted.head.next();
+    const auto& event = request.events[i];
+    const auto* tracking = request.tracking ? &*request.tracking : nullptr;
+    const auto occurred_at = event.occurred_at.value_or(accepted.recorded_at);
+    accepted.events.push_back(
+        {.event = &event,
+         .position = accepted.head,
+         .occurred_at = occurred_at,
+         .tracking = tracking,
+         .checksum = checksum_of(event, accepted.head, occurred_at, tracking)});
+    if (accepted.indexing) accepted.segment.add(accepted.head, {terms, pending.term_counts[i]});
+    terms += pending.term_counts[i];
+  }
+  if (request.tracking) {
+    std::erase_if(accepted.sources,
+                  [&](const Tracking& t) { return t.source == request.tracking->source; });
+    accepted.sources.push_back(*request.tracking);
+  }
+  // An append of nothing (umadb.v1 allows it) has no first position of its own.
+  const Appended answer{.first = std::min(first, accepted.head),
+                        .last = accepted.head,
+                        .recorded_at = accepted.recorded_at,
+                        .replayed = false};
+  if (!request.idempotency_key.empty()) {
+    accepted.keys.push_back({request.idempotency_key, pending.fingerprint, answer});
+  }
+  pending.outcome = answer;
+  ++accepted.appends;
+}
+
+Result<void> Committer::write(const Batch& group, Accepted& accepted, const Begun& begun) {
+  WEIR_TRY(writer_->commit({.events = accepted.events,
+                            .keys = accepted.keys,
+                            .sources = accepted.sources,
+                            .recorded_at = accepted.recorded_at,
+                            .keys_expire_before = accepted.recorded_at - options_.keys_kept}));
+  for (const auto* pending : group) {
+    const bool wrote = pending->outcome.ok() && !pending->outcome->replayed && !pending->repeats;
+    if (wrote) tail_.append(pending->outcome->first, pending->term_counts, pending->terms);
+  }
+  WEIR_ASSERT(tail_.head() >= accepted.head);
+  if (accepted.head > begun.head) advanced_(accepted.head);
+  return {};
+}
+
+}  // namespace weir::engine

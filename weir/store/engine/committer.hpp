@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <weir/base/executor.hpp>
+#include <weir/store/engine/backend.hpp>
+#include <weir/store/engine/tail.hpp>
+
+namespace weir::engine {
+
+struct CommitterOptions {
+  /// Appends that may wait; past it the answer is resource_exhausted. Default 16,384.
+  std::size_t queue_max = 16'384;
+  /// Bytes of events that may wait. Default 256 MiB.
+  std::size_t queue_bytes_max = 256 << 20;
+  /// Events and bytes after which a group takes no further append. Default 2048 and 8 MiB.
+  std::size_t group_events_max = 2048;
+  std::size_t group_bytes_max = 8 << 20;
+  /// How long an idempotency key is remembered. Default 24 h.
+  std::chrono::hours keys_kept = std::chrono::hours(24);
+};
+
+/// What a group of appends is made of: the request with all that can be worked out beforehand, on
+/// the caller's thread.
+struct PendingAppend {
+  AppendRequest request;
+  CompiledQuery condition;
+  /// Events up to here have been found not to match the condition.
+  Position judged;
+  Fingerprint fingerprint;
+  std::vector<std::uint32_t> term_counts;
+  std::vector<Term> terms;
+  std::size_t bytes = 0;
+  Done<Appended> done;
+  /// An earlier append of the same group has this one's idempotency key.
+  bool repeats = false;
+  Result<Appended> outcome = internal_bug("the append was never judged");
+  /// Set once `outcome` holds the answer; a blocked caller waits for it.
+  std::atomic<int> finished = 0;
+};
+
+/// Commits appends in groups: whoever waits while one commit is under way goes into the next.
+/// Conditions of a group see the events of those before them in it.
+/// Threads: any for append; destruction waits for what was accepted.
+class Committer {
+ public:
+  /// Asks for the parts it works with; all must outlive it. `advanced` is told each new head, on
+  /// the writing thread.
+  Committer(Backend& backend, Tail& tail, const TermHasher& hasher, const Clock& clock,
+            Executor& completions, CommitterOptions options,
+            std::function<void(Position)> advanced);
+  ~Committer();
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  /// Commits on the caller's thread when nobody else is at it, and waits otherwise.
+  Result<Appended> append(std::unique_ptr<PendingAppend> pending);
+  /// Answers through pending->done on the completions executor.
+  void append_later(std::unique_ptr<PendingAppend> pending);
+
+  /// Refuses further appends with shutting_down, and waits for those accepted.
+  void shut_down();
+
+  std::size_t queue_depth() const;
+
+ private:
+  using Batch = std::vector<PendingAppend*>;
+  struct Accepted;
+
+  Result<void> admit(const PendingAppend& pending);
+  void run();
+  Batch take_group();
+  void commit(const Batch& group);
+  Result<Begun> begin(const Batch& group);
+  void learn(const Begun& begun);
+  Result<void> judge(PendingAppend& pending, Accepted& accepted, const Begun& begun);
+  Result<void> judge_condition(PendingAppend& pending, const Accepted& accepted);
+  Result<bool> replay(PendingAppend& pending, const Accepted& accepted, const Begun& begun);
+  Result<void> judge_tracking(const PendingAppend& pending, const Accepted& accepted,
+                              const Begun& begun);
+  void accept(PendingAppend& pending, Accepted& accepted);
+  Result<void> write(const Batch& group, Accepted& accepted, const Begun& begun);
+  void answer(const Batch& group);
+
+  Backend& backend_;
+  Tail& tail_;
+  const TermHasher& hasher_;
+  const Clock& clock_;
+  Executor& completions_;
+  const CommitterOptions options_;
+  std::function<void(Position)> advanced_;
+
+  // Only whoever set busy_ uses the writer.
+  std::unique_ptr<Writer> writer_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<PendingAppend*> queue_;
+  std::size_t queue_bytes_ = 0;
+  bool busy_ = false;
+  bool stopping_ = false;
+  std::condition_variable idle_;
+  std::jthread thread_;
+};
+
+}  // namespace weir::engine

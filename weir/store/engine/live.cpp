@@ -1,0 +1,261 @@
+#include <weir/store/engine/live.hpp>
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <optional>
+#include <stop_token>
+
+namespace weir::engine {
+
+/// (cursor, end of what is known] again and again: from the ring when the cursor is in it, else
+/// from the store.
+class Live::LiveSubscription final : public Subscription {
+ public:
+  LiveSubscription(Live& live, SubscribeRequest request, std::shared_ptr<void> keep_alive)
+      : keep_alive_(std::move(keep_alive)),
+        live_(live),
+        request_(std::move(request)),
+        cursor_(request_.after.value_or(Position())),
+        id_(live.enter()),
+        on_stop_(request_.call.stop, [this] { live_.wake_one(id_); }) {}
+
+  ~LiveSubscription() override { live_.leave(id_); }
+
+  Position cursor() const override { return cursor_; }
+  std::optional<Instant> deadline() const override { return request_.call.deadline; }
+
+  Result<std::optional<SubscriptionStep>> poll(std::function<void()> wake) override {
+    while (true) {
+      if (request_.call.stop.stop_requested()) return cancelled();
+      const auto recent = live_.recent(cursor_);
+      if (!recent.in_ring) return read_from_store();
+      if (recent.end > cursor_) return take(recent);
+      if (live_.wait_past(cursor_, id_, wake)) break;
+      if (live_.stopped()) return shutting_down();
+    }
+    // Fired between the check and the registration: nobody would wake us.
+    if (request_.call.stop.stop_requested()) return cancelled();
+    return std::optional<SubscriptionStep>();
+  }
+
+ private:
+  Result<std::optional<SubscriptionStep>> read_from_store() {
+    if (live_.stopped()) return shutting_down();
+    WEIR_TRY_ASSIGN(step, live_.backend_.read_step({.query = request_.query,
+                                                    .after = cursor_,
+                                                    .batch_events_max = request_.batch_events_max,
+                                                    .batch_bytes_max = request_.batch_bytes_max,
+                                                    .call = request_.call}));
+    cursor_ = std::max(cursor_, step.cursor);
+    return std::optional(SubscriptionStep{.batch = std::move(step.batch),
+                                          .head = step.head,
+                                          .cursor = cursor_,
+                                          .caught_up = cursor_ >= step.head});
+  }
+
+  Result<std::optional<SubscriptionStep>> take(const Recent& recent) {
+    BatchBuilder builder;
+    Position cursor = cursor_;
+    bool full = false;
+    for (const auto& chunk : recent.chunks) {
+      if (chunk->last() <= cursor_) continue;
+      for (const auto& event : *chunk) {
+        if (event.position() <= cursor_) continue;
+        full = builder.size() >= request_.batch_events_max ||
+               builder.bytes() >= request_.batch_bytes_max;
+        if (full) break;
+        cursor = event.position();
+        const auto json = is_json(event.content_type()) ? event.data() : std::string_view();
+        if (matches(request_.query, {event.type(), event.tags(), json})) {
+          builder.add(event.position(), event.wire());
+        }
+      }
+      if (full) break;
+    }
+    cursor_ = full ? cursor : recent.end;
+    return std::optional(SubscriptionStep{.batch = std::move(builder).build(),
+                                          .head = recent.end,
+                                          .cursor = cursor_,
+                                          .caught_up = !full});
+  }
+
+  std::shared_ptr<void> keep_alive_;
+  Live& live_;
+  SubscribeRequest request_;
+  Position cursor_;
+  std::uint64_t id_;
+  std::stop_callback<std::function<void()>> on_stop_;
+};
+
+Live::Live(Backend& backend, LiveOptions options)
+    : backend_(backend), options_(options), thread_([this] { run(); }) {
+  backend_.on_change_elsewhere([this] { advanced(Position()); });
+}
+
+Live::~Live() {
+  backend_.on_change_elsewhere(nullptr);
+  shut_down();
+}
+
+void Live::advanced(Position) {
+  const std::lock_guard lock(mutex_);
+  dirty_ = true;
+  if (subscribers_ > 0) changed_.notify_one();
+}
+
+void Live::shut_down() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  wake_all();
+}
+
+std::uint64_t Live::reads() const {
+  const std::lock_guard lock(mutex_);
+  return reads_;
+}
+
+std::size_t Live::subscribers() const {
+  const std::lock_guard lock(mutex_);
+  return subscribers_;
+}
+
+bool Live::stopped() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+Result<std::unique_ptr<Subscription>> Live::subscribe(SubscribeRequest request,
+                                                      std::shared_ptr<void> keep_alive) {
+  return std::unique_ptr<Subscription>(
+      std::make_unique<LiveSubscription>(*this, std::move(request), std::move(keep_alive)));
+}
+
+std::uint64_t Live::enter() {
+  const std::lock_guard lock(mutex_);
+  ++subscribers_;
+  changed_.notify_one();
+  return next_id_++;
+}
+
+void Live::leave(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  waiting_.erase(id);
+  if (--subscribers_ > 0) return;
+  // Nobody listens: keep nothing, and begin afresh for the next.
+  ring_started_ = false;
+  ring_.clear();
+  ring_bytes_ = 0;
+}
+
+Live::Recent Live::recent(Position cursor) const {
+  const std::lock_guard lock(mutex_);
+  Recent recent;
+  if (!ring_started_ || cursor < ring_begin_) return recent;
+  recent.in_ring = true;
+  recent.end = std::max(ring_end_, cursor);
+  for (auto chunk = ring_.rbegin(); chunk != ring_.rend() && (*chunk)->last() > cursor; ++chunk) {
+    recent.chunks.push_back(*chunk);
+  }
+  std::reverse(recent.chunks.begin(), recent.chunks.end());
+  return recent;
+}
+
+bool Live::wait_past(Position cursor, std::uint64_t id, std::function<void()> wake) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || !ring_started_ || ring_end_ > cursor || cursor < ring_begin_) return false;
+  waiting_[id] = std::move(wake);
+  return true;
+}
+
+void Live::wake_all() {
+  std::map<std::uint64_t, std::function<void()>> woken;
+  {
+    const std::lock_guard lock(mutex_);
+    woken.swap(waiting_);
+  }
+  for (auto& [id, wake] : woken) wake();
+}
+
+void Live::wake_one(std::uint64_t id) {
+  std::function<void()> wake;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = waiting_.find(id);
+    if (found == waiting_.end()) return;
+    wake = std::move(found->second);
+    waiting_.erase(found);
+  }
+  wake();
+}
+
+void Live::run() {
+  pthread_setname_np(pthread_self(), "weir-live");
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (subscribers_ == 0) {
+      changed_.wait(lock, [this] { return stopping_ || subscribers_ > 0; });
+    } else if (ring_started_ && !dirty_) {
+      changed_.wait_for(lock, options_.look_every,
+                        [this] { return stopping_ || dirty_ || !ring_started_; });
+    }
+    if (stopping_ || subscribers_ == 0) continue;
+    const bool look = ring_started_ && !dirty_;
+    if (look) {
+      lock.unlock();
+      const bool changed = backend_.changed_elsewhere();
+      lock.lock();
+      dirty_ = dirty_ || changed;
+      continue;
+    }
+    dirty_ = false;
+    lock.unlock();
+    fill();
+    lock.lock();
+  }
+}
+
+void Live::fill() {
+  Position from;
+  bool started = false;
+  {
+    const std::lock_guard lock(mutex_);
+    from = ring_end_;
+    started = ring_started_;
+  }
+  if (!started) {
+    const auto head = backend_.head({});
+    const std::lock_guard lock(mutex_);
+    if (!head) {
+      dirty_ = true;
+      return;
+    }
+    ring_begin_ = ring_end_ = *head;
+    ring_started_ = subscribers_ > 0;
+    return;
+  }
+  while (true) {
+    auto step = backend_.read_step({.after = from});
+    if (!step) break;  // the store is down; the next look tries again
+    const std::unique_lock lock(mutex_);
+    ++reads_;
+    if (!ring_started_ || ring_end_ != from) return;
+    if (!step->batch.empty()) {
+      ring_bytes_ += step->batch.bytes();
+      ring_.push_back(std::make_shared<const Batch>(std::move(step->batch)));
+    }
+    from = ring_end_ = std::max(ring_end_, step->cursor);
+    while (ring_bytes_ > options_.ring_bytes_max && ring_.size() > 1) {
+      ring_bytes_ -= ring_.front()->bytes();
+      ring_begin_ = ring_.front()->last();
+      ring_.pop_front();
+    }
+    if (step->end) break;
+  }
+  wake_all();
+}
+
+}  // namespace weir::engine

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <weir/base/executor.hpp>
+#include <weir/store/engine/backend.hpp>
+
+namespace weir::engine {
+
+struct LiveOptions {
+  /// Bytes of recent events kept for live subscribers. A subscriber that falls further behind reads
+  /// from the store. Default 16 MiB.
+  std::size_t ring_bytes_max = 16 << 20;
+  /// How often an engine that is not told of other processes' appends looks for them, while there
+  /// are subscribers. Default 20 ms.
+  std::chrono::milliseconds look_every{20};
+};
+
+/// Feeds all live subscribers of a log in this process: one reader of the log's end fills a bounded
+/// ring, whoever is near the end is served from it, and whoever is not reads from the store. A slow
+/// subscriber costs nobody anything.
+/// Threads: any.
+class Live {
+ public:
+  Live(Backend& backend, LiveOptions options);
+  ~Live();
+  Live(const Live&) = delete;
+  Live& operator=(const Live&) = delete;
+
+  /// The log has grown, in this process or elsewhere.
+  void advanced(Position head);
+  /// Ends every subscription with shutting_down.
+  void shut_down();
+
+  bool stopped() const;
+
+  /// How often the store has been read for the ring; for tests and metrics.
+  std::uint64_t reads() const;
+  std::size_t subscribers() const;
+
+  Result<std::unique_ptr<Subscription>> subscribe(SubscribeRequest request,
+                                                  std::shared_ptr<void> keep_alive);
+
+ private:
+  class LiveSubscription;
+  using Chunk = std::shared_ptr<const Batch>;
+
+  /// What the ring holds past a cursor.
+  struct Recent {
+    bool in_ring = false;  ///< the cursor is not older than the ring
+    std::vector<Chunk> chunks;
+    Position end;
+  };
+
+  void run();
+  void fill();
+  Recent recent(Position cursor) const;
+  bool wait_past(Position cursor, std::uint64_t id, std::function<void()> wake);
+  void wake_all();
+  void wake_one(std::uint64_t id);
+  std::uint64_t enter();
+  void leave(std::uint64_t id);
+
+  Backend& backend_;
+  const LiveOptions options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  bool dirty_ = false;
+  std::size_t subscribers_ = 0;
+  std::uint64_t next_id_ = 1;
+  std::map<std::uint64_t, std::function<void()>> waiting_;
+
+  // (ring_begin_, ring_end_] in chunks. Only the thread moves ring_end_.
+  bool ring_started_ = false;
+  Position ring_begin_;
+  Position ring_end_;
+  std::deque<Chunk> ring_;
+  std::size_t ring_bytes_ = 0;
+  std::uint64_t reads_ = 0;
+
+  std::jthread thread_;
+};
+
+}  // namespace weir::engine

@@ -1,0 +1,175 @@
+#include <weir/store/engine/log.hpp>
+
+namespace weir::engine {
+namespace {
+
+constexpr std::chrono::milliseconds overload_delay{50};
+
+Error reads_overloaded() { return overloaded("too many reads wait", overload_delay); }
+
+}  // namespace
+
+Log::Log(std::unique_ptr<Backend> backend, std::shared_ptr<Tail> tail, TermHasher hasher,
+         std::shared_ptr<Threads> threads, const Clock& clock, LogEngineOptions options)
+    : backend_(std::move(backend)),
+      tail_(std::move(tail)),
+      hasher_(std::move(hasher)),
+      threads_(std::move(threads)),
+      clock_(clock),
+      options_(options),
+      live_(*backend_, options.live),
+      committer_(*backend_, *tail_, hasher_, clock, threads_->completions, options.committer,
+                 [this](Position head) { live_.advanced(head); }) {}
+
+Log::~Log() { shut_down(); }
+
+void Log::shut_down() {
+  committer_.shut_down();
+  live_.shut_down();
+}
+
+const LogInfo& Log::info() const { return backend_->info(); }
+
+Result<std::unique_ptr<PendingAppend>> Log::prepare(AppendRequest request) const {
+  WEIR_TRY(check(request, request.limits != nullptr ? *request.limits : options_.limits));
+  auto pending = std::make_unique<PendingAppend>();
+  if (!request.idempotency_key.empty()) pending->fingerprint = fingerprint_of(request.events);
+  const auto now = clock_.now();
+  std::vector<std::string_view> tags;
+  for (auto& event : request.events) {
+    if (!event.id && request.make_ids) event.id = make_uuid_v7(now);
+    if (event.content_type == default_content_type) event.content_type.clear();
+    pending->bytes += size_of(event);
+    tags.assign(event.tags.begin(), event.tags.end());
+    const auto old_size = pending->terms.size();
+    add_terms(hasher_, event.type, tags,
+              is_json(event.content_type) ? std::string_view(event.data) : std::string_view(),
+              pending->terms);
+    pending->term_counts.push_back(static_cast<std::uint32_t>(pending->terms.size() - old_size));
+  }
+  if (request.condition) {
+    pending->condition = compile(request.condition->fail_if_events_match, hasher_);
+  }
+  pending->request = std::move(request);
+  return pending;
+}
+
+bool Log::needs_look(const PendingAppend& pending) const {
+  return pending.request.condition &&
+         pending.request.condition->after.value_or(Position()) < tail_->begin();
+}
+
+/// Judges a condition that reaches back past the tail by reading, before the append joins a group,
+/// so that the one writer never waits for it. What is appended from here on is in the tail.
+Result<void> Log::look(PendingAppend& pending) {
+  ReadRequest request{.query = pending.condition.query,
+                      .after = pending.request.condition->after.value_or(Position()),
+                      .limit = 1,
+                      .batch_events_max = 1,
+                      .call = pending.request.call};
+  // An idempotency key may answer although the condition no longer holds, so only what is clear
+  // without it is said here.
+  if (!pending.request.idempotency_key.empty()) return {};
+  while (true) {
+    WEIR_TRY_ASSIGN(step, backend_->read_step(request));
+    if (!step.batch.empty()) {
+      const auto position = step.batch.first().value;
+      return condition_failed(position, "event " + std::to_string(position) +
+                                            " was appended after the position given");
+    }
+    request.after = std::max(request.after, step.cursor);
+    if (!request.until) request.until = step.head;
+    if (step.end) break;
+  }
+  pending.judged = std::min(request.after, *request.until);
+  return {};
+}
+
+Result<Appended> Log::append(AppendRequest request) {
+  WEIR_TRY_ASSIGN(pending, prepare(std::move(request)));
+  if (needs_look(*pending)) WEIR_TRY(look(*pending));
+  return committer_.append(std::move(pending));
+}
+
+void Log::append(AppendRequest request, Done<Appended> done) {
+  auto prepared = prepare(std::move(request));
+  if (!prepared) return done(prepared.error());
+  auto pending = std::move(prepared).value();
+  pending->done = std::move(done);
+  if (!needs_look(*pending)) return committer_.append_later(std::move(pending));
+
+  // The callback moves with the append; when the queue is full it must still be called.
+  auto shared = std::make_shared<std::unique_ptr<PendingAppend>>(std::move(pending));
+  const bool taken = threads_->readers.post([this, self = shared_from_this(), shared] {
+    auto looking = std::move(*shared);
+    if (const auto looked = look(*looking); !looked) return looking->done(looked.error());
+    committer_.append_later(std::move(looking));
+  });
+  if (!taken) (*shared)->done(reads_overloaded());
+}
+
+Result<ReadStep> Log::read_step(ReadRequest request) {
+  WEIR_TRY(check(request, options_.limits));
+  return backend_->read_step(request);
+}
+
+void Log::read_step(ReadRequest request, Done<ReadStep> done) {
+  auto shared = std::make_shared<Done<ReadStep>>(std::move(done));
+  const bool taken = threads_->readers.post(
+      [this, self = shared_from_this(), shared, request = std::move(request)]() mutable {
+        (*shared)(read_step(std::move(request)));
+      });
+  if (!taken) (*shared)(reads_overloaded());
+}
+
+Result<Position> Log::head(CallOptions call) { return backend_->head(call); }
+
+void Log::head(CallOptions call, Done<Position> done) {
+  auto shared = std::make_shared<Done<Position>>(std::move(done));
+  const bool taken = threads_->readers.post([this, self = shared_from_this(), shared,
+                                             call = std::move(call)] {
+    (*shared)(backend_->head(call));
+  });
+  if (!taken) (*shared)(reads_overloaded());
+}
+
+Result<std::unique_ptr<Subscription>> Log::open_subscription(SubscribeRequest request) {
+  WEIR_TRY(check(ReadRequest{.query = request.query, .batch_events_max = request.batch_events_max},
+                 options_.limits));
+  return live_.subscribe(std::move(request), shared_from_this());
+}
+
+Result<void> Log::check_snapshot_key(const SnapshotKey& key) const {
+  WEIR_TRY(check_key(key.projection, options_.limits, "projection"));
+  return check_key(key.query_hash, options_.limits, "query_hash");
+}
+
+Result<std::optional<Snapshot>> Log::load_snapshot(const SnapshotKey& key, CallOptions call) {
+  WEIR_TRY(check_snapshot_key(key));
+  return backend_->load_snapshot(key, call);
+}
+
+Result<bool> Log::save_snapshot(const Snapshot& snapshot, CallOptions call) {
+  WEIR_TRY(check_snapshot_key(snapshot.key));
+  if (snapshot.data.size() > options_.limits.snapshot_bytes_max) {
+    return past_limit("data", snapshot.data.size(), options_.limits.snapshot_bytes_max, "bytes");
+  }
+  if (snapshot.position > position_max) {
+    return past_limit("position", snapshot.position.value, position_max.value, "");
+  }
+  auto stamped = snapshot;
+  stamped.saved_at = clock_.now();
+  return backend_->save_snapshot(stamped, call);
+}
+
+Result<void> Log::delete_snapshot(const SnapshotKey& key, CallOptions call) {
+  WEIR_TRY(check_snapshot_key(key));
+  return backend_->delete_snapshot(key, call);
+}
+
+Result<std::optional<std::uint64_t>> Log::tracked(const std::string& source, CallOptions call) {
+  WEIR_TRY(check_key(source, options_.limits, "source"));
+  return backend_->tracked(source, call);
+}
+
+}  // namespace weir::engine

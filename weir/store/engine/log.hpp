@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+
+#include <weir/base/executor.hpp>
+#include <weir/store/engine/committer.hpp>
+#include <weir/store/engine/live.hpp>
+#include <weir/store/event_store.hpp>
+
+namespace weir::engine {
+
+struct LogEngineOptions {
+  Limits limits = {};
+  CommitterOptions committer = {};
+  LiveOptions live = {};
+};
+
+/// Threads that the logs of one process share.
+struct Threads {
+  /// Read on behalf of asynchronous callers. Default 2.
+  Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-read"}};
+  /// Run the callbacks of appends.
+  Executor completions{{.threads = 1, .queue_max = 65'536, .name = "weir-done"}};
+};
+
+/// An EventStore over any Backend: checks requests, judges conditions, commits in groups, feeds
+/// subscribers. The one implementation of the log's rules; engines only keep and find.
+/// Threads: any. Destruction waits for what was accepted.
+class Log final : public EventStore, public std::enable_shared_from_this<Log> {
+ public:
+  /// `tail` is the backend's own, where it has one.
+  Log(std::unique_ptr<Backend> backend, std::shared_ptr<Tail> tail, TermHasher hasher,
+      std::shared_ptr<Threads> threads, const Clock& clock, LogEngineOptions options);
+  ~Log() override;
+
+  const LogInfo& info() const override;
+
+  void read_step(ReadRequest request, Done<ReadStep> done) override;
+  Result<ReadStep> read_step(ReadRequest request) override;
+  void head(CallOptions call, Done<Position> done) override;
+  Result<Position> head(CallOptions call) override;
+  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key, CallOptions call) override;
+  Result<std::optional<std::uint64_t>> tracked(const std::string& source,
+                                               CallOptions call) override;
+  Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest request) override;
+
+  void append(AppendRequest request, Done<Appended> done) override;
+  Result<Appended> append(AppendRequest request) override;
+  Result<bool> save_snapshot(const Snapshot& snapshot, CallOptions call) override;
+  Result<void> delete_snapshot(const SnapshotKey& key, CallOptions call) override;
+
+  /// Stops accepting, finishes what was accepted, ends subscriptions.
+  void shut_down();
+
+  Backend& backend() { return *backend_; }
+  const Live& live() const { return live_; }
+  const Committer& committer() const { return committer_; }
+
+ private:
+  Result<std::unique_ptr<PendingAppend>> prepare(AppendRequest request) const;
+  bool needs_look(const PendingAppend& pending) const;
+  Result<void> look(PendingAppend& pending);
+  Result<void> check_snapshot_key(const SnapshotKey& key) const;
+
+  std::unique_ptr<Backend> backend_;
+  std::shared_ptr<Tail> tail_;
+  const TermHasher hasher_;
+  std::shared_ptr<Threads> threads_;
+  const Clock& clock_;
+  const LogEngineOptions options_;
+  Live live_;
+  Committer committer_;
+};
+
+}  // namespace weir::engine
