@@ -19,10 +19,10 @@ Result<Exit> backup(const Options& options, Program& program) {
                  .message = "this build has no engine that can make a backup"};
   }
   Progress progress(program, "copying", "pages");
-  const auto done = program.backup(
-      {.store = options.store,
-       .destination = options.destination,
-       .on_progress = [&](std::uint64_t copied, std::uint64_t all) { progress.show(copied, all); }});
+  const auto done =
+      program.backup({.store = options.store,
+                      .destination = options.destination,
+                      .on_progress = [&](auto copied, auto all) { progress.show(copied, all); }});
   progress.clear();
   if (!done) return done.error();
   Output out(program.out);

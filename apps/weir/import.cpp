@@ -116,7 +116,9 @@ Result<Exit> print(const Imported& imported, const Options& options, Program& pr
 
 Result<Exit> import(const Options& options, Program& program) {
   WEIR_TRY_ASSIGN(source, open_source(options, program));
-  WEIR_TRY_ASSIGN(store, options.store.open(program));
+  WEIR_TRY_ASSIGN(store, options.store.open(program, options.dry_run
+                                                         ? StoreOptions::Missing::fails
+                                                         : StoreOptions::Missing::is_made));
   Progress progress(program, "importing", "events");
   ImportOptions how{.strict = options.strict,
                     .dry_run = options.dry_run,

@@ -32,7 +32,7 @@ std::string to_text(const LogInfo& info) {
 }
 
 Result<Exit> list(const Options& options, Program& program) {
-  WEIR_TRY_ASSIGN(catalog, options.store.open_catalog(program));
+  WEIR_TRY_ASSIGN(catalog, options.store.open_catalog(program, StoreOptions::Missing::fails));
   WEIR_TRY_ASSIGN(logs, catalog->list(options.store.call(program)));
   Output out(program.out);
   if (!options.json) {
@@ -43,7 +43,7 @@ Result<Exit> list(const Options& options, Program& program) {
 }
 
 Result<Exit> create(const Options& options, Program& program) {
-  WEIR_TRY_ASSIGN(catalog, options.store.open_catalog(program));
+  WEIR_TRY_ASSIGN(catalog, options.store.open_catalog(program, StoreOptions::Missing::is_made));
   WEIR_TRY_ASSIGN(log, catalog->create(options.name, {.indexed_keys = options.indexed_keys},
                                        options.store.call(program)));
   Output out(program.out);

@@ -82,14 +82,16 @@ void StoreOptions::add_store_to(CLI::App& app) {
       ->check(CLI::Range(0.001, 86400.0));
 }
 
-Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program) const {
-  if (in_process()) return program.open_catalog(store);
+Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
+                                                            Missing missing) const {
+  const bool create = missing == Missing::is_made;
+  if (in_process()) return program.open_catalog(store, create);
   program.target = target;
-  return program.open_catalog("weir://" + target);
+  return program.open_catalog("weir://" + target, create);
 }
 
-Result<std::shared_ptr<EventStore>> StoreOptions::open(Program& program) const {
-  WEIR_TRY_ASSIGN(catalog, open_catalog(program));
+Result<std::shared_ptr<EventStore>> StoreOptions::open(Program& program, Missing missing) const {
+  WEIR_TRY_ASSIGN(catalog, open_catalog(program, missing));
   return catalog->open(log, call(program));
 }
 

@@ -40,8 +40,11 @@ struct StoreOptions {
   void add_store_to(CLI::App& app);
 
   bool in_process() const { return !store.empty(); }
-  Result<std::shared_ptr<Catalog>> open_catalog(Program& program) const;
-  Result<std::shared_ptr<EventStore>> open(Program& program) const;
+  /// What is not there is made only for commands that append or create.
+  enum class Missing { fails, is_made };
+  Result<std::shared_ptr<Catalog>> open_catalog(Program& program, Missing missing) const;
+  Result<std::shared_ptr<EventStore>> open(Program& program,
+                                           Missing missing = Missing::fails) const;
   /// For a call that must be answered within --timeout.
   CallOptions call(const Program& program) const;
   /// The options that differ from their defaults, as they would be typed, with a space in front.

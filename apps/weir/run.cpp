@@ -22,11 +22,12 @@ CLI::App* add_command(CLI::App& program, const Command& command) {
   const std::string name = command.name;
   const auto space = name.find(' ');
   if (space == std::string::npos) return program.add_subcommand(name, command.summary);
-  auto* group = program.get_subcommand_no_throw(name.substr(0, space));
-  if (group == nullptr) {
-    group = program.add_subcommand(name.substr(0, space), "Logs: list, create");
-    group->require_subcommand(1);
-  }
+  const auto first = name.substr(0, space);
+  const auto groups =
+      program.get_subcommands([&](const CLI::App* app) { return app->get_name() == first; });
+  auto* group = groups.empty() ? program.add_subcommand(first, "Logs: list, create")
+                               : groups.front();
+  group->require_subcommand(1);
   return group->add_subcommand(name.substr(space + 1), command.summary);
 }
 

@@ -118,8 +118,11 @@ TEST(MemoryStore, recorded_at_never_goes_backwards) {
 TEST(MemoryStore, a_snapshot_never_goes_backwards) {
   MemoryStore store("default");
   const SnapshotKey key{"loans", "h"};
-  EXPECT_TRUE(store.save_snapshot({.key = key, .position = Position(5), .data = "five"}, {}).value());
-  EXPECT_FALSE(store.save_snapshot({.key = key, .position = Position(4), .data = "four"}, {}).value());
+  const auto save = [&](std::uint64_t position, std::string data) {
+    return store.save_snapshot({.key = key, .position = Position(position), .data = data}, {});
+  };
+  EXPECT_TRUE(save(5, "five").value());
+  EXPECT_FALSE(save(4, "four").value());
   EXPECT_EQ(store.load_snapshot(key, {}).value()->data, "five");
   ASSERT_TRUE(store.delete_snapshot(key, {}));
   EXPECT_FALSE(store.load_snapshot(key, {}).value().has_value());
