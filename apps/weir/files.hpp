@@ -14,10 +14,10 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-/// Errors: not_found or unknown, naming the file.
+/// Errors: unknown, naming the file and what the system says.
 Result<File> open_file(const std::string& path, const char* mode);
 
-/// Everything that is left in a file. Errors: invalid_argument past bytes_max, data_loss.
+/// Everything that is left in a file. Errors: invalid_argument past bytes_max, unknown.
 Result<std::string> read_all(std::FILE* file, const std::string& name, std::size_t bytes_max);
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max);
 

@@ -156,10 +156,12 @@ Run define_import(CLI::App& app, Program& program) {
   app.add_flag("--strict", options->strict, "Import nothing if any row cannot be read");
   app.add_flag("--dry-run", options->dry_run, "Only say what would be imported");
   add_number(app, "--batch", options->batch, "Events of an append; default 1000")
-      ->check(CLI::Range(1, 10'000));
+      ->check(CLI::Range(1, 10'000))
+      ->type_name("NUMBER");
   app.add_option("--memory-max", options->memory_max_mib, "MiB that the import may hold")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("MIB");
   app.add_option("--limits", options->limits,
                  "NDJSON: umadb for events that the umadb.v1 protocol allowed; needs --store")
       ->capture_default_str()

@@ -71,6 +71,7 @@ class Import {
 
   Result<void> read_ids() {
     const auto on_problem = [&](std::uint64_t line, const std::string& problem) {
+      if (options_.strict && result_.skipped > 0) return;
       ++result_.skipped;
       options_.on_problem(line, problem);
     };
@@ -141,7 +142,6 @@ class Import {
         ++result_.already_there;
         continue;
       }
-      ids_.note(id);  // once is enough, if the file has it again
       const bool gets_id = line.event.id || !(line.without_id && options_.keep_without_id);
       const auto size = size_of(line.event);
       // An append has one tracking and is with ids or without.
@@ -151,7 +151,12 @@ class Import {
         WEIR_TRY(append(std::move(batch), with_id));
         batch.clear();
         bytes = 0;
+        if (ids_.is_there(id)) {  // somebody else has appended it meanwhile
+          ++result_.already_there;
+          continue;
+        }
       }
+      ids_.note(id);  // once is enough, if the file has it again
       with_id = gets_id;
       bytes += size;
       batch.push_back({id, std::move(line.event), std::move(line.tracking)});

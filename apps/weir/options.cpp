@@ -12,7 +12,7 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, std::optional<T>
                         const std::string& help, const char* type, Parse parse) {
   const auto read = [&to, name, parse](const std::string& text) {
     auto value = parse(text, name);
-    if (!value) throw CLI::ValidationError(name, value.error().message);
+    if (!value) throw CLI::ValidationError(value.error().message);
     to = *value;
   };
   return app.add_option_function<std::string>(name, read, help)->type_name(type);
@@ -61,8 +61,10 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<st
 CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Timestamp>& to,
                       const std::string& help) {
   return add_parsed(app, name, to, help, "TIME",
-                    [](const std::string& text, const std::string&) {
-                      return parse_timestamp(text);
+                    [](const std::string& text, const std::string& option) -> Result<Timestamp> {
+                      auto time = parse_timestamp(text);
+                      if (time) return time;
+                      return invalid_field(option, time.error().message);
                     });
 }
 
@@ -79,7 +81,8 @@ void StoreOptions::add_store_to(CLI::App& app) {
       ->excludes(remote);
   app.add_option("--timeout", timeout_seconds, "Seconds to wait for an answer")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 86400.0));
+      ->check(CLI::Range(0.001, 86400.0))
+      ->type_name("SECONDS");
 }
 
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,

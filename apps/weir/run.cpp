@@ -41,8 +41,7 @@ void print_remedy(const Error& error, const Program& program) {
                "  or work on a store without one: --store sqlite:PATH\n",
                program.target);
   } else if (error.reason == Reason::log_not_found) {
-    fmt::print(program.err, "  see which there are with: weir log list\n"
-                            "  make one with: weir log create NAME\n");
+    fmt::print(program.err, "  see which there are with: weir log list\n");
   } else if (error.retry_after) {
     fmt::print(program.err, "  try again in {} ms\n", error.retry_after->count());
   }

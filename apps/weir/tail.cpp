@@ -48,7 +48,11 @@ class Tail {
       WEIR_TRY_ASSIGN(head, store->head(options_.store.call(program_)));
       cursor_ = head;
     }
-    if (options_.last) WEIR_TRY(print_last(*store));
+    if (options_.last) {
+      const auto printed = print_last(*store);
+      if (!printed && printed.error().code == Code::cancelled) return out_.finish();
+      WEIR_TRY(printed);
+    }
     auto pause = pause_min;
     while (!done_) {
       const auto before = cursor_;

@@ -14,6 +14,11 @@
 namespace weir::cli {
 namespace {
 
+/// What is wrong, without the advice to run this very command.
+std::string finding(const Error& error) {
+  return error.message.substr(0, error.message.find("; run 'weir verify'"));
+}
+
 /// A digest of a list of positions, for comparing two of them.
 struct Positions {
   std::uint64_t count = 0;
@@ -110,7 +115,7 @@ class Verifier {
       auto one = store_.read_step(request);
       if (!one && one.error().code != Code::data_loss) return one.error();
       if (!one) {
-        damage(fmt::format("position {}: {}", request.until->value, one.error().message));
+        damage(fmt::format("position {}: {}", request.until->value, finding(one.error())));
         expected_ = request.until->next();
         if (++unreadable_ == unreadable_max) {
           damage("and perhaps more: the rest of the log was not read");
@@ -122,7 +127,7 @@ class Verifier {
       for (const auto& event : one->batch) look_at(event);
       request.after = *request.until;
     }
-    if (unreadable_ == 0) damage(error.message);
+    if (unreadable_ == 0) damage(finding(error));
     return head_;
   }
 
@@ -157,7 +162,8 @@ class Verifier {
     };
     if (is_json(event.content_type())) {
       if (const auto valid = check_json(event.data()); !valid) {
-        bad("data", valid.error().message);
+        // check_json() calls the text that it was given "json".
+        bad("data", std::string_view(valid.error().message).substr(6));
       }
     }
     if (!is_utf8(event.type())) bad("type", "is not valid UTF-8");

@@ -52,8 +52,11 @@ void append_metadata(std::string& out, const std::vector<MetadataEntry>& metadat
   out += '}';
 }
 
+/// check_json() calls the text that it was given "json".
 Error in_member(std::string_view member, const Error& error) {
-  return invalid_field(member, error.message);
+  std::string_view problem = error.message;
+  if (problem.starts_with("json: ")) problem.remove_prefix(6);
+  return invalid_field(member, problem);
 }
 
 /// Takes one line apart into a LineEvent.

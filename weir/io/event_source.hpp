@@ -26,7 +26,7 @@ class EventSource {
   virtual ~EventSource() = default;
 
   /// The next event; nothing at the end. Rows that cannot be read are told and passed over.
-  /// Errors: data_loss when the file cannot be read.
+  /// Errors: unknown when the file cannot be read.
   virtual Result<std::optional<SourceEvent>> next(const OnProblem& on_problem) = 0;
   /// Back to the first.
   virtual Result<void> rewind() = 0;

@@ -76,7 +76,9 @@ TEST(CsvEvents, come_in_the_order_of_time_and_of_the_file_where_times_are_equal)
 }
 
 TEST(CsvEvents, an_empty_cell_gives_no_tag) {
-  const auto read = read_csv("concept:name,case:concept:name,who,time\nX,c,,2020-01-01T00:00:02Z\n");
+  const auto read = read_csv(
+      "concept:name,case:concept:name,who,time\n"
+      "X,c,,2020-01-01T00:00:02Z\n");
   EXPECT_THAT(read.events.at(0).tags, ElementsAre("case:c"));
 }
 

@@ -11,13 +11,17 @@ struct Close {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
+Error not_seekable() {
+  return {.code = Code::unknown, .message = "the file cannot be read twice"};
+}
+
 class LineEvents final : public EventSource {
  public:
   LineEvents(std::FILE* file, LineOptions options)
       : file_(file), options_(std::move(options)), lines_(file, options_.line_bytes_max) {}
 
   Result<void> measure() {
-    if (std::fseek(file_.get(), 0, SEEK_END) != 0) return damaged("the file cannot be read twice");
+    if (std::fseek(file_.get(), 0, SEEK_END) != 0) return not_seekable();
     bytes_all_ = static_cast<std::uint64_t>(std::ftell(file_.get()));
     return rewind();
   }
@@ -41,7 +45,7 @@ class LineEvents final : public EventSource {
   }
 
   Result<void> rewind() override {
-    if (std::fseek(file_.get(), 0, SEEK_SET) != 0) return damaged("the file cannot be read twice");
+    if (std::fseek(file_.get(), 0, SEEK_SET) != 0) return not_seekable();
     lines_.restart();
     return {};
   }

@@ -38,7 +38,8 @@ Result<LineReader::Next> LineReader::next() {
     bytes_ += taken;
   }
   if (std::ferror(file_) != 0) {
-    return damaged(fmt::format("the file cannot be read: {}", std::strerror(errno)));
+    return Error{.code = Code::unknown,
+                 .message = fmt::format("the file cannot be read: {}", std::strerror(errno))};
   }
   if (!any) return Next::end;
   ++number_;

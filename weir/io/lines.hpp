@@ -21,7 +21,7 @@ class LineReader {
 
   /// The next line is in line(), without its LF or CRLF, valid until the next call. The last one
   /// needs no line end.
-  /// Errors: data_loss when the file cannot be read.
+  /// Errors: unknown when the file cannot be read.
   Result<Next> next();
 
   /// The file has been set back to its start.

@@ -53,6 +53,7 @@ class MemorySubscription final : public Subscription {
   }
 
   Position cursor() const override { return cursor_; }
+  std::optional<Instant> deadline() const override { return request_.call.deadline; }
 
  private:
   const std::shared_ptr<MemoryLog> log_;
