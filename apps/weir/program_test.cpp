@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 namespace weir::cli {
 namespace {
@@ -30,8 +31,8 @@ class RealProgram : public ::testing::Test {
 
   /// Starts the program with its output in the file "out".
   pid_t start(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), WEIR_PROGRAM);
-    std::vector<char*> argv;
+    std::string program = WEIR_PROGRAM;
+    std::vector<char*> argv = {program.data()};
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     const pid_t child = ::fork();
@@ -133,9 +134,11 @@ TEST_F(RealProgram, a_pipe_that_closes_ends_a_read_quietly) {
 TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with_six) {
   for (int i = 0; i < 3; ++i) weir({"append", "--type", "A", "--store", store("a.db")});
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}), HasSubstr("no damage"));
-  const auto damage = fmt::format("sqlite3 {} \"DELETE FROM events WHERE position = 2\"",
-                                  path("a.db"));
-  ASSERT_EQ(std::system(damage.c_str()), 0);
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path("a.db").c_str(), &database), SQLITE_OK);
+  const auto* damage = "DELETE FROM event WHERE position = 2";
+  EXPECT_EQ(sqlite3_exec(database, damage, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}, 6), HasSubstr("position 2"));
 }
 
