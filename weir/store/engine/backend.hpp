@@ -34,7 +34,6 @@ struct BeginRequest {
   std::size_t missed_max = 0;
   std::span<const std::string_view> keys;
   std::span<const std::string_view> sources;
-  Timestamp now;
 };
 
 struct Begun {
@@ -44,7 +43,7 @@ struct Begun {
   /// Events past `known` that other processes appended, in order, ending with the head; when there
   /// are more than missed_max, the newest missed_max of them.
   Batch missed;
-  /// Those keys of the request that are on record and have not expired.
+  /// Those keys of the request that are on record, even if they should be forgotten by now.
   std::vector<KeyRecord> keys;
   /// Those sources of the request that are on record.
   std::vector<Tracking> sources;

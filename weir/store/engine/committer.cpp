@@ -199,8 +199,7 @@ Result<Begun> Committer::begin(const Batch& group) {
   return writer_->begin({.known = tail_.head(),
                          .missed_max = 32'768,
                          .keys = keys,
-                         .sources = sources,
-                         .now = clock_.now()});
+                         .sources = sources});
 }
 
 void Committer::learn(const Begun& begun) {
@@ -268,6 +267,9 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
                                const Begun& begun) {
   const auto& key = pending.request.idempotency_key;
   const auto* before = find_key(begun.keys, key);
+  if (before != nullptr && before->answer.recorded_at < accepted.recorded_at - options_.keys_kept) {
+    before = nullptr;  // forgotten, though still there
+  }
   const auto* record = before != nullptr ? before : find_key(accepted.keys, key);
   if (record == nullptr) return false;
   if (record->fingerprint != pending.fingerprint) {

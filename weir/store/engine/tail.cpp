@@ -175,13 +175,13 @@ void Tail::indexed(Position position) {
 /// Holds the segments it needs; the growing one is looked at under the tail's lock.
 class Tail::Source final : public PostingSource {
  public:
-  Source(const Tail& tail, Position after, Position until, Direction direction)
-      : tail_(tail), after_(after), until_(until), direction_(direction) {
-    const std::shared_lock lock(tail.mutex_);
-    WEIR_ASSERT(segments_.empty());
-    for (const auto& segment : tail.segments_) {
-      if (segment->end() > after) segments_.push_back(segment);
-    }
+  Source(const Tail& tail, std::vector<std::shared_ptr<Segment>> segments, Position after,
+         Position until, Direction direction)
+      : tail_(tail),
+        segments_(std::move(segments)),
+        after_(after),
+        until_(until),
+        direction_(direction) {
     if (direction == Direction::backwards) std::reverse(segments_.begin(), segments_.end());
   }
 
@@ -196,15 +196,21 @@ class Tail::Source final : public PostingSource {
 
  private:
   const Tail& tail_;
+  std::vector<std::shared_ptr<Segment>> segments_;
   Position after_;
   Position until_;
   Direction direction_;
-  std::vector<std::shared_ptr<Segment>> segments_;
 };
 
-std::unique_ptr<PostingSource> Tail::source(Position after, Position until,
-                                            Direction direction) const {
-  return std::make_unique<Source>(*this, after, until, direction);
+Tail::View Tail::view(Position after, Position until, Direction direction) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::shared_ptr<Segment>> segments;
+  for (const auto& segment : segments_) {
+    if (segment->end() > after) segments.push_back(segment);
+  }
+  return {.begin = segments_.front()->begin(),
+          .end = segments_.back()->end(),
+          .source = std::make_unique<Source>(*this, std::move(segments), after, until, direction)};
 }
 
 }  // namespace weir::engine

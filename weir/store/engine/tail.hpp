@@ -99,9 +99,14 @@ class Tail {
   /// Segments up to here are indexed elsewhere and need not be kept beyond keep_events.
   void indexed(Position position);
 
-  /// A source over the events in (after, until], which must be in the tail. It copies what it
-  /// gives out, so it may outlive changes.
-  std::unique_ptr<PostingSource> source(Position after, Position until, Direction direction) const;
+  /// The tail as it is now: events past `begin` up to `end`, and a source over those of them in
+  /// (after, until]. It stays what it is when the tail moves on.
+  struct View {
+    Position begin;
+    Position end;
+    std::unique_ptr<PostingSource> source;
+  };
+  View view(Position after, Position until, Direction direction) const;
 
  private:
   class Source;

@@ -10,6 +10,7 @@ namespace weir::postgres {
 namespace {
 
 constexpr std::chrono::seconds migration_time_max{60};
+constexpr std::size_t indexed_keys_max = 16;
 
 constexpr std::string_view select_logs =
     "SELECT id, seed, name, head, indexed_keys, created_at FROM weir.log ORDER BY name";
@@ -120,13 +121,18 @@ Result<LogRow> Database::find(const std::string& name, const CallOptions& option
   if (!rows.empty()) return row_of(rows, 0);
   return Error{.code = Code::not_found,
                .reason = Reason::log_not_found,
-               .message = fmt::format("log: there is no log '{}'", name),
-               .details = {{"field", "log"}}};
+               .message = fmt::format("log '{}' does not exist; create it with: weir log create {}",
+                                      name, name),
+               .details = {{"log", name}}};
 }
 
 Result<LogInfo> Database::create(const std::string& name, const LogOptions& options,
                                  const CallOptions& call) {
   WEIR_TRY(check_log_name(name));
+  if (options.indexed_keys.size() > indexed_keys_max) {
+    return past_limit("indexed_keys", options.indexed_keys.size(), indexed_keys_max, "keys");
+  }
+  for (const auto& key : options.indexed_keys) WEIR_TRY(check_key(key, {}, "indexed_keys"));
   Call insert{.text = insert_log};
   insert.params.add(std::string_view(name)).add(clock_.now().time_since_epoch().count());
   insert.params.begin_array(Oid::text, options.indexed_keys.size());
@@ -141,11 +147,12 @@ Result<LogInfo> Database::create(const std::string& name, const LogOptions& opti
   if (log.info.options == options) return log.info;
   return Error{.code = Code::already_exists,
                .reason = Reason::log_exists,
-               .message = fmt::format("log: '{}' exists with other options", name),
-               .details = {{"field", "log"}}};
+               .message = fmt::format("log '{}' exists with other indexed keys", name),
+               .details = {{"log", name}}};
 }
 
 Result<Database::Opened> Database::open_log(const std::string& name, const CallOptions& call) {
+  WEIR_TRY(check_log_name(name));
   WEIR_TRY_ASSIGN(log, find(name, call));
   engine::TermHasher hasher(log.seed, log.info.options.indexed_keys);
   return Opened{.backend = std::make_unique<LogBackend>(shared_from_this(), std::move(log)),

@@ -174,7 +174,7 @@ Result<engine::Begun> LogWriter::begin(const engine::BeginRequest& request) {
   if (fresh) {
     WEIR_TRY(connect({}));
     Params old;
-    old.add_int4(log_id_).add(micros(request.now - writers_kept));
+    old.add_int4(log_id_).add(micros(database_->clock().now() - writers_kept));
     WEIR_TRY_ASSIGN(forgotten, session_->execute(forget_writers, old,
                                                  patience(database_->options().write_time_max)));
   }

@@ -1,0 +1,55 @@
+#include <weir/open.hpp>
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include <weir/store/postgres/store.hpp>
+#include <weir/store/sqlite/store.hpp>
+
+namespace weir {
+namespace {
+
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options) {
+  std::string_view rest = uri;
+  if (take_prefix(rest, "sqlite:")) {
+    WEIR_TRY_ASSIGN(store, sqlite::Store::open({.path = std::string(rest),
+                                                .create = options.create},
+                                               std::make_shared<engine::Threads>()));
+    return std::shared_ptr<Catalog>(std::move(store));
+  }
+  if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {
+    WEIR_TRY_ASSIGN(store, postgres::Store::open({.uri = uri, .create = options.create},
+                                                 std::make_shared<engine::Threads>()));
+    return std::shared_ptr<Catalog>(std::move(store));
+  }
+  return invalid_field("store", fmt::format("'{}' is not sqlite:PATH, postgres://... or "
+                                            "weir://HOST:PORT",
+                                            uri));
+}
+
+Result<std::shared_ptr<EventStore>> open(const std::string& uri, OpenOptions options) {
+  WEIR_TRY_ASSIGN(catalog, open_catalog(uri, options));
+  return catalog->open(options.log);
+}
+
+Result<std::shared_ptr<EventReader>> open_reader(const std::string& uri, OpenOptions options) {
+  options.create = false;
+  WEIR_TRY_ASSIGN(store, open(uri, options));
+  return std::shared_ptr<EventReader>(std::move(store));
+}
+
+int fail(const Error& error) {
+  fmt::print(stderr, "error: {}\n", error.message);
+  return 1;
+}
+
+}  // namespace weir

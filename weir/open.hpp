@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <weir/base/result.hpp>
+#include <weir/store/event_store.hpp>
+
+namespace weir {
+
+struct OpenOptions {
+  /// Name of the log. Default "default".
+  std::string log = "default";
+  /// Make an embedded store that is not there. Default true.
+  bool create = true;
+};
+
+/// The logs at "sqlite:PATH" (embedded), "postgres://..." (embedded, over a PostgreSQL), or
+/// "weir://HOST:PORT" (a server).
+/// Errors: invalid_argument (what is not such an address), and those of opening it.
+Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options = {});
+
+/// One log there.
+Result<std::shared_ptr<EventStore>> open(const std::string& uri, OpenOptions options = {});
+
+/// The same, to read only: an append does not compile.
+Result<std::shared_ptr<EventReader>> open_reader(const std::string& uri, OpenOptions options = {});
+
+/// Prints the error to standard error, for the end of a main(): returns 1.
+int fail(const Error& error);
+
+}  // namespace weir

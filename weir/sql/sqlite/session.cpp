@@ -1,0 +1,175 @@
+#include <weir/sql/sqlite/session.hpp>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <weir/base/assert.hpp>
+
+namespace weir::sqlite {
+namespace {
+
+/// Virtual machine steps between two looks at whether a statement is still wanted: well below a
+/// millisecond.
+constexpr int steps_between_looks = 10'000;
+
+}  // namespace
+
+Error sqlite_error(int code, std::string_view message, std::string_view doing) {
+  const auto text = fmt::format("sqlite: {}: {} (code {})", doing, message, code);
+  switch (code & 0xFF) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return damaged(text);
+    case SQLITE_INTERRUPT: return cancelled();
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PROTOCOL: return unavailable(text);
+    default: return internal_bug(text);
+  }
+}
+
+void Statement::finalize(sqlite3_stmt* statement) { sqlite3_finalize(statement); }
+
+void Statement::bind(int index, std::int64_t value) {
+  WEIR_ASSERT(sqlite3_bind_int64(statement_.get(), index, value) == SQLITE_OK);
+}
+
+void Statement::bind_text(int index, std::string_view value) {
+  // A null pointer would bind NULL.
+  const char* data = value.data() == nullptr ? "" : value.data();
+  WEIR_ASSERT(sqlite3_bind_text64(statement_.get(), index, data, value.size(), SQLITE_STATIC,
+                                  SQLITE_UTF8) == SQLITE_OK);
+}
+
+void Statement::bind_blob(int index, std::string_view value) {
+  const char* data = value.data() == nullptr ? "" : value.data();
+  WEIR_ASSERT(sqlite3_bind_blob64(statement_.get(), index, data, value.size(), SQLITE_STATIC) ==
+              SQLITE_OK);
+}
+
+void Statement::bind_null(int index) {
+  WEIR_ASSERT(sqlite3_bind_null(statement_.get(), index) == SQLITE_OK);
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  const int extended = sqlite3_extended_errcode(database_);
+  auto error = sqlite_error(extended, sqlite3_errmsg(database_), sqlite3_sql(statement_.get()));
+  reset();
+  return error;
+}
+
+void Statement::reset() { sqlite3_reset(statement_.get()); }
+
+Result<void> Statement::run() {
+  WEIR_TRY_ASSIGN(row, step());
+  WEIR_ASSERT(!row);
+  reset();
+  return {};
+}
+
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+
+std::string_view Statement::text(int column) const {
+  // sqlite3_column_blob gives the bytes of a text as they are, without a conversion.
+  const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
+  const auto bytes = sqlite3_column_bytes(statement_.get(), column);
+  return data == nullptr ? std::string_view()
+                         : std::string_view(data, static_cast<std::size_t>(bytes));
+}
+
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+bool Statement::is_text(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_TEXT;
+}
+
+void Session::close(sqlite3* database) { sqlite3_close_v2(database); }
+
+Result<Session> Session::open(const SessionOptions& options) {
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  if (options.create) flags |= SQLITE_OPEN_CREATE;
+  sqlite3* database = nullptr;
+  const int code = sqlite3_open_v2(options.path.c_str(), &database, flags, options.vfs);
+  Session session(database);
+  if (code != SQLITE_OK) {
+    const auto message = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
+    return sqlite_error(code, message, fmt::format("open '{}'", options.path));
+  }
+  sqlite3_busy_timeout(database, static_cast<int>(options.busy_timeout.count()));
+  const auto cache = fmt::format("PRAGMA cache_size=-{}", options.cache_kib);
+  WEIR_TRY(session.execute(cache.c_str()));
+  return session;
+}
+
+Result<Statement> Session::prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) return sqlite_error(code, sqlite3_errmsg(database_.get()), sql);
+  return Statement(database_.get(), statement);
+}
+
+Result<void> Session::execute(const char* sql) {
+  const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
+  if (code == SQLITE_OK) return {};
+  return sqlite_error(sqlite3_extended_errcode(database_.get()), sqlite3_errmsg(database_.get()),
+                      sql);
+}
+
+Result<std::int64_t> Session::query_integer(std::string_view sql) {
+  WEIR_TRY_ASSIGN(statement, prepare(sql));
+  WEIR_TRY_ASSIGN(row, statement.step());
+  if (!row) return damaged(fmt::format("sqlite: no row for: {}", sql));
+  return statement.integer(0);
+}
+
+void Session::set_interrupt(std::function<bool()> interrupted) {
+  if (!interrupted) {
+    sqlite3_progress_handler(database_.get(), 0, nullptr, nullptr);
+    interrupted_.reset();
+    return;
+  }
+  interrupted_ = std::make_unique<std::function<bool()>>(std::move(interrupted));
+  sqlite3_progress_handler(
+      database_.get(), steps_between_looks,
+      [](void* asked) { return (*static_cast<std::function<bool()>*>(asked))() ? 1 : 0; },
+      interrupted_.get());
+}
+
+void Session::on_commit(std::function<void(int wal_pages)> listener) {
+  committed_ = std::make_unique<std::function<void(int)>>(std::move(listener));
+  sqlite3_wal_hook(
+      database_.get(),
+      [](void* told, sqlite3*, const char*, int pages) {
+        (*static_cast<std::function<void(int)>*>(told))(pages);
+        return SQLITE_OK;
+      },
+      committed_.get());
+}
+
+Result<int> Session::checkpoint() {
+  int in_wal = 0, copied = 0;
+  const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             &in_wal, &copied);
+  if (code == SQLITE_BUSY) return in_wal;  // another process is at it
+  if (code != SQLITE_OK) {
+    return sqlite_error(code, sqlite3_errmsg(database_.get()), "checkpoint");
+  }
+  return std::max(0, in_wal - copied);
+}
+
+}  // namespace weir::sqlite

@@ -1,0 +1,64 @@
+#include <weir/store/sqlite/checkpointer.hpp>
+
+#include <pthread.h>
+
+#include <spdlog/spdlog.h>
+
+namespace weir::sqlite {
+namespace {
+
+constexpr std::chrono::milliseconds look_every{20};
+constexpr int page_bytes = 8192;
+/// Pages that may be copied while the writer pauses: a few milliseconds.
+constexpr int last_pages_max = 512;
+/// Rounds beside the writer before the rest is copied anyway.
+constexpr int rounds_max = 4;
+
+}  // namespace
+
+Checkpointer::Checkpointer(std::shared_ptr<File> file, std::shared_ptr<WriteConnection> writer)
+    : file_(std::move(file)), writer_(std::move(writer)), thread_([this] { run(); }) {}
+
+Checkpointer::~Checkpointer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+}
+
+void Checkpointer::run() {
+  pthread_setname_np(pthread_self(), "weir-checkpoint");
+  const auto pages_max = file_->options().checkpoint_bytes / page_bytes;
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, look_every, [this] { return stopping_; })) {
+    if (writer_->wal_pages() < pages_max) continue;
+    lock.unlock();
+    if (const auto done = checkpoint(); !done) {
+      spdlog::warn("checkpoint of '{}': {}", file_->options().path, to_string(done.error()));
+      session_.reset();
+    }
+    lock.lock();
+  }
+}
+
+Result<void> Checkpointer::checkpoint() {
+  if (!session_) {
+    auto options = file_->options();
+    options.create = false;
+    WEIR_TRY_ASSIGN(session, open_for_writing(options));
+    session_ = std::make_unique<Session>(std::move(session));
+  }
+  for (int round = 0; round < rounds_max; ++round) {
+    WEIR_TRY_ASSIGN(left, session_->checkpoint());
+    if (left <= last_pages_max) break;
+  }
+  // With nothing left in it, the next commit begins the write-ahead log again from its start.
+  return writer_->exclusively([this]() -> Result<void> {
+    WEIR_TRY_ASSIGN(left, session_->checkpoint());
+    if (left == 0) writer_->checkpointed();
+    return {};
+  });
+}
+
+}  // namespace weir::sqlite

@@ -1,0 +1,342 @@
+#include <weir/store/sqlite/file.hpp>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <weir/base/json.hpp>
+
+#include "migrations.hpp"
+
+namespace weir::sqlite {
+namespace {
+
+/// Events by which a reader may see more than the tail before it brings it up; fewer are looked at
+/// one by one.
+constexpr std::uint64_t behind_max = 64;
+
+std::string to_json(const std::vector<std::string>& list) {
+  std::string json = "[";
+  for (const auto& text : list) {
+    if (json.size() > 1) json += ',';
+    append_json_string(json, text);
+  }
+  return json + "]";
+}
+
+Result<std::vector<std::string>> strings_of(std::string_view text) {
+  boost::json::error_code error;
+  const auto value = boost::json::parse({text.data(), text.size()}, error);
+  if (error || !value.is_array()) return damaged("meta.indexed_keys can't be read");
+  std::vector<std::string> list;
+  for (const auto& entry : value.get_array()) {
+    if (!entry.is_string()) return damaged("meta.indexed_keys can't be read");
+    list.emplace_back(entry.get_string());
+  }
+  return list;
+}
+
+Result<void> put_meta(Statement& insert, std::string_view key, std::int64_t value) {
+  insert.bind_text(1, key);
+  insert.bind(2, value);
+  return insert.run();
+}
+
+Result<void> put_meta(Statement& insert, std::string_view key, std::string_view value) {
+  insert.bind_text(1, key);
+  insert.bind_text(2, value);
+  return insert.run();
+}
+
+Result<void> describe(Session& session, const FileOptions& options) {
+  WEIR_TRY_ASSIGN(insert, session.prepare("INSERT INTO meta (key, value) VALUES (?, ?)"));
+  std::random_device device;
+  const auto seed = static_cast<std::int64_t>(static_cast<std::uint64_t>(device()) << 32 | device());
+  WEIR_TRY(put_meta(insert, "name", options.name));
+  WEIR_TRY(put_meta(insert, "created_at",
+                    system_clock().now().time_since_epoch().count()));
+  WEIR_TRY(put_meta(insert, "term_seed", seed));
+  WEIR_TRY(put_meta(insert, "indexed_keys", to_json(options.log.indexed_keys)));
+  WEIR_TRY(put_meta(insert, "index_generation", 0));
+  return put_meta(insert, "schema_version", 0);
+}
+
+Result<void> migrate_locked(Session& session, const FileOptions& options) {
+  WEIR_TRY_ASSIGN(tables, session.query_integer("SELECT count(*) FROM sqlite_master"));
+  WEIR_TRY_ASSIGN(described, session.query_integer(
+                                 "SELECT count(*) FROM sqlite_master WHERE name = 'meta'"));
+  if (tables > 0 && described == 0) {
+    return Error{.code = Code::failed_precondition,
+                 .reason = Reason::unspecified,
+                 .message = fmt::format("'{}' is a SQLite database, but not a log of Weir's",
+                                        options.path)};
+  }
+  std::int64_t version = 0;
+  if (described > 0) {
+    WEIR_TRY_ASSIGN(recorded,
+                    session.query_integer("SELECT value FROM meta WHERE key = 'schema_version'"));
+    version = recorded;
+  }
+  if (version > schema_version) {
+    return Error{.code = Code::failed_precondition,
+                 .reason = Reason::schema_too_new,
+                 .message = fmt::format("'{}' has schema version {}, this program knows up to {}: "
+                                        "use a newer weir",
+                                        options.path, version, schema_version)};
+  }
+  if (version == schema_version) return {};
+  for (const auto& migration : migrations()) {
+    if (migration.version > version) WEIR_TRY(session.execute(migration.sql));
+  }
+  if (described == 0) WEIR_TRY(describe(session, options));
+  WEIR_TRY_ASSIGN(update,
+                  session.prepare("UPDATE meta SET value = ? WHERE key = 'schema_version'"));
+  update.bind(1, schema_version);
+  return update.run();
+}
+
+}  // namespace
+
+Result<void> migrate(Session& session, const FileOptions& options) {
+  // Looked at without the write lock first: nearly always there is nothing to do.
+  if (const auto version =
+          session.query_integer("SELECT value FROM meta WHERE key = 'schema_version'");
+      version.ok() && *version == schema_version) {
+    return {};
+  }
+  WEIR_TRY(session.execute("BEGIN IMMEDIATE"));
+  if (const auto migrated = migrate_locked(session, options); !migrated) {
+    WEIR_TRY(session.execute("ROLLBACK"));
+    return migrated.error();
+  }
+  return session.execute("COMMIT");
+}
+
+Result<Session> open_for_writing(const FileOptions& options) {
+  WEIR_TRY_ASSIGN(session, Session::open({.path = options.path,
+                                          .create = options.create,
+                                          .busy_timeout = options.busy_timeout,
+                                          .cache_kib = options.writer_cache_kib,
+                                          .vfs = options.vfs}));
+  // page_size only matters for a new file, and comes before the journal mode.
+  WEIR_TRY(session.execute("PRAGMA page_size=8192"));
+  WEIR_TRY(session.execute("PRAGMA journal_mode=WAL"));
+  WEIR_TRY(session.execute("PRAGMA synchronous=FULL"));
+  // Checkpoints are the maintenance thread's.
+  WEIR_TRY(session.execute("PRAGMA wal_autocheckpoint=0"));
+  return session;
+}
+
+Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& options) {
+  WEIR_TRY_ASSIGN(session, Session::open({.path = options.path,
+                                          .busy_timeout = options.busy_timeout,
+                                          .cache_kib = options.reader_cache_kib,
+                                          .vfs = options.vfs}));
+  WEIR_TRY(session.execute("PRAGMA wal_autocheckpoint=0"));
+  WEIR_TRY(session.execute("PRAGMA query_only=ON"));
+  const auto select = [&](std::string_view where) {
+    return session.prepare(std::string(event_columns) + std::string(where));
+  };
+  WEIR_TRY_ASSIGN(begin, session.prepare("BEGIN"));
+  WEIR_TRY_ASSIGN(commit, session.prepare("COMMIT"));
+  WEIR_TRY_ASSIGN(head, session.prepare("SELECT max(position) FROM event"));
+  WEIR_TRY_ASSIGN(generation,
+                  session.prepare("SELECT value FROM meta WHERE key = 'index_generation'"));
+  WEIR_TRY_ASSIGN(one, select("WHERE position = ?"));
+  WEIR_TRY_ASSIGN(forwards, select("WHERE position > ? AND position <= ? ORDER BY position"));
+  WEIR_TRY_ASSIGN(backwards, select("WHERE position > ? AND position <= ? ORDER BY position DESC"));
+  WEIR_TRY_ASSIGN(blocks, BlockReader::create(session));
+  return std::unique_ptr<ReadConnection>(new ReadConnection{
+      std::move(session), std::move(begin), std::move(commit), std::move(head),
+      std::move(generation), std::move(one), std::move(forwards), std::move(backwards),
+      std::move(blocks), RowReader()});
+}
+
+Result<std::shared_ptr<File>> File::open(FileOptions options) {
+  auto file = std::shared_ptr<File>(new File(std::move(options)));
+  WEIR_TRY(file->load());
+  return file;
+}
+
+Result<void> File::load() {
+  {
+    WEIR_TRY_ASSIGN(session, open_for_writing(options_));
+    WEIR_TRY(migrate(session, options_));
+    WEIR_TRY_ASSIGN(meta, session.prepare("SELECT key, value FROM meta"));
+    std::map<std::string, std::string> texts;
+    std::map<std::string, std::int64_t> numbers;
+    while (true) {
+      WEIR_TRY_ASSIGN(row, meta.step());
+      if (!row) break;
+      texts.emplace(meta.text(0), meta.text(1));
+      numbers.emplace(meta.text(0), meta.integer(1));
+    }
+    for (const auto* key : {"name", "created_at", "term_seed", "indexed_keys"}) {
+      if (!texts.contains(key)) return damaged(fmt::format("meta.{} is missing", key));
+    }
+    WEIR_TRY_ASSIGN(keys, strings_of(texts["indexed_keys"]));
+    info_ = {.name = texts["name"],
+             .head = Position(),
+             .options = {.indexed_keys = keys},
+             .created_at = Timestamp(std::chrono::microseconds(numbers["created_at"]))};
+    hasher_ = std::make_unique<engine::TermHasher>(
+        static_cast<std::uint64_t>(numbers["term_seed"]), keys);
+  }
+  tail_ = std::make_shared<engine::Tail>(
+      engine::Tail::Options{.segment_events = options_.segment_events});
+  tail_->indexed(Position());
+  WEIR_TRY_ASSIGN(connection, lease({}));
+  WEIR_TRY(connection->begin.run());
+  WEIR_TRY_ASSIGN(runs, this->runs(*connection));
+  WEIR_TRY_ASSIGN(row, connection->head.step());
+  const Position head(row ? static_cast<std::uint64_t>(connection->head.integer(0)) : 0);
+  connection->head.reset();
+  info_.head = head;
+  tail_->reset(runs->reached());
+  const auto caught_up = catch_up(*connection, head, runs->reached());
+  WEIR_TRY(connection->commit.run());
+  return caught_up;
+}
+
+File::Lease::~Lease() {
+  if (!connection_) return;
+  {
+    const std::lock_guard lock(file_->lease_mutex_);
+    file_->free_.push_back(std::move(connection_));
+    --file_->leased_;
+  }
+  file_->lease_freed_.notify_one();
+}
+
+Result<File::Lease> File::lease(const CallOptions& call) {
+  std::unique_lock lock(lease_mutex_);
+  const auto available = [this] { return !free_.empty() || leased_ < options_.readers_max; };
+  if (!call.deadline) {
+    lease_freed_.wait(lock, available);
+  } else if (!lease_freed_.wait_until(lock, *call.deadline, available)) {
+    return deadline_passed();
+  }
+  ++leased_;
+  if (!free_.empty()) {
+    auto connection = std::move(free_.back());
+    free_.pop_back();
+    return Lease(*this, std::move(connection));
+  }
+  lock.unlock();
+  auto opened = ReadConnection::open(options_);
+  if (!opened) {
+    lock.lock();
+    --leased_;
+    lock.unlock();
+    lease_freed_.notify_one();
+    return opened.error();
+  }
+  return Lease(*this, std::move(opened).value());
+}
+
+Result<std::shared_ptr<const RunSet>> load_runs(Session& session, std::int64_t generation,
+                                                const RunSet& known) {
+  auto set = std::make_shared<RunSet>();
+  set->generation = generation;
+  WEIR_TRY_ASSIGN(select, session.prepare("SELECT id, level, first_position, last_position, "
+                                          "first_block, blocks FROM run ORDER BY first_position"));
+  WEIR_TRY_ASSIGN(fences, session.prepare("SELECT fences FROM run WHERE id = ?"));
+  Position reached;
+  while (true) {
+    WEIR_TRY_ASSIGN(row, select.step());
+    if (!row) break;
+    auto run = std::make_shared<Run>();
+    run->id = select.integer(0);
+    run->level = static_cast<int>(select.integer(1));
+    run->first = Position(static_cast<std::uint64_t>(select.integer(2)));
+    run->last = Position(static_cast<std::uint64_t>(select.integer(3)));
+    run->first_block = select.integer(4);
+    if (run->first != reached.next() || run->last < run->first) {
+      return damaged(fmt::format("the index has no run from event {} on", reached.next().value));
+    }
+    reached = run->last;
+    const auto same = std::find_if(known.runs.begin(), known.runs.end(),
+                                   [&](const auto& r) { return r->id == run->id; });
+    if (same != known.runs.end()) {
+      set->runs.push_back(*same);
+      continue;
+    }
+    fences.bind(1, run->id);
+    WEIR_TRY_ASSIGN(there, fences.step());
+    WEIR_TRY_ASSIGN(decoded, decode_fences(there ? fences.text(0) : std::string_view()));
+    fences.reset();
+    if (decoded.size() != static_cast<std::size_t>(select.integer(5))) {
+      return damaged(fmt::format("run {} of the index has lost fences", run->id));
+    }
+    run->fences = std::move(decoded);
+    set->runs.push_back(std::move(run));
+  }
+  return std::shared_ptr<const RunSet>(std::move(set));
+}
+
+Result<std::shared_ptr<const RunSet>> File::runs(ReadConnection& connection) {
+  WEIR_TRY_ASSIGN(row, connection.generation.step());
+  if (!row) return damaged("meta.index_generation is missing");
+  const auto generation = connection.generation.integer(0);
+  connection.generation.reset();
+  std::shared_ptr<const RunSet> known;
+  {
+    const std::lock_guard lock(runs_mutex_);
+    known = runs_;
+  }
+  if (known->generation == generation) return known;
+  WEIR_TRY_ASSIGN(loaded, load_runs(connection.session, generation, *known));
+  const std::lock_guard lock(runs_mutex_);
+  if (loaded->generation > runs_->generation) {
+    runs_ = loaded;
+    tail_->indexed(loaded->reached());
+  }
+  return loaded;
+}
+
+Result<void> File::catch_up(ReadConnection& connection, Position head, Position reached) {
+  if (head.value <= tail_->head().value + behind_max) return {};
+  const std::lock_guard lock(catch_up_mutex_);
+  // What a run holds need not be in the tail as well.
+  if (tail_->head() < reached) tail_->reset(reached);
+  std::vector<std::uint32_t> counts;
+  std::vector<engine::Term> terms;
+  auto first = tail_->head().next();
+  const auto flush = [&] {
+    tail_->append(first, counts, terms);
+    first = Position(first.value + counts.size());
+    counts.clear();
+    terms.clear();
+  };
+  connection.forwards.bind(1, static_cast<std::int64_t>(first.value - 1));
+  connection.forwards.bind(2, static_cast<std::int64_t>(head.value));
+  Result<void> outcome;
+  while (true) {
+    const auto row = connection.forwards.step();
+    if (!row) return row.error();
+    if (!*row) break;
+    const auto read = connection.row.read(connection.forwards);
+    if (!read) {
+      outcome = read.error();
+      break;
+    }
+    const auto& fields = **read;
+    if (fields.position.value != first.value + counts.size()) {
+      outcome = damaged(fmt::format("event {} is missing", first.value + counts.size()));
+      break;
+    }
+    const auto old_size = terms.size();
+    engine::add_terms(*hasher_, fields.type, fields.tags,
+                      is_json(fields.content_type) ? fields.data : std::string_view(), terms);
+    counts.push_back(static_cast<std::uint32_t>(terms.size() - old_size));
+    if (counts.size() == 4096) flush();
+  }
+  connection.forwards.reset();
+  if (outcome) flush();
+  return outcome;
+}
+
+}  // namespace weir::sqlite

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <weir/sql/sqlite/session.hpp>
+#include <weir/store/engine/backend.hpp>
+#include <weir/store/engine/tail.hpp>
+#include <weir/store/engine/terms.hpp>
+#include <weir/store/sqlite/row.hpp>
+#include <weir/store/sqlite/runs.hpp>
+
+namespace weir::sqlite {
+
+/// Version of the schema that this program reads and writes.
+inline constexpr int schema_version = 1;
+
+struct FileOptions {
+  std::string path;
+  /// Of the log, when the file is made.
+  std::string name = "default";
+  LogOptions log = {};
+  bool create = false;
+  /// Connections for reading, opened as needed. Default 16.
+  std::size_t readers_max = 16;
+  /// KiB of pages each reading connection keeps. Default 4 MiB; the system's cache does the rest.
+  int reader_cache_kib = 4 * 1024;
+  /// KiB of pages the writing connection keeps. Default 64 MiB.
+  int writer_cache_kib = 64 * 1024;
+  std::chrono::milliseconds busy_timeout{5000};
+  /// Bytes of write-ahead log after which it is copied into the file. Default 32 MiB.
+  std::int64_t checkpoint_bytes = 32 << 20;
+  /// Events of a segment of the tail, which is what the smallest run indexes. Default 16,384.
+  std::size_t segment_events = 16'384;
+  /// Name of a VFS other than the system's; for tests.
+  const char* vfs = nullptr;
+};
+
+/// A connection for reading with its statements.
+struct ReadConnection {
+  static Result<std::unique_ptr<ReadConnection>> open(const FileOptions& options);
+
+  Session session;
+  Statement begin, commit, head, generation, one, forwards, backwards;
+  BlockReader blocks;
+  RowReader row;
+};
+
+/// One log in one database file: what reading, writing and indexing share.
+/// Threads: any.
+class File {
+ public:
+  /// Opens the file, makes or migrates its schema, and indexes the end of the log in memory.
+  /// Errors: not_found, failed_precondition (a newer schema), unavailable, data_loss.
+  static Result<std::shared_ptr<File>> open(FileOptions options);
+
+  const FileOptions& options() const { return options_; }
+  const LogInfo& info() const { return info_; }
+  const engine::TermHasher& hasher() const { return *hasher_; }
+  const std::shared_ptr<engine::Tail>& tail() const { return tail_; }
+
+  /// A reading connection, given back on destruction.
+  class Lease {
+   public:
+    Lease(File& file, std::unique_ptr<ReadConnection> connection)
+        : file_(&file), connection_(std::move(connection)) {}
+    Lease(Lease&&) = default;
+    ~Lease();
+    ReadConnection& operator*() { return *connection_; }
+    ReadConnection* operator->() { return connection_.get(); }
+
+   private:
+    File* file_;
+    std::unique_ptr<ReadConnection> connection_;
+  };
+  Result<Lease> lease(const CallOptions& call);
+
+  /// The runs as the connection's open transaction sees them.
+  Result<std::shared_ptr<const RunSet>> runs(ReadConnection& connection);
+
+  /// Brings the tail up to `head`, which the connection's transaction sees, when it is behind.
+  Result<void> catch_up(ReadConnection& connection, Position head, Position reached);
+
+ private:
+  explicit File(FileOptions options) : options_(std::move(options)) {}
+  Result<void> load();
+
+  FileOptions options_;
+  LogInfo info_;
+  std::unique_ptr<engine::TermHasher> hasher_;
+  std::shared_ptr<engine::Tail> tail_;
+
+  std::mutex lease_mutex_;
+  std::condition_variable lease_freed_;
+  std::vector<std::unique_ptr<ReadConnection>> free_;
+  std::size_t leased_ = 0;
+
+  std::mutex runs_mutex_;
+  std::shared_ptr<const RunSet> runs_ = std::make_shared<RunSet>();
+  std::mutex catch_up_mutex_;
+};
+
+/// Makes the schema, or brings an older one up to date, under the file's write lock.
+Result<void> migrate(Session& session, const FileOptions& options);
+
+/// Settings of a connection that writes.
+Result<Session> open_for_writing(const FileOptions& options);
+
+Result<std::shared_ptr<const RunSet>> load_runs(Session& session, std::int64_t generation,
+                                                const RunSet& known);
+
+}  // namespace weir::sqlite

@@ -1,0 +1,180 @@
+#include <weir/store/sqlite/reading.hpp>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace weir::sqlite {
+namespace {
+
+/// Events looked at in one step, matching or not: some ten milliseconds.
+constexpr std::size_t looks_max = 20'000;
+/// Looks between two checks of whether the caller still wants it.
+constexpr std::size_t looks_between_checks = 256;
+
+/// One step in the making. The range still to be looked at is (lo, hi].
+class Step {
+ public:
+  Step(File& file, ReadConnection& connection, const ReadRequest& request)
+      : file_(file), connection_(connection), request_(request) {}
+
+  Result<ReadStep> run() {
+    WEIR_TRY_ASSIGN(row, connection_.head.step());
+    const Position head(row ? static_cast<std::uint64_t>(connection_.head.integer(0)) : 0);
+    connection_.head.reset();
+    WEIR_TRY_ASSIGN(runs, file_.runs(connection_));
+    runs_ = std::move(runs);
+    WEIR_TRY(file_.catch_up(connection_, head, runs_->reached()));
+    lo_ = request_.after;
+    hi_ = std::min(request_.until.value_or(head), head);
+    builder_.reserve(std::min<std::size_t>(request_.batch_bytes_max, 64 << 10));
+    if (request_.limit != 0 && lo_ < hi_) WEIR_TRY(forwards() ? walk_forwards() : walk_backwards());
+    const bool limited = request_.limit && builder_.size() >= *request_.limit;
+    return ReadStep{.batch = std::move(builder_).build(),
+                    .head = head,
+                    .cursor = forwards() ? lo_ : hi_.next(),
+                    .end = limited || lo_ >= hi_};
+  }
+
+ private:
+  bool forwards() const { return request_.direction == Direction::forwards; }
+
+  Result<void> walk_forwards() {
+    const auto query = engine::compile(request_.query, file_.hasher());
+    if (query.scans) return scan(hi_);
+    for (const auto& run : runs_->runs) {
+      if (run->last <= lo_ || run->first > hi_ || full_) continue;
+      const auto source = make_run_source(*run, connection_.blocks, request_.direction);
+      WEIR_TRY(pick(query, *source, std::min(run->last, hi_)));
+    }
+    if (full_ || lo_ >= hi_) return {};
+    const auto tail = file_.tail()->view(lo_, hi_, request_.direction);
+    if (lo_ < tail.begin) WEIR_TRY(scan(std::min(tail.begin, hi_)));
+    const auto tail_end = std::min(tail.end, hi_);
+    if (!full_ && lo_ < tail_end) WEIR_TRY(pick(query, *tail.source, tail_end));
+    return full_ || lo_ >= hi_ ? Result<void>() : scan(hi_);
+  }
+
+  Result<void> walk_backwards() {
+    const auto query = engine::compile(request_.query, file_.hasher());
+    if (query.scans) return scan(lo_);
+    const auto tail = file_.tail()->view(lo_, hi_, request_.direction);
+    const auto reached = runs_->reached();
+    if (hi_ > tail.end) WEIR_TRY(scan(std::max(tail.end, lo_)));
+    // Runs and tail may overlap: what a run holds, the run is asked for.
+    const auto tail_from = std::max({tail.begin, reached, lo_});
+    if (!full_ && hi_ > tail_from) WEIR_TRY(pick(query, *tail.source, tail_from));
+    if (!full_ && hi_ > std::max(reached, lo_)) WEIR_TRY(scan(std::max(reached, lo_)));
+    for (auto run = runs_->runs.rbegin(); run != runs_->runs.rend(); ++run) {
+      if ((*run)->first > hi_ || (*run)->last <= lo_ || full_) continue;
+      const auto source = make_run_source(**run, connection_.blocks, request_.direction);
+      WEIR_TRY(pick(query, *source, std::max((*run)->first.previous(), lo_)));
+    }
+    return {};
+  }
+
+  /// Looks at every event up to `to` (backwards: down to, but not at it).
+  Result<void> scan(Position to) {
+    auto& statement = forwards() ? connection_.forwards : connection_.backwards;
+    const auto low = forwards() ? lo_ : to;
+    const auto high = forwards() ? to : hi_;
+    statement.bind(1, static_cast<std::int64_t>(low.value));
+    statement.bind(2, static_cast<std::int64_t>(high.value));
+    while (!full_) {
+      WEIR_TRY_ASSIGN(row, statement.step());
+      if (!row) {
+        considered(to, forwards() ? to : to.next());
+        break;
+      }
+      if (const auto taken = take(statement); !taken) {
+        statement.reset();
+        return taken.error();
+      }
+    }
+    statement.reset();
+    return {};
+  }
+
+  /// Looks at a source's candidates up to `to` (backwards: down to, but not at it).
+  Result<void> pick(const engine::CompiledQuery& query, engine::PostingSource& source,
+                    Position to) {
+    WEIR_TRY_ASSIGN(cursor, engine::make_query_cursor(query, source, request_.direction));
+    auto& one = connection_.one;
+    while (!full_) {
+      WEIR_TRY_ASSIGN(found, cursor->seek(forwards() ? lo_.next() : hi_));
+      if (!found || (forwards() ? *found > to : *found <= to)) {
+        considered(to, to.next());
+        break;
+      }
+      one.bind(1, static_cast<std::int64_t>(found->value));
+      WEIR_TRY_ASSIGN(row, one.step());
+      if (!row) {
+        return damaged(fmt::format("event {} is in the index, but not in the log", found->value));
+      }
+      const auto taken = take(one);
+      one.reset();
+      WEIR_TRY(taken);
+    }
+    return {};
+  }
+
+  /// Judges the statement's row, adds it when it matches, and moves past it.
+  Result<void> take(const Statement& statement) {
+    WEIR_TRY_ASSIGN(fields, connection_.row.read(statement));
+    if (wanted(*fields)) builder_.add(*fields);
+    considered(fields->position, fields->position);
+    ++looks_;
+    full_ = looks_ >= looks_max || builder_.size() >= request_.batch_events_max ||
+            builder_.bytes() >= request_.batch_bytes_max ||
+            (request_.limit && builder_.size() >= *request_.limit);
+    if (looks_ % looks_between_checks == 0) {
+      if (request_.call.stop.stop_requested()) return cancelled();
+      if (request_.call.deadline && *request_.call.deadline <= system_clock().instant()) {
+        return deadline_passed();
+      }
+    }
+    return {};
+  }
+
+  bool wanted(const EventFields& fields) const {
+    const auto& range = request_.occurred;
+    if (range.from && fields.occurred_at < *range.from) return false;
+    if (range.until && fields.occurred_at > *range.until) return false;
+    if (request_.query.everything()) return true;
+    const auto json = is_json(fields.content_type) ? fields.data : std::string_view();
+    return matches(request_.query, {fields.type, fields.tags, json});
+  }
+
+  /// Everything up to `low` (backwards: from `high` on) has been looked at.
+  void considered(Position low, Position high) {
+    if (forwards()) {
+      lo_ = low;
+    } else {
+      hi_ = high.previous();
+    }
+  }
+
+  File& file_;
+  ReadConnection& connection_;
+  const ReadRequest& request_;
+  std::shared_ptr<const RunSet> runs_;
+  BatchBuilder builder_;
+  Position lo_;
+  Position hi_;
+  std::size_t looks_ = 0;
+  bool full_ = false;
+};
+
+}  // namespace
+
+Result<ReadStep> read_step(File& file, const ReadRequest& request) {
+  if (request.call.stop.stop_requested()) return cancelled();
+  WEIR_TRY_ASSIGN(connection, file.lease(request.call));
+  WEIR_TRY(connection->begin.run());
+  auto step = Step(file, *connection, request).run();
+  connection->blocks.release();
+  WEIR_TRY(connection->commit.run());
+  return step;
+}
+
+}  // namespace weir::sqlite

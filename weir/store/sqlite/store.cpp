@@ -1,0 +1,249 @@
+#include <weir/store/sqlite/store.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include <weir/store/sqlite/checkpointer.hpp>
+#include <weir/store/sqlite/indexer.hpp>
+#include <weir/store/sqlite/reading.hpp>
+#include <weir/store/sqlite/write_connection.hpp>
+
+namespace weir::sqlite {
+namespace {
+
+/// A log in a file, as engine::Log wants it.
+class FileBackend final : public engine::Backend {
+ public:
+  explicit FileBackend(std::shared_ptr<File> file)
+      : file_(std::move(file)),
+        queue_(std::make_shared<IndexQueue>()),
+        connection_(std::make_shared<WriteConnection>(file_, queue_)) {}
+
+  ~FileBackend() override {
+    // These use the connection; they go first.
+    indexer_.reset();
+    checkpointer_.reset();
+  }
+
+  const LogInfo& info() const override { return file_->info(); }
+
+  Result<std::unique_ptr<engine::Writer>> open_writer() override {
+    start_maintenance();
+    return std::unique_ptr<engine::Writer>(std::make_unique<FileWriter>(file_, connection_));
+  }
+
+  Result<ReadStep> read_step(const ReadRequest& request) override {
+    return sqlite::read_step(*file_, request);
+  }
+
+  Result<Position> head(const CallOptions& call) override {
+    WEIR_TRY_ASSIGN(connection, file_->lease(call));
+    WEIR_TRY_ASSIGN(row, connection->head.step());
+    const Position head(row ? static_cast<std::uint64_t>(connection->head.integer(0)) : 0);
+    connection->head.reset();
+    return head;
+  }
+
+  bool changed_elsewhere() override {
+    const auto now = head({});
+    const std::lock_guard lock(mutex_);
+    if (!now || *now == looked_at_) return false;
+    looked_at_ = *now;
+    return true;
+  }
+
+  void on_change_elsewhere(std::function<void()>) override {}
+
+  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key,
+                                                const CallOptions& call) override {
+    WEIR_TRY_ASSIGN(connection, file_->lease(call));
+    WEIR_TRY_ASSIGN(select, connection->session.prepare(
+                                "SELECT position, data, saved_at FROM snapshot "
+                                "WHERE projection = ? AND query_hash = ?"));
+    select.bind_text(1, key.projection);
+    select.bind_text(2, key.query_hash);
+    WEIR_TRY_ASSIGN(row, select.step());
+    if (!row) return std::optional<Snapshot>();
+    return std::optional(
+        Snapshot{.key = key,
+                 .position = Position(static_cast<std::uint64_t>(select.integer(0))),
+                 .data = std::string(select.text(1)),
+                 .saved_at = Timestamp(std::chrono::microseconds(select.integer(2)))});
+  }
+
+  Result<bool> save_snapshot(const Snapshot& snapshot, const CallOptions&) override {
+    bool saved = false;
+    WEIR_TRY(transact([&](WriteConnection::Open& open) -> Result<void> {
+      auto& put = open.put_snapshot;
+      put.bind_text(1, snapshot.key.projection);
+      put.bind_text(2, snapshot.key.query_hash);
+      put.bind(3, static_cast<std::int64_t>(snapshot.position.value));
+      put.bind_blob(4, snapshot.data);
+      put.bind(5, snapshot.saved_at.time_since_epoch().count());
+      WEIR_TRY_ASSIGN(row, put.step());
+      saved = row;
+      put.reset();
+      return {};
+    }));
+    return saved;
+  }
+
+  Result<void> delete_snapshot(const SnapshotKey& key, const CallOptions&) override {
+    return transact([&](WriteConnection::Open& open) -> Result<void> {
+      open.delete_snapshot.bind_text(1, key.projection);
+      open.delete_snapshot.bind_text(2, key.query_hash);
+      return open.delete_snapshot.run();
+    });
+  }
+
+  Result<std::optional<std::uint64_t>> tracked(const std::string& source,
+                                               const CallOptions& call) override {
+    WEIR_TRY_ASSIGN(connection, file_->lease(call));
+    WEIR_TRY_ASSIGN(select,
+                    connection->session.prepare("SELECT position FROM tracking WHERE source = ?"));
+    select.bind_text(1, source);
+    WEIR_TRY_ASSIGN(row, select.step());
+    if (!row) return std::optional<std::uint64_t>();
+    return std::optional(static_cast<std::uint64_t>(select.integer(0)));
+  }
+
+ private:
+  void start_maintenance() {
+    const std::lock_guard lock(mutex_);
+    if (indexer_) return;
+    indexer_ = std::make_unique<Indexer>(file_, connection_, queue_);
+    checkpointer_ = std::make_unique<Checkpointer>(file_, connection_);
+  }
+
+  Result<void> transact(const std::function<Result<void>(WriteConnection::Open&)>& work) {
+    WEIR_TRY_ASSIGN(open, connection_->begin());
+    if (const auto worked = work(*open); !worked) {
+      connection_->rollback();
+      return worked.error();
+    }
+    return connection_->commit(0);
+  }
+
+  std::shared_ptr<File> file_;
+  std::shared_ptr<IndexQueue> queue_;
+  std::shared_ptr<WriteConnection> connection_;
+  std::mutex mutex_;
+  Position looked_at_;
+  std::unique_ptr<Indexer> indexer_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+};
+
+constexpr std::string_view default_log = "default";
+
+Error not_found(const std::string& name, const std::string& path) {
+  return {.code = Code::not_found,
+          .reason = Reason::log_not_found,
+          .message = fmt::format("log '{}' does not exist ('{}'); create it with: "
+                                 "weir log create {}",
+                                 name, path, name),
+          .details = {{"log", name}}};
+}
+
+}  // namespace
+
+std::unique_ptr<engine::Backend> make_backend(std::shared_ptr<File> file) {
+  return std::make_unique<FileBackend>(std::move(file));
+}
+
+std::string Store::path_of(const std::string& name) const {
+  if (name == default_log) return options_.path;
+  const std::filesystem::path path(options_.path);
+  const auto file = path.stem().string() + "." + name + path.extension().string();
+  return (path.parent_path() / file).string();
+}
+
+Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
+                                           std::shared_ptr<engine::Threads> threads) {
+  if (options.path.empty()) return invalid_field("store", "the path of the file is missing");
+  const auto folder = std::filesystem::path(options.path).parent_path();
+  std::error_code error;
+  if (options.create && !folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) {
+    return unavailable(fmt::format("can't make the folder '{}': {}", folder.string(),
+                                   error.message()));
+  }
+  auto store = std::shared_ptr<Store>(new Store(std::move(options), std::move(threads)));
+  const bool create = store->options_.create;
+  WEIR_TRY(store->open_file(std::string(default_log), {}, create));
+  return store;
+}
+
+Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
+                                                      const LogOptions& log, bool create) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = open_.find(name); known != open_.end()) return known->second;
+  const auto path = path_of(name);
+  if (!create && !std::filesystem::exists(path)) return not_found(name, path);
+  WEIR_TRY_ASSIGN(file, File::open({.path = path,
+                                    .name = name,
+                                    .log = log,
+                                    .create = create,
+                                    .checkpoint_bytes = options_.checkpoint_bytes,
+                                    .segment_events = options_.segment_events,
+                                    .vfs = options_.vfs}));
+  auto opened = std::make_shared<engine::Log>(make_backend(file), file->tail(), file->hasher(),
+                                              threads_, system_clock(), options_.engine);
+  open_[name] = opened;
+  return opened;
+}
+
+Result<std::vector<LogInfo>> Store::list(CallOptions call) {
+  const std::filesystem::path path(options_.path);
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const auto file = entry.path().filename();
+    if (file == path.filename()) {
+      names.emplace_back(default_log);
+      continue;
+    }
+    const auto prefix = path.stem().string() + ".";
+    if (file.extension() != path.extension() || !file.string().starts_with(prefix)) continue;
+    const auto stem = file.stem().string();
+    auto name = stem.size() > prefix.size() ? stem.substr(prefix.size()) : std::string();
+    if (check_log_name(name)) names.push_back(std::move(name));
+  }
+  if (error) return unavailable(fmt::format("'{}': {}", folder.string(), error.message()));
+  std::sort(names.begin(), names.end());
+  std::vector<LogInfo> logs;
+  for (const auto& name : names) {
+    WEIR_TRY_ASSIGN(log, open(name, call));
+    auto info = log->info();
+    WEIR_TRY_ASSIGN(head, log->head(call));
+    info.head = head;
+    logs.push_back(std::move(info));
+  }
+  return logs;
+}
+
+Result<LogInfo> Store::create(const std::string& name, const LogOptions& options, CallOptions) {
+  WEIR_TRY(check_log_name(name));
+  if (options.indexed_keys.size() > 16) {
+    return past_limit("indexed_keys", options.indexed_keys.size(), 16, "keys");
+  }
+  for (const auto& key : options.indexed_keys) WEIR_TRY(check_key(key, {}, "indexed_keys"));
+  WEIR_TRY_ASSIGN(log, open_file(name, options, true));
+  if (log->info().options != options) {
+    return Error{.code = Code::already_exists,
+                 .reason = Reason::log_exists,
+                 .message = fmt::format("log '{}' exists with other indexed keys", name),
+                 .details = {{"log", name}}};
+  }
+  return log->info();
+}
+
+Result<std::shared_ptr<EventStore>> Store::open(const std::string& name, CallOptions) {
+  WEIR_TRY(check_log_name(name));
+  WEIR_TRY_ASSIGN(log, open_file(name, {}, false));
+  return std::shared_ptr<EventStore>(std::move(log));
+}
+
+}  // namespace weir::sqlite

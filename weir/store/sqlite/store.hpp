@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <weir/store/engine/log.hpp>
+#include <weir/store/event_store.hpp>
+#include <weir/store/sqlite/file.hpp>
+
+namespace weir::sqlite {
+
+struct StoreOptions {
+  /// The file of the default log; other logs lie beside it: "library.db", "library.orders.db".
+  std::string path;
+  /// Make the file and its default log when it is not there. Default true.
+  bool create = true;
+  engine::LogEngineOptions engine = {};
+  std::size_t segment_events = 16'384;
+  std::int64_t checkpoint_bytes = 64 << 20;
+  const char* vfs = nullptr;
+};
+
+/// The logs at a path, one file each.
+/// Threads: any.
+class Store final : public Catalog {
+ public:
+  /// Errors: those of opening the default log.
+  static Result<std::shared_ptr<Store>> open(StoreOptions options,
+                                             std::shared_ptr<engine::Threads> threads);
+
+  Result<std::vector<LogInfo>> list(CallOptions call) override;
+  Result<LogInfo> create(const std::string& name, const LogOptions& options,
+                         CallOptions call) override;
+  Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions call) override;
+
+  /// Where the log of that name lies.
+  std::string path_of(const std::string& name) const;
+
+ private:
+  Store(StoreOptions options, std::shared_ptr<engine::Threads> threads)
+      : options_(std::move(options)), threads_(std::move(threads)) {}
+  Result<std::shared_ptr<engine::Log>> open_file(const std::string& name, const LogOptions& log,
+                                                 bool create);
+
+  StoreOptions options_;
+  std::shared_ptr<engine::Threads> threads_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<engine::Log>> open_;
+};
+
+/// The engine behind one log, for benchmarks and tests that must know when the index is complete.
+std::unique_ptr<engine::Backend> make_backend(std::shared_ptr<File> file);
+
+}  // namespace weir::sqlite

@@ -1,0 +1,213 @@
+#include <weir/store/sqlite/write_connection.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace weir::sqlite {
+namespace {
+
+std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
+Timestamp from_micros(std::int64_t value) { return Timestamp(std::chrono::microseconds(value)); }
+Position position_of(std::int64_t value) { return Position(static_cast<std::uint64_t>(value)); }
+
+std::string blob_of(const engine::Fingerprint& fingerprint) {
+  std::string blob(16, '\0');
+  std::memcpy(blob.data(), &fingerprint.high, 8);
+  std::memcpy(blob.data() + 8, &fingerprint.low, 8);
+  return blob;
+}
+
+engine::Fingerprint fingerprint_of(std::string_view blob) {
+  engine::Fingerprint fingerprint;
+  if (blob.size() == 16) {
+    std::memcpy(&fingerprint.high, blob.data(), 8);
+    std::memcpy(&fingerprint.low, blob.data() + 8, 8);
+  }
+  return fingerprint;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
+  auto options = file_->options();
+  options.create = false;
+  WEIR_TRY_ASSIGN(session, open_for_writing(options));
+  // The file may have been replaced since it was opened.
+  WEIR_TRY(migrate(session, options));
+  session.on_commit([this](int pages) { wal_pages_.store(pages, std::memory_order_relaxed); });
+  WEIR_TRY_ASSIGN(begin, session.prepare("BEGIN IMMEDIATE"));
+  WEIR_TRY_ASSIGN(commit, session.prepare("COMMIT"));
+  WEIR_TRY_ASSIGN(rollback, session.prepare("ROLLBACK"));
+  WEIR_TRY_ASSIGN(last, session.prepare("SELECT position, recorded_at FROM event "
+                                        "ORDER BY position DESC LIMIT 1"));
+  WEIR_TRY_ASSIGN(key, session.prepare("SELECT fingerprint, first_position, last_position, "
+                                       "recorded_at FROM idempotency WHERE key = ?"));
+  WEIR_TRY_ASSIGN(tracked, session.prepare("SELECT position FROM tracking WHERE source = ?"));
+  WEIR_TRY_ASSIGN(missed, session.prepare(std::string(event_columns) +
+                                          "WHERE position > ? ORDER BY position"));
+  WEIR_TRY_ASSIGN(put_key,
+                  session.prepare("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)"));
+  WEIR_TRY_ASSIGN(forget_keys,
+                  session.prepare("DELETE FROM idempotency WHERE key IN (SELECT key FROM "
+                                  "idempotency WHERE recorded_at < ? ORDER BY recorded_at "
+                                  "LIMIT 64)"));
+  WEIR_TRY_ASSIGN(put_tracking, session.prepare("INSERT OR REPLACE INTO tracking VALUES (?, ?)"));
+  WEIR_TRY_ASSIGN(put_snapshot,
+                  session.prepare("INSERT INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5) "
+                                  "ON CONFLICT (projection, query_hash) DO UPDATE SET "
+                                  "position = ?3, data = ?4, saved_at = ?5 WHERE position <= ?3 "
+                                  "RETURNING position"));
+  WEIR_TRY_ASSIGN(delete_snapshot, session.prepare("DELETE FROM snapshot WHERE projection = ? "
+                                                   "AND query_hash = ?"));
+  WEIR_TRY_ASSIGN(rows, RowWriter::create(session));
+  WEIR_TRY_ASSIGN(index, IndexApplier::create(session));
+  return std::unique_ptr<Open>(new Open{
+      std::move(session), std::move(begin), std::move(commit), std::move(rollback),
+      std::move(last), std::move(key), std::move(tracked), std::move(missed), std::move(put_key),
+      std::move(forget_keys), std::move(put_tracking), std::move(put_snapshot),
+      std::move(delete_snapshot), std::move(rows), RowReader(), std::move(index)});
+}
+
+Result<WriteConnection::Open*> WriteConnection::begin() {
+  std::unique_lock lock(mutex_);
+  if (!open_) {
+    WEIR_TRY_ASSIGN(opened, open());
+    open_ = std::move(opened);
+  }
+  if (const auto begun = open_->begin.run(); !begun) {
+    open_.reset();
+    return begun.error();
+  }
+  // Held until the transaction ends, which may be on another thread's turn of the same committer.
+  lock.release();
+  return open_.get();
+}
+
+void WriteConnection::rollback() {
+  if (const auto rolled_back = open_->rollback.run(); !rolled_back) open_.reset();
+  mutex_.unlock();
+}
+
+Result<std::vector<const IndexStep*>> WriteConnection::apply_index(std::size_t events) {
+  const auto steps = queue_->peek(queue_->share(events));
+  for (const auto* step : steps) WEIR_TRY(open_->index.apply(*step));
+  return steps;
+}
+
+Result<void> WriteConnection::commit(std::size_t events) {
+  const std::unique_lock lock(mutex_, std::adopt_lock);
+  const auto applied = apply_index(events);
+  if (!applied) return failed(applied.error());
+  if (const auto committed = open_->commit.run(); !committed) return failed(committed.error());
+  if (!applied->empty()) queue_->done(applied->size());
+  return {};
+}
+
+Result<void> WriteConnection::exclusively(const std::function<Result<void>()>& work) {
+  const std::lock_guard lock(mutex_);
+  return work();
+}
+
+Error WriteConnection::failed(const Error& error) {
+  // Whatever state the connection is in, the next transaction does not begin from it.
+  open_.reset();
+  return error;
+}
+
+Result<engine::Begun> FileWriter::begin(const engine::BeginRequest& request) {
+  WEIR_TRY_ASSIGN(open, connection_->begin());
+  auto begun = look(*open, request);
+  if (!begun) {
+    connection_->rollback();
+    return begun;
+  }
+  open_ = open;
+  return begun;
+}
+
+Result<engine::Begun> FileWriter::look(WriteConnection::Open& open,
+                                       const engine::BeginRequest& request) {
+  engine::Begun begun;
+  WEIR_TRY_ASSIGN(row, open.last.step());
+  if (row) {
+    begun.head = position_of(open.last.integer(0));
+    begun.recorded_at = from_micros(open.last.integer(1));
+  }
+  open.last.reset();
+
+  if (begun.head > request.known) {
+    const auto oldest = begun.head.value > request.missed_max
+                            ? begun.head.value - request.missed_max
+                            : std::uint64_t{0};
+    BatchBuilder builder;
+    open.missed.bind(1, static_cast<std::int64_t>(std::max(oldest, request.known.value)));
+    while (true) {
+      WEIR_TRY_ASSIGN(there, open.missed.step());
+      if (!there) break;
+      const auto fields = open.row.read(open.missed);
+      if (!fields) {
+        open.missed.reset();
+        return fields.error();
+      }
+      builder.add(**fields);
+    }
+    open.missed.reset();
+    begun.missed = std::move(builder).build();
+  }
+  for (const auto key : request.keys) {
+    open.key.bind_text(1, key);
+    WEIR_TRY_ASSIGN(known, open.key.step());
+    if (known) {
+      begun.keys.push_back({.key = std::string(key),
+                            .fingerprint = fingerprint_of(open.key.text(0)),
+                            .answer = {.first = position_of(open.key.integer(1)),
+                                       .last = position_of(open.key.integer(2)),
+                                       .recorded_at = from_micros(open.key.integer(3))}});
+    }
+    open.key.reset();
+  }
+  for (const auto source : request.sources) {
+    open.tracked.bind_text(1, source);
+    WEIR_TRY_ASSIGN(known, open.tracked.step());
+    if (known) {
+      begun.sources.push_back({.source = std::string(source),
+                               .position = static_cast<std::uint64_t>(open.tracked.integer(0))});
+    }
+    open.tracked.reset();
+  }
+  return begun;
+}
+
+Result<void> FileWriter::write(WriteConnection::Open& open, const engine::Group& group) {
+  for (const auto& event : group.events) WEIR_TRY(open.rows.insert(event, group.recorded_at));
+  for (const auto& record : group.keys) {
+    const auto blob = blob_of(record.fingerprint);
+    open.put_key.bind_text(1, record.key);
+    open.put_key.bind_blob(2, blob);
+    open.put_key.bind(3, static_cast<std::int64_t>(record.answer.first.value));
+    open.put_key.bind(4, static_cast<std::int64_t>(record.answer.last.value));
+    open.put_key.bind(5, micros(record.answer.recorded_at));
+    WEIR_TRY(open.put_key.run());
+  }
+  if (!group.keys.empty()) {
+    open.forget_keys.bind(1, micros(group.keys_expire_before));
+    WEIR_TRY(open.forget_keys.run());
+  }
+  for (const auto& tracking : group.sources) {
+    open.put_tracking.bind_text(1, tracking.source);
+    open.put_tracking.bind(2, static_cast<std::int64_t>(tracking.position));
+    WEIR_TRY(open.put_tracking.run());
+  }
+  return {};
+}
+
+Result<void> FileWriter::commit(const engine::Group& group) {
+  auto* open = std::exchange(open_, nullptr);
+  if (const auto written = write(*open, group); !written) {
+    connection_->rollback();
+    return written.error();
+  }
+  return connection_->commit(group.events.size());
+}
+
+}  // namespace weir::sqlite
