@@ -62,6 +62,11 @@ void CutProxy::cut_after(Way way, std::uint64_t bytes) {
   cut_at_ = count(way) + bytes;
 }
 
+void CutProxy::cut_now() {
+  ++generation_;
+  ++cuts_;
+}
+
 void CutProxy::accept_all() {
   while (!stopping_) {
     pollfd fd{.fd = listener_, .events = POLLIN, .revents = 0};

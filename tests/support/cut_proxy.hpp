@@ -27,6 +27,7 @@ class CutProxy {
   /// Once so many more bytes have gone this way, every connection is closed on both sides, without
   /// another byte in either. Connections made later are not touched.
   void cut_after(Way way, std::uint64_t bytes);
+  void cut_now();
   /// While refusing, new connections are closed at once.
   void refuse(bool refuse) { refusing_ = refuse; }
   /// How often connections have been cut.

@@ -130,6 +130,9 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
   std::unique_ptr<Session> session(new Session(raw, clock));
   if (session->stop_event_ < 0) return unavailable("PostgreSQL: no event descriptor is left");
 
+  // Notices and warnings would be printed to standard error; errors come with the results.
+  PQsetNoticeReceiver(raw, [](void*, const PGresult*) {}, nullptr);
+
   Patience connecting = patience;
   const auto latest = clock.instant() + options.connect_time_max;
   const bool ours = !patience.deadline || latest < *patience.deadline;
