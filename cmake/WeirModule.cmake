@@ -40,7 +40,11 @@ function(weir_module name)
   install(TARGETS ${target} EXPORT WeirTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
   if(BUILD_TESTING AND tests)
-    weir_test(${id} SOURCES ${tests} MODULES ${name} LIBRARIES ${arg_TEST})
+    set(support)
+    if("${tests}" MATCHES "_pgtest\\.cpp")
+      set(support weir_test_support)
+    endif()
+    weir_test(${id} SOURCES ${tests} MODULES ${name} LIBRARIES ${support} ${arg_TEST})
   endif()
 endfunction()
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/store/postgres/store.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/store/sqlite/store.hpp>
 
@@ -24,6 +25,11 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
     WEIR_TRY_ASSIGN(store, sqlite::Store::open({.path = std::string(rest),
                                                 .create = options.create},
                                                std::make_shared<engine::Threads>()));
+    return std::shared_ptr<Catalog>(std::move(store));
+  }
+  if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {
+    WEIR_TRY_ASSIGN(store, postgres::Store::open({.uri = uri, .create = options.create},
+                                                 std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));
   }
   if (take_prefix(rest, "weir://")) return remote::connect({.target = std::string(rest)});

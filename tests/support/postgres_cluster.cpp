@@ -1,0 +1,218 @@
+#include <tests/support/postgres_cluster.hpp>
+
+#include <arpa/inet.h>
+#include <libpq-fe.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace weir::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+[[noreturn]] void fail(const std::string& what) {
+  fmt::print(stderr, "PostgreSQL for the tests: {}\n", what);
+  std::abort();
+}
+
+void require(bool condition, const char* what) {
+  if (!condition) fail(what);
+}
+
+std::string binaries() {
+  for (const auto* folder : {"/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin",
+                             "/usr/lib/postgresql/17/bin"}) {
+    if (std::filesystem::exists(std::string(folder) + "/initdb")) return folder;
+  }
+  fail("no initdb in /usr/lib/postgresql/*/bin; install the package postgresql-15");
+}
+
+int free_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  require(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0, "no free port");
+  require(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0, "no free port");
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+/// The server refuses to run as root, so then it is run as the user of the package.
+const passwd* server_user() {
+  if (geteuid() != 0) return nullptr;
+  const auto* user = getpwnam("postgres");
+  if (user == nullptr) fail("there is no user 'postgres' to run the server as");
+  return user;
+}
+
+pid_t spawn(const std::vector<std::string>& command, const std::string& folder) {
+  const auto* user = server_user();
+  const auto parent = getpid();
+  const auto log = folder + "/log";
+  std::vector<char*> arguments;
+  for (const auto& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  const pid_t child = fork();
+  require(child >= 0, "fork failed");
+  if (child > 0) return child;
+  if (user != nullptr && (setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)) _exit(126);
+  // The server goes when the test program does, however that ends.
+  prctl(PR_SET_PDEATHSIG, SIGQUIT);
+  if (getppid() != parent || chdir(folder.c_str()) != 0) _exit(126);
+  if (freopen(log.c_str(), "a", stdout) == nullptr || dup2(1, 2) < 0) _exit(126);
+  execv(arguments[0], arguments.data());
+  _exit(127);
+}
+
+int wait_for(pid_t process) {
+  int status = 0;
+  require(waitpid(process, &status, 0) == process, "waitpid failed");
+  return status;
+}
+
+struct Connection {
+  explicit Connection(const std::string& uri) : raw(PQconnectdb(uri.c_str())) {}
+  ~Connection() { PQfinish(raw); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  bool ok() const { return PQstatus(raw) == CONNECTION_OK; }
+  PGconn* raw;
+};
+
+}  // namespace
+
+PostgresCluster& PostgresCluster::shared() {
+  static const std::unique_ptr<PostgresCluster> cluster = [] {
+    const char* uri = std::getenv("WEIR_TEST_POSTGRES");
+    return std::unique_ptr<PostgresCluster>(uri != nullptr && *uri != '\0'
+                                                ? new PostgresCluster(Foreign(), uri)
+                                                : new PostgresCluster(Options()));
+  }();
+  return *cluster;
+}
+
+PostgresCluster::PostgresCluster(Foreign, const std::string& uri) : admin_uri_(uri) {
+  const Connection connection(uri);
+  if (!connection.ok()) fail(uri + ": " + PQerrorMessage(connection.raw));
+  host_ = PQhost(connection.raw);
+  port_ = std::atoi(PQport(connection.raw));
+}
+
+PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "weir-postgres-XXXXXX").string();
+  require(mkdtemp(pattern.data()) != nullptr, "no temporary folder");
+  folder_ = pattern;
+  if (const auto* user = server_user(); user != nullptr) {
+    require(chown(folder_.c_str(), user->pw_uid, user->pw_gid) == 0, "chown failed");
+  }
+  const auto status = wait_for(spawn({binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir",
+                                      "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8",
+                                      "--no-sync"},
+                                     folder_));
+  if (status != 0) fail("initdb failed, see " + folder_ + "/log");
+  port_ = free_port();
+  admin_uri_ = fmt::format("postgres://weir@{}:{}/postgres", host_, port_);
+  start();
+}
+
+PostgresCluster::~PostgresCluster() {
+  if (process_ > 0) {
+    ::kill(process_, SIGQUIT);
+    wait_for(process_);
+  }
+  std::error_code ignored_since_temporary;
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored_since_temporary);
+}
+
+void PostgresCluster::start() {
+  const auto* sync = options_.fsync ? "on" : "off";
+  std::vector<std::string> command = {binaries() + "/postgres", "-D", folder_ + "/data",
+                                      "-p", std::to_string(port_), "-k", folder_,
+                                      "-c", "listen_addresses=127.0.0.1",
+                                      "-c", fmt::format("fsync={}", sync),
+                                      "-c", fmt::format("full_page_writes={}", sync),
+                                      "-c", "max_connections=200",
+                                      "-c", "shared_buffers=128MB",
+                                      "-c", "log_min_messages=warning"};
+  for (const auto& setting : options_.settings) {
+    command.push_back("-c");
+    command.push_back(setting);
+  }
+  process_ = spawn(command, folder_);
+  wait_until_ready();
+}
+
+void PostgresCluster::wait_until_ready() {
+  for (int attempt = 0; attempt < 600; ++attempt) {
+    int status = 0;
+    if (waitpid(process_, &status, WNOHANG) == process_) {
+      fail("the server ended at once, see " + folder_ + "/log");
+    }
+    const Connection connection(admin_uri_);
+    if (connection.ok()) return;
+    std::this_thread::sleep_for(50ms);
+  }
+  fail("the server did not get ready, see " + folder_ + "/log");
+}
+
+void PostgresCluster::stop() {
+  ::kill(process_, SIGINT);
+  wait_for(process_);
+  process_ = -1;
+}
+
+void PostgresCluster::kill() {
+  // The server's other processes notice the death of the first, and hold on to its port and memory
+  // until they do.
+  ::kill(process_, SIGKILL);
+  wait_for(process_);
+  process_ = -1;
+  const auto lock = folder_ + "/data/postmaster.pid";
+  std::filesystem::remove(lock);
+}
+
+std::string PostgresCluster::new_database() {
+  static std::atomic<int> count = 0;
+  const auto name = fmt::format("weir_test_{}_{}", getpid(), ++count);
+  run_sql(admin_uri_, "CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'");
+  const Connection connection(admin_uri_);
+  return fmt::format("postgres://{}@{}:{}/{}", PQuser(connection.raw), host_, port_, name);
+}
+
+std::string run_sql(const std::string& uri, const std::string& sql) {
+  const Connection connection(uri);
+  if (!connection.ok()) fail(uri + ": " + PQerrorMessage(connection.raw));
+  auto* result = PQexec(connection.raw, sql.c_str());
+  const auto status = PQresultStatus(result);
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+    fail(sql + ": " + PQresultErrorMessage(result));
+  }
+  std::string value;
+  if (PQntuples(result) > 0 && PQnfields(result) > 0) value = PQgetvalue(result, 0, 0);
+  PQclear(result);
+  return value;
+}
+
+std::string with_address(const std::string& uri, const std::string& host, int port) {
+  const auto at = uri.find('@');
+  const auto path = uri.find('/', at);
+  return fmt::format("{}@{}:{}{}", uri.substr(0, at), host, port, uri.substr(path));
+}
+
+}  // namespace weir::testing

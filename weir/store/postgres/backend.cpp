@@ -1,0 +1,95 @@
+#include <weir/store/postgres/backend.hpp>
+
+#include <weir/store/postgres/writer.hpp>
+
+namespace weir::postgres {
+namespace {
+
+constexpr std::string_view select_head = "SELECT head FROM weir.log WHERE id = $1";
+constexpr std::string_view select_snapshot =
+    "SELECT position, data, saved_at FROM weir.snapshot"
+    " WHERE log_id = $1 AND projection = $2 AND query_hash = $3";
+constexpr std::string_view upsert_snapshot =
+    "INSERT INTO weir.snapshot AS s (log_id, projection, query_hash, position, data, saved_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (log_id, projection, query_hash) DO UPDATE"
+    " SET position = excluded.position, data = excluded.data, saved_at = excluded.saved_at"
+    " WHERE s.position <= excluded.position RETURNING true";
+constexpr std::string_view remove_snapshot =
+    "DELETE FROM weir.snapshot WHERE log_id = $1 AND projection = $2 AND query_hash = $3";
+constexpr std::string_view select_tracking =
+    "SELECT position FROM weir.tracking WHERE log_id = $1 AND source = $2";
+
+Call snapshot_call(std::string_view text, std::int32_t log_id, const SnapshotKey& key) {
+  Call call{.text = text};
+  call.params.add_int4(log_id).add_bytea(key.projection).add_bytea(key.query_hash);
+  return call;
+}
+
+}  // namespace
+
+LogBackend::LogBackend(std::shared_ptr<Database> database, LogRow log)
+    : database_(std::move(database)),
+      log_(std::move(log)),
+      hasher_(log_.seed, log_.info.options.indexed_keys),
+      reading_([database = database_.get()](const Call& call, const CallOptions& options) {
+                 return database->ask(call, options);
+               },
+               log_.id, hasher_) {}
+
+LogBackend::~LogBackend() { database_->listener().remove(this); }
+
+Result<std::unique_ptr<engine::Writer>> LogBackend::open_writer() {
+  return std::unique_ptr<engine::Writer>(new LogWriter(database_, log_, hasher_));
+}
+
+Result<ReadStep> LogBackend::read_step(const ReadRequest& request) {
+  return reading_.step(request);
+}
+
+Result<Position> LogBackend::head(const CallOptions& options) {
+  Call call{.text = select_head};
+  call.params.add_int4(log_.id);
+  WEIR_TRY_ASSIGN(rows, database_->ask(call, options));
+  if (rows.empty()) return damaged("the log's row is gone");
+  return Position(static_cast<std::uint64_t>(rows.int8(0, 0)));
+}
+
+void LogBackend::on_change_elsewhere(std::function<void()> listener) {
+  database_->listener().remove(this);
+  if (listener) database_->listener().add(this, log_.id, std::move(listener));
+}
+
+Result<std::optional<Snapshot>> LogBackend::load_snapshot(const SnapshotKey& key,
+                                                          const CallOptions& options) {
+  WEIR_TRY_ASSIGN(rows, database_->ask(snapshot_call(select_snapshot, log_.id, key), options));
+  if (rows.empty()) return std::optional<Snapshot>();
+  return std::optional<Snapshot>(
+      Snapshot{.key = key,
+               .position = Position(static_cast<std::uint64_t>(rows.int8(0, 0))),
+               .data = std::string(rows.bytes(0, 1)),
+               .saved_at = Timestamp(std::chrono::microseconds(rows.int8(0, 2)))});
+}
+
+Result<bool> LogBackend::save_snapshot(const Snapshot& snapshot, const CallOptions& options) {
+  auto call = snapshot_call(upsert_snapshot, log_.id, snapshot.key);
+  call.params.add(static_cast<std::int64_t>(snapshot.position.value));
+  call.params.add_bytea(snapshot.data).add(snapshot.saved_at.time_since_epoch().count());
+  WEIR_TRY_ASSIGN(rows, database_->ask(call, options));
+  return !rows.empty();
+}
+
+Result<void> LogBackend::delete_snapshot(const SnapshotKey& key, const CallOptions& options) {
+  WEIR_TRY_ASSIGN(rows, database_->ask(snapshot_call(remove_snapshot, log_.id, key), options));
+  return {};
+}
+
+Result<std::optional<std::uint64_t>> LogBackend::tracked(const std::string& source,
+                                                         const CallOptions& options) {
+  Call call{.text = select_tracking};
+  call.params.add_int4(log_.id).add_bytea(source);
+  WEIR_TRY_ASSIGN(rows, database_->ask(call, options));
+  if (rows.empty()) return std::optional<std::uint64_t>();
+  return std::optional<std::uint64_t>(static_cast<std::uint64_t>(rows.int8(0, 0)));
+}
+
+}  // namespace weir::postgres

@@ -1,0 +1,162 @@
+#include <weir/store/postgres/database.hpp>
+
+#include <fmt/format.h>
+
+#include <weir/store/limits.hpp>
+#include <weir/store/postgres/backend.hpp>
+#include <weir/store/postgres/schema.hpp>
+
+namespace weir::postgres {
+namespace {
+
+constexpr std::chrono::seconds migration_time_max{60};
+constexpr std::size_t indexed_keys_max = 16;
+
+constexpr std::string_view select_logs =
+    "SELECT id, seed, name, head, indexed_keys, created_at FROM weir.log ORDER BY name";
+constexpr std::string_view select_log =
+    "SELECT id, seed, name, head, indexed_keys, created_at FROM weir.log WHERE name = $1";
+// The seed is 62 bits of the server's own secure randomness.
+constexpr std::string_view insert_log =
+    "INSERT INTO weir.log (name, created_at, indexed_keys, seed) VALUES ($1, $2, $3,"
+    " ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint)"
+    " ON CONFLICT (name) DO NOTHING";
+
+LogRow row_of(const Rows& rows, std::size_t row) {
+  LogRow log{.id = rows.int4(row, 0), .seed = static_cast<std::uint64_t>(rows.int8(row, 1))};
+  log.info.name = rows.bytes(row, 2);
+  log.info.head = Position(static_cast<std::uint64_t>(rows.int8(row, 3)));
+  std::vector<std::string_view> keys;
+  rows.array(row, 4, keys);
+  log.info.options.indexed_keys.assign(keys.begin(), keys.end());
+  log.info.created_at = Timestamp(std::chrono::microseconds(rows.int8(row, 5)));
+  return log;
+}
+
+ConnectOptions connection(const std::string& uri, const DatabaseOptions& options,
+                          std::vector<std::pair<std::string, std::string>> settings) {
+  return {.uri = uri,
+          .application_name = options.application_name,
+          .connect_time_max = options.connect_time_max,
+          .settings = std::move(settings)};
+}
+
+/// Plans are the same whatever the statistics say: see statements.cpp.
+ConnectOptions reader_connection(const std::string& uri, const DatabaseOptions& options) {
+  return connection(uri, options,
+                    {{"jit", "off"},
+                     {"plan_cache_mode", "force_generic_plan"},
+                     {"enable_seqscan", "off"},
+                     {"enable_hashjoin", "off"},
+                     {"enable_mergejoin", "off"},
+                     {"enable_bitmapscan", "off"},
+                     {"default_transaction_isolation", "read committed"},
+                     {"synchronous_commit", "on"},
+                     {"client_connection_check_interval", "2s"}});
+}
+
+}  // namespace
+
+Database::Database(const std::string& uri, DatabaseOptions options, const Clock& clock)
+    : uri_(uri),
+      options_(std::move(options)),
+      clock_(clock),
+      readers_({.name = "readers",
+                .sessions_max = options_.readers_max,
+                .connect = reader_connection(uri, options_)},
+               clock),
+      listener_(connection(uri, options_, {}), clock) {}
+
+Database::~Database() = default;
+
+ConnectOptions Database::writer_connection() const {
+  const auto lock_ms = std::to_string(options_.lock_time_max.count());
+  const auto write_ms = std::to_string(options_.write_time_max.count());
+  return connection(uri_, options_,
+                    {{"jit", "off"},
+                     {"plan_cache_mode", "force_generic_plan"},
+                     {"enable_seqscan", "off"},
+                     {"enable_hashjoin", "off"},
+                     {"enable_mergejoin", "off"},
+                     {"lock_timeout", lock_ms},
+                     {"statement_timeout", "0"},
+                     {"idle_in_transaction_session_timeout", write_ms},
+                     {"client_connection_check_interval", "2s"}});
+}
+
+Result<std::shared_ptr<Database>> Database::open(const std::string& uri, DatabaseOptions options,
+                                                 const Clock& clock) {
+  if (options.readers_max == 0) return invalid_field("readers_max", "must be at least 1");
+  std::shared_ptr<Database> database(new Database(uri, std::move(options), clock));
+  const Patience patience{.deadline = clock.instant() + migration_time_max};
+  WEIR_TRY_ASSIGN(session, Session::connect(connection(uri, database->options_, {}), clock,
+                                            patience));
+  WEIR_TRY(migrate(*session, patience));
+  return database;
+}
+
+Result<Rows> Database::ask(const Call& call, const CallOptions& options) {
+  const Patience patience{.deadline = options.deadline, .stop = options.stop};
+  for (bool again = false;; again = true) {
+    WEIR_TRY_ASSIGN(session, readers_.checkout(patience));
+    auto answers = session->run({&call, 1}, patience);
+    if (answers) return std::move(answers->front());
+    const bool died = session->broken() && answers.error().code == Code::unavailable;
+    if (!died || again || !session.used()) return answers.error();
+    readers_.drop_idle();
+  }
+}
+
+Result<std::vector<LogInfo>> Database::list(const CallOptions& call) {
+  WEIR_TRY_ASSIGN(rows, ask({.text = select_logs}, call));
+  std::vector<LogInfo> logs;
+  for (std::size_t row = 0; row < rows.size(); ++row) logs.push_back(row_of(rows, row).info);
+  return logs;
+}
+
+Result<LogRow> Database::find(const std::string& name, const CallOptions& options) {
+  Call call{.text = select_log};
+  call.params.add(std::string_view(name));
+  WEIR_TRY_ASSIGN(rows, ask(call, options));
+  if (!rows.empty()) return row_of(rows, 0);
+  return Error{.code = Code::not_found,
+               .reason = Reason::log_not_found,
+               .message = fmt::format("log '{}' does not exist; create it with: weir log create {}",
+                                      name, name),
+               .details = {{"log", name}}};
+}
+
+Result<LogInfo> Database::create(const std::string& name, const LogOptions& options,
+                                 const CallOptions& call) {
+  WEIR_TRY(check_log_name(name));
+  if (options.indexed_keys.size() > indexed_keys_max) {
+    return past_limit("indexed_keys", options.indexed_keys.size(), indexed_keys_max, "keys");
+  }
+  for (const auto& key : options.indexed_keys) WEIR_TRY(check_key(key, {}, "indexed_keys"));
+  Call insert{.text = insert_log};
+  insert.params.add(std::string_view(name)).add(clock_.now().time_since_epoch().count());
+  insert.params.begin_array(Oid::text, options.indexed_keys.size());
+  for (const auto& key : options.indexed_keys) {
+    if (key.find('\0') != std::string::npos) {
+      return invalid_field("indexed_keys", "a key may not contain U+0000");
+    }
+    insert.params.element(key);
+  }
+  WEIR_TRY_ASSIGN(inserted, ask(insert, call));
+  WEIR_TRY_ASSIGN(log, find(name, call));
+  if (log.info.options == options) return log.info;
+  return Error{.code = Code::already_exists,
+               .reason = Reason::log_exists,
+               .message = fmt::format("log '{}' exists with other indexed keys", name),
+               .details = {{"log", name}}};
+}
+
+Result<Database::Opened> Database::open_log(const std::string& name, const CallOptions& call) {
+  WEIR_TRY(check_log_name(name));
+  WEIR_TRY_ASSIGN(log, find(name, call));
+  engine::TermHasher hasher(log.seed, log.info.options.indexed_keys);
+  return Opened{.backend = std::make_unique<LogBackend>(shared_from_this(), std::move(log)),
+                .hasher = std::move(hasher)};
+}
+
+}  // namespace weir::postgres

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <weir/sql/postgres/pool.hpp>
+#include <weir/store/engine/backend.hpp>
+#include <weir/store/engine/terms.hpp>
+#include <weir/store/postgres/listener.hpp>
+
+namespace weir::postgres {
+
+struct DatabaseOptions {
+  /// Shown in pg_stat_activity. Default "weir".
+  std::string application_name = "weir";
+  /// Connections for reading. Default 8. Each log that is written to takes one more, and listening
+  /// for changes one.
+  std::size_t readers_max = 8;
+  /// How long connecting may take. Default 5 s.
+  std::chrono::milliseconds connect_time_max{5000};
+  /// How long an append waits for the log's lock. Default 10 s.
+  std::chrono::milliseconds lock_time_max{10'000};
+  /// How long one round trip of an append may take besides. Default 30 s. The server frees the lock
+  /// of a writer that has not been heard of for so long.
+  std::chrono::milliseconds write_time_max{30'000};
+  /// How long to try to find out whether a commit whose answer was lost took effect. Default 15 s.
+  std::chrono::milliseconds settle_time_max{15'000};
+};
+
+/// A log's row.
+struct LogRow {
+  std::int32_t id = 0;
+  std::uint64_t seed = 0;
+  LogInfo info;
+};
+
+/// The logs in one PostgreSQL database, in its schema "weir". Any number of processes may share it.
+/// Threads: any.
+class Database : public std::enable_shared_from_this<Database> {
+ public:
+  /// Connects, and makes or migrates the schema.
+  /// Errors: see migrate(), unavailable, unauthenticated.
+  static Result<std::shared_ptr<Database>> open(const std::string& uri, DatabaseOptions options,
+                                                const Clock& clock);
+  ~Database();
+
+  Result<std::vector<LogInfo>> list(const CallOptions& call);
+  /// Errors: already_exists when it is there with other options; the same options are fine.
+  Result<LogInfo> create(const std::string& name, const LogOptions& options,
+                         const CallOptions& call);
+
+  /// A log as engine::Log wants it: its backend, and what makes its terms.
+  struct Opened {
+    std::unique_ptr<engine::Backend> backend;
+    engine::TermHasher hasher;
+  };
+  /// Errors: not_found.
+  Result<Opened> open_log(const std::string& name, const CallOptions& call);
+
+  // For the module's own use.
+
+  /// Runs one statement on a reading connection; once more when the connection turns out to have
+  /// died. Only for what may be repeated.
+  Result<Rows> ask(const Call& call, const CallOptions& options);
+  const DatabaseOptions& options() const { return options_; }
+  const Clock& clock() const { return clock_; }
+  Listener& listener() { return listener_; }
+  ConnectOptions writer_connection() const;
+
+ private:
+  Database(const std::string& uri, DatabaseOptions options, const Clock& clock);
+  Result<LogRow> find(const std::string& name, const CallOptions& call);
+
+  const std::string uri_;
+  const DatabaseOptions options_;
+  const Clock& clock_;
+  Pool readers_;
+  Listener listener_;
+};
+
+}  // namespace weir::postgres

@@ -1,0 +1,106 @@
+#include <weir/store/postgres/listener.hpp>
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace weir::postgres {
+namespace {
+
+constexpr std::chrono::milliseconds pause_min{100};
+constexpr std::chrono::milliseconds pause_max{5000};
+/// Asks now and then whether the server is still there, should its end have gone unnoticed.
+constexpr std::chrono::seconds check_interval{30};
+constexpr std::chrono::seconds check_time_max{10};
+
+}  // namespace
+
+Listener::Listener(ConnectOptions connect, const Clock& clock)
+    : connect_(std::move(connect)), clock_(clock) {}
+
+Listener::~Listener() {
+  thread_.request_stop();
+  pause_.notify_all();
+}
+
+void Listener::add(const void* owner, std::int32_t log_id, std::function<void()> listener) {
+  const std::lock_guard lock(mutex_);
+  entries_[owner] = {log_id, std::move(listener)};
+  if (!thread_.joinable()) {
+    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  }
+}
+
+void Listener::remove(const void* owner) {
+  const std::lock_guard lock(mutex_);
+  entries_.erase(owner);
+}
+
+void Listener::add_own(int process) {
+  const std::lock_guard lock(mutex_);
+  own_.insert(process);
+}
+
+void Listener::remove_own(int process) {
+  const std::lock_guard lock(mutex_);
+  own_.erase(process);
+}
+
+void Listener::call(std::int32_t log_id) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [owner, entry] : entries_) {
+    if (entry.log_id == log_id) entry.listener();
+  }
+}
+
+void Listener::run(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "weir-listen");
+  auto pause = pause_min;
+  while (!stop.stop_requested()) {
+    bool connected = false;
+    // Why it ended makes no difference: it is begun anew until it is stopped.
+    if (const auto listened = listen(stop, connected); listened) return;
+    pause = connected ? pause_min : std::min(pause * 2, pause_max);
+    std::unique_lock lock(pause_mutex_);
+    pause_.wait_for(lock, stop, pause, [] { return false; });
+  }
+}
+
+/// Until it is stopped (then it succeeds) or the connection fails.
+Result<void> Listener::listen(const std::stop_token& stop, bool& connected) {
+  const auto patience = [&](std::chrono::milliseconds time) {
+    return Patience{.deadline = clock_.instant() + time, .stop = stop};
+  };
+  WEIR_TRY_ASSIGN(session, Session::connect(connect_, clock_, {.stop = stop}));
+  WEIR_TRY_ASSIGN(listening, session->execute("LISTEN weir_append", {}, patience(check_time_max)));
+  connected = true;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [owner, entry] : entries_) entry.listener();
+  }
+  while (true) {
+    auto notifications = session->wait_for_notifications(patience(check_interval));
+    if (stop.stop_requested()) return {};
+    if (notifications) {
+      for (const auto& notification : *notifications) heard(notification);
+    } else if (notifications.error().code == Code::deadline_exceeded) {
+      WEIR_TRY_ASSIGN(alive, session->execute("SELECT 1", {}, patience(check_time_max)));
+    } else {
+      return notifications.error();
+    }
+  }
+}
+
+void Listener::heard(const Notification& notification) {
+  const auto& payload = notification.payload;
+  std::int32_t log_id = 0;
+  std::from_chars(payload.data(), payload.data() + payload.size(), log_id);
+  const std::lock_guard lock(mutex_);
+  if (own_.contains(notification.sender)) return;
+  for (const auto& [owner, entry] : entries_) {
+    if (entry.log_id == log_id) entry.listener();
+  }
+}
+
+}  // namespace weir::postgres

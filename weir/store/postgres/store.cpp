@@ -1,0 +1,43 @@
+#include <weir/store/postgres/store.hpp>
+
+namespace weir::postgres {
+namespace {
+
+constexpr const char* default_log = "default";
+
+}  // namespace
+
+Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
+                                           std::shared_ptr<engine::Threads> threads) {
+  WEIR_TRY_ASSIGN(database, Database::open(options.uri, options.database, system_clock()));
+  auto store = std::shared_ptr<Store>(
+      new Store(std::move(options), std::move(database), std::move(threads)));
+  if (store->options_.create) {
+    // One that is there with options of its own is as good.
+    const auto created = store->create(default_log, {}, {});
+    if (!created && created.error().code != Code::already_exists) return created.error();
+  }
+  return store;
+}
+
+Result<std::vector<LogInfo>> Store::list(CallOptions call) { return database_->list(call); }
+
+Result<LogInfo> Store::create(const std::string& name, const LogOptions& options,
+                              CallOptions call) {
+  return database_->create(name, options, call);
+}
+
+Result<std::shared_ptr<EventStore>> Store::open(const std::string& name, CallOptions call) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = open_.find(name); known != open_.end()) {
+    return std::shared_ptr<EventStore>(known->second);
+  }
+  WEIR_TRY_ASSIGN(opened, database_->open_log(name, call));
+  auto log = std::make_shared<engine::Log>(
+      std::move(opened.backend), std::make_shared<engine::Tail>(engine::Tail::Options()),
+      std::move(opened.hasher), threads_, system_clock(), options_.engine);
+  open_[name] = log;
+  return std::shared_ptr<EventStore>(std::move(log));
+}
+
+}  // namespace weir::postgres

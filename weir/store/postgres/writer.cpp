@@ -1,0 +1,342 @@
+#include <weir/store/postgres/writer.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+#include <weir/sql/postgres/errors.hpp>
+#include <weir/store/postgres/event_row.hpp>
+
+namespace weir::postgres {
+namespace {
+
+/// Missed events in bytes; the newest that fit. More would only be held to be indexed.
+constexpr std::int64_t missed_bytes_max = 64 << 20;
+constexpr std::chrono::milliseconds settle_pause{50};
+constexpr std::chrono::hours writers_kept{24 * 7};
+
+constexpr std::string_view begin_transaction = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+constexpr std::string_view commit_transaction = "COMMIT";
+constexpr std::string_view roll_back = "ROLLBACK";
+constexpr std::string_view lock_log =
+    "SELECT head, recorded_at FROM weir.log WHERE id = $1 FOR UPDATE";
+
+// Each statement sees what was committed when it began, so these see all that the lock's last
+// holder wrote.
+const std::string missed_events =
+    "SELECT " + std::string(event_columns) + " FROM (SELECT " + std::string(event_columns) +
+    ", sum(bytes) OVER (ORDER BY position DESC) AS total FROM weir.event WHERE log_id = $1"
+    " AND position > greatest($2, (SELECT head FROM weir.log WHERE id = $1) - $3)) newest"
+    " WHERE total <= $4 ORDER BY position";
+constexpr std::string_view recorded_keys =
+    "SELECT key, fingerprint_high, fingerprint_low, first, last, recorded_at FROM weir.idempotency"
+    " WHERE log_id = $1 AND key = ANY($2::bytea[])";
+constexpr std::string_view recorded_sources =
+    "SELECT source, position FROM weir.tracking WHERE log_id = $1 AND source = ANY($2::bytea[])";
+
+constexpr std::string_view insert_terms =
+    "INSERT INTO weir.term (log_id, term, position)"
+    " SELECT $1, t.term, t.position FROM unnest($2, $3) AS t(term, position)";
+constexpr std::string_view insert_keys =
+    "INSERT INTO weir.idempotency (log_id, key, fingerprint_high, fingerprint_low, first, last,"
+    " recorded_at) SELECT $1, k.* FROM unnest($2, $3, $4, $5, $6, $7) AS k"
+    " ON CONFLICT (log_id, key) DO UPDATE SET fingerprint_high = excluded.fingerprint_high,"
+    " fingerprint_low = excluded.fingerprint_low, first = excluded.first, last = excluded.last,"
+    " recorded_at = excluded.recorded_at";
+// As many as can be spared a look, so that a commit never waits for a long list to be forgotten.
+constexpr std::string_view forget_keys =
+    "DELETE FROM weir.idempotency WHERE log_id = $1 AND key = ANY(ARRAY(SELECT key"
+    " FROM weir.idempotency WHERE log_id = $1 AND recorded_at < $2 ORDER BY recorded_at"
+    " LIMIT 1000))";
+constexpr std::string_view upsert_sources =
+    "INSERT INTO weir.tracking (log_id, source, position)"
+    " SELECT $1, s.* FROM unnest($2, $3) AS s"
+    " ON CONFLICT (log_id, source) DO UPDATE SET position = excluded.position";
+
+// One statement for what every commit does. A role may have synchronous_commit off; an
+// acknowledgement means the data is on disk all the same.
+constexpr std::string_view finish =
+    "WITH head AS (UPDATE weir.log SET head = $2, recorded_at = $3 WHERE id = $1),"
+    " writer AS (INSERT INTO weir.writer (id, log_id, batch, used_at) VALUES ($4, $1, $5, $3)"
+    " ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, used_at = excluded.used_at)"
+    " SELECT pg_notify('weir_append', $6), set_config('synchronous_commit',"
+    " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply'"
+    " ELSE 'on' END, true)";
+constexpr std::string_view batch_of_writer = "SELECT batch FROM weir.writer WHERE id = $1";
+constexpr std::string_view forget_writers =
+    "DELETE FROM weir.writer WHERE log_id = $1 AND used_at < $2";
+
+std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
+
+Timestamp time_of(std::int64_t micros) { return Timestamp(std::chrono::microseconds(micros)); }
+
+Position position_of(std::int64_t value) { return Position(static_cast<std::uint64_t>(value)); }
+
+Params names(std::int32_t log_id, std::span<const std::string_view> names) {
+  Params params;
+  params.add_int4(log_id).begin_array(Oid::bytea, names.size());
+  for (const auto name : names) params.element(name);
+  return params;
+}
+
+Params key_params(std::int32_t log_id, std::span<const engine::KeyRecord> keys) {
+  Params params;
+  params.add_int4(log_id);
+  params.begin_array(Oid::bytea, keys.size());
+  for (const auto& record : keys) params.element(record.key);
+  const auto column = [&](auto&& value_of) {
+    params.begin_array(Oid::int8, keys.size());
+    for (const auto& record : keys) params.element(static_cast<std::int64_t>(value_of(record)));
+  };
+  column([](auto& r) { return r.fingerprint.high; });
+  column([](auto& r) { return r.fingerprint.low; });
+  column([](auto& r) { return r.answer.first.value; });
+  column([](auto& r) { return r.answer.last.value; });
+  column([](auto& r) { return micros(r.answer.recorded_at); });
+  return params;
+}
+
+Params source_params(std::int32_t log_id, std::span<const Tracking> sources) {
+  Params params;
+  params.add_int4(log_id);
+  params.begin_array(Oid::bytea, sources.size());
+  for (const auto& tracking : sources) params.element(tracking.source);
+  params.begin_array(Oid::int8, sources.size());
+  for (const auto& tracking : sources) {
+    params.element(static_cast<std::int64_t>(tracking.position));
+  }
+  return params;
+}
+
+Result<Batch> batch_of(const Rows& rows) {
+  BatchBuilder builder;
+  EventDecoder decoder(0);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    WEIR_TRY(decoder.decode(rows, row));
+    decoder.add_to(builder);
+  }
+  return std::move(builder).build();
+}
+
+std::vector<engine::KeyRecord> keys_of(const Rows& rows) {
+  std::vector<engine::KeyRecord> keys;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    keys.push_back({.key = std::string(rows.bytes(row, 0)),
+                    .fingerprint = {.high = static_cast<std::uint64_t>(rows.int8(row, 1)),
+                                    .low = static_cast<std::uint64_t>(rows.int8(row, 2))},
+                    .answer = {.first = position_of(rows.int8(row, 3)),
+                               .last = position_of(rows.int8(row, 4)),
+                               .recorded_at = time_of(rows.int8(row, 5))}});
+  }
+  return keys;
+}
+
+std::vector<Tracking> sources_of(const Rows& rows) {
+  std::vector<Tracking> sources;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    sources.push_back({.source = std::string(rows.bytes(row, 0)),
+                       .position = static_cast<std::uint64_t>(rows.int8(row, 1))});
+  }
+  return sources;
+}
+
+}  // namespace
+
+LogWriter::LogWriter(std::shared_ptr<Database> database, const LogRow& log,
+                     const engine::TermHasher& hasher)
+    : database_(std::move(database)),
+      log_id_(log.id),
+      hasher_(hasher),
+      id_(make_uuid_v7(database_->clock().now())) {}
+
+LogWriter::~LogWriter() { disconnect(); }
+
+Patience LogWriter::patience(std::chrono::milliseconds time) const {
+  return {.deadline = database_->clock().instant() + time};
+}
+
+Result<void> LogWriter::connect(const Patience& patience) {
+  WEIR_TRY_ASSIGN(session, Session::connect(database_->writer_connection(), database_->clock(),
+                                            patience));
+  session_ = std::move(session);
+  database_->listener().add_own(session_->process());
+  return {};
+}
+
+void LogWriter::disconnect() {
+  if (!session_) return;
+  database_->listener().remove_own(session_->process());
+  session_.reset();
+}
+
+Result<engine::Begun> LogWriter::begin(const engine::BeginRequest& request) {
+  const bool fresh = session_ == nullptr;
+  if (fresh) {
+    WEIR_TRY(connect({}));
+    Params old;
+    old.add_int4(log_id_).add(micros(database_->clock().now() - writers_kept));
+    WEIR_TRY_ASSIGN(forgotten, session_->execute(forget_writers, old,
+                                                 patience(database_->options().write_time_max)));
+  }
+  auto begun = try_begin(request);
+  if (begun || session_) return begun;
+  // The connection has gone while nothing was under way; nothing is lost by trying a new one.
+  if (fresh || begun.error().code != Code::unavailable) return begun;
+  WEIR_TRY(connect({}));
+  return try_begin(request);
+}
+
+Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request) {
+  std::vector<Call> calls(4);
+  calls[0].text = begin_transaction;
+  calls[1].text = lock_log;
+  calls[1].params.add_int4(log_id_);
+  calls[2].text = missed_events;
+  calls[2].params.add_int4(log_id_).add(static_cast<std::int64_t>(request.known.value));
+  calls[2].params.add(static_cast<std::int64_t>(request.missed_max)).add(missed_bytes_max);
+  calls[3] = {.text = recorded_keys, .params = names(log_id_, request.keys)};
+  if (request.keys.empty()) calls.pop_back();
+  if (!request.sources.empty()) {
+    calls.push_back({.text = recorded_sources, .params = names(log_id_, request.sources)});
+  }
+  const auto& options = database_->options();
+  auto answers = session_->run(calls, patience(options.lock_time_max + options.write_time_max));
+  if (!answers) {
+    rollback();
+    return answers.error();
+  }
+  if ((*answers)[1].empty()) {
+    rollback();
+    return damaged("the log's row is gone");
+  }
+  auto missed = batch_of((*answers)[2]);
+  if (!missed) {
+    rollback();
+    return missed.error();
+  }
+  engine::Begun begun{.head = position_of((*answers)[1].int8(0, 0)),
+                      .recorded_at = time_of((*answers)[1].int8(0, 1)),
+                      .missed = std::move(*missed)};
+  head_ = begun.head;
+  recorded_at_ = begun.recorded_at;
+  std::size_t next = 3;
+  if (!request.keys.empty()) begun.keys = keys_of((*answers)[next++]);
+  if (!request.sources.empty()) begun.sources = sources_of((*answers)[next]);
+  return begun;
+}
+
+void LogWriter::rollback() {
+  if (!session_) return;
+  // The server rolls back by itself when the connection ends.
+  const auto rolled_back =
+      session_->execute(roll_back, {}, patience(database_->options().write_time_max));
+  if (!rolled_back) disconnect();
+}
+
+void LogWriter::add_terms(Params& params, const engine::Group& group) const {
+  struct Row {
+    engine::Term term;
+    Position position;
+    auto operator<=>(const Row&) const = default;
+  };
+  std::vector<Row> rows;
+  std::vector<engine::Term> terms;
+  std::vector<std::string_view> tags;
+  for (const auto& added : group.events) {
+    const auto& event = *added.event;
+    terms.clear();
+    tags.assign(event.tags.begin(), event.tags.end());
+    engine::add_terms(hasher_, event.type, tags,
+                      is_json(event.content_type) ? std::string_view(event.data)
+                                                  : std::string_view(),
+                      terms);
+    for (const auto term : terms) rows.push_back({term, added.position});
+  }
+  // In the index's order neighbours land on one page.
+  std::sort(rows.begin(), rows.end());
+  params.add_int4(log_id_);
+  params.begin_array(Oid::int8, rows.size());
+  for (const auto& row : rows) params.element(static_cast<std::int64_t>(row.term));
+  params.begin_array(Oid::int8, rows.size());
+  for (const auto& row : rows) params.element(static_cast<std::int64_t>(row.position.value));
+}
+
+Params LogWriter::finish_params(const engine::Group& group) const {
+  const auto head = group.events.empty() ? head_ : group.events.back().position;
+  const auto recorded_at = group.events.empty() ? recorded_at_ : group.recorded_at;
+  Params params;
+  params.add_int4(log_id_).add(static_cast<std::int64_t>(head.value)).add(micros(recorded_at));
+  params.add(id_).add(batch_).add(std::string_view(std::to_string(log_id_)));
+  return params;
+}
+
+Result<void> LogWriter::commit(const engine::Group& group) {
+  if (!session_) return unavailable("PostgreSQL: the connection is broken");
+  ++batch_;
+  std::vector<Call> calls;
+  if (!group.events.empty()) {
+    calls.push_back({.text = insert_events, .params = encode_events(log_id_, group)});
+    calls.push_back({.text = insert_terms});
+    add_terms(calls.back().params, group);
+  }
+  if (!group.keys.empty()) {
+    calls.push_back({.text = insert_keys, .params = key_params(log_id_, group.keys)});
+    calls.push_back({.text = forget_keys});
+    calls.back().params.add_int4(log_id_).add(micros(group.keys_expire_before));
+  }
+  if (!group.sources.empty()) {
+    calls.push_back({.text = upsert_sources, .params = source_params(log_id_, group.sources)});
+  }
+  calls.push_back({.text = finish, .params = finish_params(group)});
+  calls.push_back({.text = commit_transaction});
+
+  const auto answers = session_->run(calls, patience(database_->options().write_time_max));
+  if (answers) {
+    if (answers->back().command() == "COMMIT") return {};
+    return internal_bug("PostgreSQL: the transaction had failed before its commit");
+  }
+  if (session_->broken()) return settle();
+  rollback();
+  return answers.error();
+}
+
+Result<void> LogWriter::settle() {
+  disconnect();
+  const auto until = patience(database_->options().settle_time_max);
+  while (true) {
+    const auto recorded = took_effect(until);
+    if (recorded && *recorded) return {};
+    if (recorded) {
+      return unavailable("PostgreSQL: the connection broke before the commit; nothing was recorded");
+    }
+    if (database_->clock().instant() >= *until.deadline) break;
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable().wait_for(lock, settle_pause);
+  }
+  // Should it have taken effect, our own subscribers have not been told.
+  database_->listener().call(log_id_);
+  return unavailable("PostgreSQL: the connection broke during the commit and could not be made "
+                     "again; whether it was recorded is unknown");
+}
+
+/// Having the lock means that the transaction in question has ended, this way or that.
+Result<bool> LogWriter::took_effect(const Patience& patience) {
+  if (!session_) WEIR_TRY(connect(patience));
+  std::vector<Call> calls(4);
+  calls[0].text = begin_transaction;
+  calls[1] = {.text = lock_log};
+  calls[1].params.add_int4(log_id_);
+  calls[2] = {.text = batch_of_writer};
+  calls[2].params.add(id_);
+  calls[3].text = roll_back;
+  const auto answers = session_->run(calls, patience);
+  if (!answers) {
+    disconnect();
+    return answers.error();
+  }
+  const auto& batch = (*answers)[2];
+  return !batch.empty() && batch.int8(0, 0) == batch_;
+}
+
+}  // namespace weir::postgres

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+
+#include <weir/store/postgres/database.hpp>
+
+namespace weir::postgres {
+
+/// The writer of one log, on a connection of its own. begin() is one round trip and so is commit().
+/// A commit whose connection breaks is settled on a new one: taking the log's lock waits for the
+/// old transaction to end, and weir.writer then tells whether it took effect.
+class LogWriter final : public engine::Writer {
+ public:
+  LogWriter(std::shared_ptr<Database> database, const LogRow& log,
+            const engine::TermHasher& hasher);
+  ~LogWriter() override;
+
+  Result<engine::Begun> begin(const engine::BeginRequest& request) override;
+  Result<void> commit(const engine::Group& group) override;
+  void rollback() override;
+
+ private:
+  Result<void> connect(const Patience& patience);
+  void disconnect();
+  Result<engine::Begun> try_begin(const engine::BeginRequest& request);
+  Result<void> settle();
+  Result<bool> took_effect(const Patience& patience);
+  void add_terms(Params& params, const engine::Group& group) const;
+  Params finish_params(const engine::Group& group) const;
+  Patience patience(std::chrono::milliseconds time) const;
+
+  std::shared_ptr<Database> database_;
+  const std::int32_t log_id_;
+  const engine::TermHasher hasher_;
+  const Uuid id_;
+  /// As begin() found them.
+  Position head_;
+  Timestamp recorded_at_;
+  std::int64_t batch_ = 0;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace weir::postgres
