@@ -1,6 +1,7 @@
 #include <weir/gateway/connection_exchange.hpp>
 
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 
 #include <weir/gateway/errors.hpp>
 
@@ -21,13 +22,14 @@ void ConnectionExchange::on_strand(Call call) {
 }
 
 ConnectionExchange::~ConnectionExchange() {
-  on_strand([](Connection& connection) {
-    if (connection.phase_ == Connection::Phase::handling && !connection.answered_) {
-      connection.respond(error_response(internal_bug("the request was left without an answer")));
-    } else if (connection.phase_ == Connection::Phase::streaming && !connection.answered_) {
-      connection.client_gone();
-    }
-  });
+  if (connection_->context_->stopped) return;
+  // Posted even on the strand: an answer from another thread may wait there, and comes first.
+  boost::asio::post(
+      connection_->socket_.get_executor(), [connection = connection_, number = number_] {
+        if (connection->exchange_number_ != number || connection->answered_) return;
+        connection->fail(error_response(internal_bug("the request was left without an answer")),
+                         std::nullopt);
+      });
 }
 
 void ConnectionExchange::respond(HttpResponse response) {

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <weir/gateway/grpc_web.hpp>
+#include <weir/gateway/openapi.hpp>
 #include <weir/gateway/rest.hpp>
+
+extern const std::string_view weir_gateway_docs_page;
 
 namespace weir::gateway {
 namespace {
@@ -21,6 +24,14 @@ Result<std::vector<const pb::ServiceDescriptor*>> find_services(
     services.push_back(service);
   }
   return services;
+}
+
+void add_document(Router& router, std::string path, std::string type, std::string text) {
+  router.add("GET", std::move(path),
+             [type = std::move(type), text = std::move(text)](HttpRequest,
+                                                              std::shared_ptr<Exchange> exchange) {
+               exchange->respond({.headers = {{"Content-Type", type}}, .body = text});
+             });
 }
 
 }  // namespace
@@ -46,6 +57,10 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
       }
     }
   }
+  WEIR_TRY_ASSIGN(comments, Comments::read(options.descriptor_set));
+  const OpenApiInfo info{options.title, options.version, options.description};
+  add_document(*router, "/openapi.json", "application/json", make_openapi(info, all, comments));
+  add_document(*router, "/docs", "text/html; charset=utf-8", std::string(weir_gateway_docs_page));
   for (auto& route : options.routes) {
     router->add(std::move(route.method), std::move(route.path), std::move(route.handler));
   }

@@ -24,7 +24,8 @@ struct GatewayOptions {
   HttpOptions http;
   /// Full names ("weir.v1.EventLog") of services whose generated code is linked into the program.
   std::vector<std::string> services;
-  /// Where they are called: the server's InProcessChannel(), or any other.
+  /// Where they are called: the server's InProcessChannel(), or any other. gRPC's own limit on what
+  /// it receives is 4 MiB; SetMaxReceiveMessageSize(-1) on its arguments if answers are larger.
   std::shared_ptr<grpc::Channel> channel;
   /// For /openapi.json and /docs.
   std::string title = "API";
