@@ -25,6 +25,13 @@ if(WEIR_SANITIZE)
   endif()
 endif()
 
+# Every object reports its coverage to libFuzzer, which weir_fuzz() links.
+option(WEIR_FUZZ "Build the fuzz targets (Clang only)" OFF)
+if(WEIR_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})

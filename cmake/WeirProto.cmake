@@ -1,7 +1,8 @@
-# weir_proto(TARGET [GRPC] FILES file ... [DEPENDS target ...])
+# weir_proto(TARGET [GRPC] [PRIVATE] FILES file ... [DEPENDS target ...] [ROOT folder])
 #
-# Generates C++ from .proto files (paths relative to proto/) into the build folder. Generated code
-# is compiled without our warnings, and installed so that users can include it.
+# Generates C++ from .proto files (paths relative to proto/, or ROOT) into the build folder.
+# Generated code is compiled without our warnings, and installed so that users can include it,
+# unless it is PRIVATE.
 # google/api and google/rpc come from the Debian package named in tools/packages.
 set(WEIR_GOOGLEAPIS_DIR
   /usr/share/gocode/src/github.com/grpc-ecosystem/grpc-gateway/third_party/googleapis
@@ -10,7 +11,7 @@ find_program(WEIR_PROTOC protoc REQUIRED)
 find_program(WEIR_GRPC_PLUGIN grpc_cpp_plugin REQUIRED)
 
 function(weir_proto target)
-  cmake_parse_arguments(arg "GRPC" "ROOT" "FILES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "GRPC;PRIVATE" "ROOT" "FILES;DEPENDS" ${ARGN})
   set(root ${PROJECT_SOURCE_DIR}/proto)
   if(arg_ROOT)
     set(root ${arg_ROOT})
@@ -30,7 +31,8 @@ function(weir_proto target)
       list(APPEND headers ${out}/${stem}.grpc.pb.h)
     endif()
     add_custom_command(OUTPUT ${made}
-      COMMAND ${WEIR_PROTOC} -I ${PROJECT_SOURCE_DIR}/proto -I ${WEIR_GOOGLEAPIS_DIR} ${command} ${root}/${file}
+      COMMAND ${WEIR_PROTOC} -I ${PROJECT_SOURCE_DIR}/proto -I ${WEIR_GOOGLEAPIS_DIR} -I ${root}
+              ${command} ${root}/${file}
       DEPENDS ${root}/${file} VERBATIM)
     foreach(f ${made})
       if(f MATCHES "\\.cc$")
@@ -46,5 +48,25 @@ function(weir_proto target)
   if(arg_GRPC)
     target_link_libraries(${target} PUBLIC PkgConfig::WEIR_GRPC)
   endif()
-  install(TARGETS ${target} EXPORT WeirTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  if(NOT arg_PRIVATE)
+    install(TARGETS ${target} EXPORT WeirTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  endif()
+endfunction()
+
+# weir_proto_comments(TARGET SYMBOL FILES file ...): adds `extern const std::string_view SYMBOL` to a
+# target, defined in the global namespace: a serialized FileDescriptorSet of the files (relative to
+# proto/) and all that they import, with their comments, which generated code does not have.
+function(weir_proto_comments target symbol)
+  cmake_parse_arguments(arg "" "ROOT" "FILES" ${ARGN})
+  set(root ${PROJECT_SOURCE_DIR}/proto)
+  if(arg_ROOT)
+    set(root ${arg_ROOT})
+  endif()
+  set(set_file ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.protoset)
+  list(TRANSFORM arg_FILES PREPEND ${root}/ OUTPUT_VARIABLE paths)
+  add_custom_command(OUTPUT ${set_file}
+    COMMAND ${WEIR_PROTOC} -I ${PROJECT_SOURCE_DIR}/proto -I ${WEIR_GOOGLEAPIS_DIR} -I ${root}
+            --include_imports --include_source_info --descriptor_set_out=${set_file} ${paths}
+    DEPENDS ${paths} VERBATIM)
+  weir_embed(${target} ${symbol} ${set_file})
 endfunction()

@@ -4,6 +4,7 @@ namespace weir::cli {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
+      {"serve", "Serve a store over gRPC and HTTP", define_serve},
       {"append", "Append events, all or none", define_append},
       {"read", "Print the events that match", define_read},
       {"tail", "Print events as they are appended", define_tail},

@@ -96,6 +96,7 @@ std::unique_ptr<CLI::App> define_program(Program& program, Run& chosen);
 Exit run(std::vector<std::string> arguments, Program& program);
 
 // One file each.
+Run define_serve(CLI::App& app, Program& program);
 Run define_append(CLI::App& app, Program& program);
 Run define_read(CLI::App& app, Program& program);
 Run define_tail(CLI::App& app, Program& program);

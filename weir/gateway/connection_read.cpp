@@ -1,0 +1,240 @@
+#include <weir/gateway/connection.hpp>
+
+#include <algorithm>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/read.hpp>
+#include <fmt/format.h>
+
+#include <weir/gateway/connection_exchange.hpp>
+#include <weir/gateway/errors.hpp>
+
+namespace weir::gateway {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+namespace {
+
+constexpr std::size_t watch_bytes = 8 * 1024;
+constexpr std::size_t linger_bytes_max = 4 * 1024 * 1024;
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ConnectionContext> context,
+                       std::function<void(Connection*)> on_closed)
+    : context_(std::move(context)),
+      socket_(std::move(socket)),
+      on_closed_(std::move(on_closed)),
+      buffer_(context_->options.header_bytes_max + 64 * 1024),
+      read_timer_(socket_.get_executor()),
+      write_timer_(socket_.get_executor()),
+      stream_timer_(socket_.get_executor()) {}
+
+void Connection::start() {
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->rest(); });
+}
+
+void Connection::stop() {
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
+    if (self->phase_ == Phase::resting) return self->close_now();
+    self->tell_ending(Ending::stopping);
+  });
+}
+
+void Connection::close() {
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->client_gone(); });
+}
+
+bool Connection::timer_is_due(const asio::steady_timer& timer) const {
+  // A timer's callback may already be on its way when it is set anew.
+  return phase_ != Phase::closed && timer.expiry() <= context_->options.clock->instant();
+}
+
+void Connection::rest() {
+  if (context_->stopping) return close_now();
+  phase_ = Phase::resting;
+  if (buffer_.size() > 0) return read_request();
+  if (half_closed_) return linger();
+  read_timer_.expires_after(context_->options.idle_timeout);
+  read_timer_.async_wait([self = shared_from_this()](ErrorCode) {
+    if (self->phase_ == Phase::resting && self->timer_is_due(self->read_timer_)) self->close_now();
+  });
+  if (!watching_) watch();
+}
+
+void Connection::watch() {
+  watching_ = true;
+  socket_.async_read_some(buffer_.prepare(watch_bytes),
+                          [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
+                            self->on_watched(error, bytes);
+                          });
+}
+
+void Connection::on_watched(ErrorCode error, std::size_t bytes) {
+  watching_ = false;
+  buffer_.commit(bytes);
+  switch (phase_) {
+    case Phase::closed:
+    case Phase::reading:
+      return;
+    case Phase::closing:
+      buffer_.consume(buffer_.size());
+      drained_bytes_ += bytes;
+      return error || drained_bytes_ > linger_bytes_max ? close_now() : watch();
+    case Phase::resting:
+      return error ? close_now() : read_request();
+    case Phase::handling:
+    case Phase::streaming:
+      if (error == asio::error::eof) return on_half_closed();
+      if (error) client_gone();
+      // What came is the next request: it waits until this one is answered.
+  }
+}
+
+void Connection::read_request() {
+  phase_ = Phase::reading;
+  answered_ = false;
+  head_.reset();
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(context_->options.header_bytes_max));
+  parser_->body_limit(context_->options.body_bytes_max);
+  read_timer_.expires_after(context_->options.read_timeout);
+  read_timer_.async_wait([self = shared_from_this()](ErrorCode) {
+    if (self->phase_ != Phase::reading || !self->timer_is_due(self->read_timer_)) return;
+    self->refuse(408, fmt::format("the request did not arrive within {} ms",
+                                  self->context_->options.read_timeout.count()));
+  });
+  http::async_read_header(
+      socket_, buffer_, *parser_, [self = shared_from_this()](ErrorCode error, std::size_t) {
+        if (self->phase_ != Phase::reading) return;
+        if (error) return self->on_read_failed(error);
+        const auto expect = self->parser_->get()[http::field::expect];
+        if (expect.empty()) return self->read_body();
+        if (!boost::beast::iequals(expect, "100-continue")) {
+          return self->refuse(417, "Expect: only 100-continue is understood");
+        }
+        Output go_on;
+        go_on.head = "HTTP/1.1 100 Continue\r\n\r\n";
+        go_on.then = [self] {
+          if (self->phase_ == Phase::reading) self->read_body();
+        };
+        self->output(std::move(go_on));
+      });
+}
+
+void Connection::read_body() {
+  if (parser_->is_done()) return handle_request();
+  http::async_read(socket_, buffer_, *parser_,
+                   [self = shared_from_this()](ErrorCode error, std::size_t) {
+                     if (self->phase_ != Phase::reading) return;
+                     error ? self->on_read_failed(error) : self->handle_request();
+                   });
+}
+
+void Connection::on_read_failed(ErrorCode error) {
+  const auto& options = context_->options;
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return refuse(431, fmt::format("the request's line and headers are longer than the limit of {}"
+                                   " bytes", options.header_bytes_max));
+  }
+  if (error == http::error::body_limit) {
+    return refuse(413, fmt::format("the body is longer than the limit of {} bytes",
+                                   options.body_bytes_max));
+  }
+  if (error == http::error::partial_message) {
+    half_closed_ = true;
+    return refuse(400, "the request ends before it is complete");
+  }
+  if (error == http::error::end_of_stream || error.category() != http::make_error_code(
+                                                                     http::error::end_of_stream)
+                                                                     .category()) {
+    return close_now();
+  }
+  refuse(400, fmt::format("not an HTTP request: {}", error.message()));
+}
+
+void Connection::refuse(int status, std::string_view message) {
+  phase_ = Phase::handling;
+  ++exchange_number_;
+  keep_alive_ = false;
+  head_only_ = false;
+  summary_ = {};
+  request_read_ = context_->options.clock->instant();
+  ErrorCode ignored;
+  // A read that is still going on would take what comes next; the socket is drained later instead.
+  socket_.cancel(ignored);
+  const auto code = status == 408 ? Code::deadline_exceeded : Code::invalid_argument;
+  respond(error_response(Error{.code = code, .message = std::string(message)}, status));
+}
+
+Result<HttpRequest> Connection::take_request() {
+  auto message = parser_->release();
+  HttpRequest request;
+  request.method = std::string(message.method_string());
+  std::string_view target(message.target().data(), message.target().size());
+  if (const auto scheme = target.find("://"); !target.starts_with('/') && scheme < 8) {
+    const auto slash = target.find('/', scheme + 3);
+    target = slash == std::string_view::npos ? "/" : target.substr(slash);
+  }
+  if (!target.starts_with('/') && target != "*") {
+    return invalid_field("target", "the request's target is not a path");
+  }
+  if (!http_1_0_ && message.count(http::field::host) != 1) {
+    return invalid_field("Host", "an HTTP/1.1 request has this header exactly once");
+  }
+  target = target.substr(0, target.find('#'));
+  const auto question = std::min(target.find('?'), target.size());
+  request.path = std::string(target.substr(0, question));
+  request.query = std::string(target.substr(std::min(question + 1, target.size())));
+  for (const auto& field : message) {
+    request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
+  }
+  request.body = std::move(message.body());
+  return request;
+}
+
+bool Connection::answer_preflight(const HttpRequest& request) {
+  const auto& origins = context_->options.cors_origins;
+  const auto origin = request.header("Origin");
+  const bool allowed = !origin.empty() && std::any_of(origins.begin(), origins.end(), [&](auto& o) {
+    return o == "*" || o == origin;
+  });
+  if (!allowed) return false;
+  origin_ = std::string(origin);
+  if (request.method != "OPTIONS" || request.header("Access-Control-Request-Method").empty()) {
+    return false;
+  }
+  HttpResponse response{.status = 204, .headers = {}, .body = {}};
+  response.headers.push_back({"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"});
+  response.headers.push_back(
+      {"Access-Control-Allow-Headers", std::string(request.header("Access-Control-Request-Headers"))});
+  response.headers.push_back({"Access-Control-Max-Age", "600"});
+  respond(std::move(response));
+  return true;
+}
+
+void Connection::handle_request() {
+  phase_ = Phase::handling;
+  read_timer_.cancel();
+  const auto number = ++exchange_number_;
+  ++context_->requests;
+  keep_alive_ = parser_->get().keep_alive();
+  http_1_0_ = parser_->get().version() < 11;
+  head_only_ = parser_->get().method() == http::verb::head;
+  origin_.clear();
+  auto request = take_request();
+  parser_.reset();
+  if (!request) return refuse(400, request.error().message);
+  summary_ = {.method = request->method, .path = request->path,
+              .request_bytes = request->body.size()};
+  request_read_ = context_->options.clock->instant();
+  if (answer_preflight(*request)) return;
+  context_->handler(std::move(*request),
+                    std::make_shared<ConnectionExchange>(shared_from_this(), number));
+  const bool waiting = phase_ == Phase::handling || phase_ == Phase::streaming;
+  if (waiting && !watching_ && buffer_.size() == 0) watch();
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <google/protobuf/message.h>
+
+#include <weir/base/result.hpp>
+
+namespace weir::gateway {
+
+/// Reads a JSON object into a message by the proto3 mapping: names in camelCase or as in the proto,
+/// 64-bit integers as numbers or strings. A payload field (weir.gateway.v1.payload) takes the exact
+/// source text of whatever value is there. Fields not named keep what they had.
+/// Threads: any.
+/// Errors: invalid_argument naming the field ("events[3].tags") for what is unknown, given twice or
+/// of another type; naming the byte for what is not JSON or nests deeper than json_depth_max.
+Result<void> read_json(std::string_view text, google::protobuf::Message& message);
+
+/// The same for the value of one field, whose name in messages is its own.
+Result<void> read_json_field(std::string_view text, google::protobuf::Message& message,
+                             const google::protobuf::FieldDescriptor& field);
+
+/// The field by its JSON name or its own. Null when there is none.
+const google::protobuf::FieldDescriptor* find_field(const google::protobuf::Descriptor& type,
+                                                    std::string_view name);
+
+/// Sets fields from a URL's query: "tags=a&tags=b&query.where_any=true&query={...}". Each parameter
+/// names a field by path; a message, a map or a time may be given as text, the first two as JSON.
+/// `taken` are the paths that the URL's path has set already.
+/// Errors: invalid_argument naming the parameter.
+Result<void> read_query(std::string_view query, const std::vector<std::string>& taken,
+                        google::protobuf::Message& message);
+
+/// Sets the field at a dotted path from plain text, as a path or a header gives it.
+Result<void> read_text(std::string_view path, std::string_view text,
+                       google::protobuf::Message& message);
+
+}  // namespace weir::gateway

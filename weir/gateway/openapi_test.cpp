@@ -1,0 +1,83 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include <weir/gateway/gateway.hpp>
+#include <weir/gateway/testing/http_client.hpp>
+#include <weir/gateway/testing/shelf_server.hpp>
+
+namespace weir::gateway {
+namespace {
+
+namespace json = boost::json;
+using testing::HttpClient;
+using testing::ShelfServer;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class OpenApi : public ::testing::Test {
+ protected:
+  OpenApi() : gateway_(std::move(Gateway::create(shelf_.gateway_options())).value()) {
+    document_ = json::parse(HttpClient(gateway_->port()).get("/openapi.json").body);
+  }
+  const json::value& at(std::string_view pointer) { return document_.at_pointer(pointer); }
+
+  ShelfServer shelf_;
+  std::unique_ptr<Gateway> gateway_;
+  json::value document_;
+};
+
+TEST_F(OpenApi, lists_every_binding) {
+  EXPECT_EQ(at("/openapi"), "3.1.0");
+  EXPECT_EQ(at("/info/title"), "Shelves");
+  EXPECT_EQ(at("/paths/~1v1~1shelves~1{shelf}~1books/post/operationId"), "Echo");
+  EXPECT_EQ(at("/paths/~1v1~1shelves~1{shelf}~1books~1{title}/get/operationId"), "Echo_2");
+  EXPECT_EQ(at("/paths/~1v1~1list/get/operationId"), "List");
+}
+
+TEST_F(OpenApi, carries_the_protos_comments) {
+  EXPECT_EQ(at("/paths/~1v1~1list/get/summary"), "Counts up to a number");
+  EXPECT_EQ(at("/components/schemas/Book/properties/title/description"),
+            "What is printed on the spine.");
+  EXPECT_EQ(at("/tags/0/description"), "Keeps books on shelves.");
+}
+
+TEST_F(OpenApi, describes_payloads_as_any_json_and_large_integers_as_both) {
+  EXPECT_TRUE(at("/components/schemas/Book/properties/data").as_object().empty());
+  EXPECT_EQ(at("/components/schemas/Book/properties/position/type"),
+            json::value({"integer", "string"}));
+  EXPECT_EQ(at("/components/schemas/Book/properties/labels/additionalProperties/type"), "string");
+  EXPECT_EQ(at("/components/schemas/Error/required"), json::value(json::array{"error"}));
+}
+
+TEST_F(OpenApi, names_all_forms_of_a_stream) {
+  const auto& content = at("/paths/~1v1~1follow/get/responses/200/content").as_object();
+  EXPECT_TRUE(content.contains("application/json"));
+  EXPECT_TRUE(content.contains("application/x-ndjson"));
+  EXPECT_TRUE(content.contains("text/event-stream"));
+}
+
+TEST_F(OpenApi, refers_only_to_schemas_that_it_has) {
+  const auto text = json::serialize(document_);
+  constexpr std::string_view prefix = "#/components/schemas/";
+  int references = 0;
+  for (auto found = text.find(prefix); found != std::string::npos; found = text.find(prefix, found + 1)) {
+    const auto begin = found + prefix.size();
+    const auto name = text.substr(begin, text.find('"', begin) - begin);
+    EXPECT_TRUE(at("/components/schemas").as_object().contains(name)) << name;
+    ++references;
+  }
+  EXPECT_GT(references, 10);
+}
+
+TEST_F(OpenApi, has_a_page_that_needs_no_other_host) {
+  const auto page = HttpClient(gateway_->port()).get("/docs");
+  EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
+  EXPECT_THAT(page.body, HasSubstr("/openapi.json"));
+  EXPECT_THAT(page.body, Not(HasSubstr("http://")));
+  EXPECT_THAT(page.body, Not(HasSubstr("https://")));
+}
+
+}  // namespace
+}  // namespace weir::gateway
