@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include <weir/store/remote/convert.hpp>
+#include <weir/store/remote/reaction.hpp>
 
 namespace weir::remote {
 namespace {
@@ -80,6 +81,8 @@ class SessionClient::Stream final
     }
   }
 
+  std::shared_ptr<CallEnd> end() const { return end_; }
+
   void close() {
     {
       const std::lock_guard lock(mutex_);
@@ -120,6 +123,7 @@ class SessionClient::Stream final
   }
 
   void OnReadDone(bool ok) override {
+    const CallEnd::Reacting reacting;
     if (!ok) {
       // The end of the stream: let it go, so that OnDone comes.
       close();
@@ -148,6 +152,7 @@ class SessionClient::Stream final
   }
 
   void OnDone(const grpc::Status& status) override {
+    const CallEnd::Reacting reacting;
     std::map<std::uint64_t, Outstanding> outstanding;
     std::shared_ptr<Stream> self;
     {
@@ -163,9 +168,11 @@ class SessionClient::Stream final
       waiting.on_stop.reset();
       waiting.answered(error);
     }
+    end_->set();
   }
 
   const Options options_;
+  const std::shared_ptr<CallEnd> end_ = std::make_shared<CallEnd>();
   grpc::ClientContext context_;
   std::mutex mutex_;
   std::shared_ptr<Stream> self_;
@@ -184,8 +191,10 @@ SessionClient::SessionClient(std::shared_ptr<grpc::Channel> channel, Options opt
     : channel_(std::move(channel)), stub_(v1::EventLog::NewStub(channel_)), options_(options) {}
 
 SessionClient::~SessionClient() {
-  const std::lock_guard lock(mutex_);
-  if (stream_) stream_->close();
+  const auto stream = std::move(stream_);
+  if (!stream) return;
+  stream->close();
+  stream->end()->wait();
 }
 
 std::shared_ptr<SessionClient::Stream> SessionClient::stream() {

@@ -10,6 +10,7 @@
 #include <stop_token>
 
 #include <weir/store/remote/convert.hpp>
+#include <weir/store/remote/reaction.hpp>
 
 namespace weir::remote {
 namespace {
@@ -83,6 +84,8 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     context_.TryCancel();
     on_stop_.reset();
     release();
+    const auto end = end_;
+    end->wait();
   }
 
  private:
@@ -101,6 +104,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void OnReadDone(bool ok) override {
+    const CallEnd::Reacting reacting;
     std::function<void()> wake;
     {
       const std::lock_guard lock(mutex_);
@@ -123,6 +127,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void OnDone(const grpc::Status& status) override {
+    const CallEnd::Reacting reacting;
     std::function<void()> wake;
     std::shared_ptr<MessageStream> self;
     {
@@ -134,6 +139,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     }
     changed_.notify_all();
     if (wake) wake();
+    end_->set();
   }
 
   void release() {
@@ -145,6 +151,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     RemoveHold();
   }
 
+  const std::shared_ptr<CallEnd> end_ = std::make_shared<CallEnd>();
   grpc::ClientContext context_;
   std::unique_ptr<grpc::GenericStub> stub_;
   grpc::ByteBuffer request_;
