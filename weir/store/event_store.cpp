@@ -50,32 +50,54 @@ Result<SubscriptionStep> Subscription::next(std::optional<std::chrono::milliseco
   }
 }
 
-Result<std::optional<ReadStep>> ReadStream::next() {
-  if (end_) return std::optional<ReadStep>();
-  auto read = reader_.read_step(request_);
-  if (!read) {
-    end_ = true;
-    return read.error();
+/// Asks a reader for one step after the other, all up to the head of the first.
+class SteppingSource final : public StepSource {
+ public:
+  SteppingSource(EventReader& reader, ReadRequest request)
+      : reader_(reader), request_(std::move(request)) {}
+
+  Result<std::optional<ReadStep>> next() override {
+    if (end_) return std::optional<ReadStep>();
+    auto read = reader_.read_step(request_);
+    if (!read) {
+      end_ = true;
+      return read.error();
+    }
+    auto& step = *read;
+    if (!head_) {
+      head_ = step.head;
+      if (!request_.until || *request_.until > *head_) request_.until = head_;
+    }
+    step.head = *head_;
+    if (request_.limit) *request_.limit -= step.batch.size();
+    if (request_.direction == Direction::forwards) {
+      request_.after = step.cursor;
+    } else {
+      request_.until = step.cursor.previous();
+    }
+    end_ = step.end;
+    return std::optional<ReadStep>(std::move(step));
   }
-  auto& step = *read;
-  if (!head_) {
-    head_ = step.head;
-    if (!request_.until || *request_.until > *head_) request_.until = head_;
-  }
-  step.head = *head_;
-  if (request_.limit) *request_.limit -= step.batch.size();
-  if (request_.direction == Direction::forwards) {
-    request_.after = step.cursor;
-  } else {
-    request_.until = step.cursor.previous();
-  }
-  end_ = step.end;
-  return std::optional<ReadStep>(std::move(step));
+
+ private:
+  EventReader& reader_;
+  ReadRequest request_;
+  std::optional<Position> head_;
+  bool end_ = false;
+};
+
+std::unique_ptr<StepSource> EventReader::open_read(ReadRequest request) {
+  return std::make_unique<SteppingSource>(*this, std::move(request));
+}
+
+ReadStream EventReader::read(ReadRequest request) {
+  auto query = request.query;
+  return {open_read(std::move(request)), std::move(query)};
 }
 
 Result<Known> ReadStream::collect() {
   Known known;
-  known.query = request_.query;
+  known.query = query_;
   while (true) {
     WEIR_TRY_ASSIGN(step, next());
     if (!step) break;

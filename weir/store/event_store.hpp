@@ -39,6 +39,7 @@ struct SubscriptionStep {
   bool caught_up = false;
 };
 
+class StepSource;
 class ReadStream;
 class Subscription;
 struct Known;
@@ -71,9 +72,10 @@ class EventReader {
   /// A live subscription as a state machine without threads of its own: see Subscription.
   virtual Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest request) = 0;
 
-  /// Reads batch by batch, all of them as of one head:
-  /// `for (auto& step : store->read({...})) ...`, or `.collect()`.
+  /// Reads batch by batch, all of them as of one head: `.next()`, or `.collect()`.
   ReadStream read(ReadRequest request);
+  /// Where a ReadStream gets its steps from. Engines answer step by step; a remote store streams.
+  virtual std::unique_ptr<StepSource> open_read(ReadRequest request);
   /// `while (auto step = subscription->next()) ...`
   Result<std::unique_ptr<Subscription>> subscribe(SubscribeRequest request) {
     return open_subscription(std::move(request));
@@ -130,25 +132,29 @@ struct Known {
   Condition nothing_new() const { return {.fail_if_events_match = query, .after = head}; }
 };
 
-/// A bounded read, batch by batch. Keeps the store alive no longer than the caller does.
+/// The steps of one read, in order.
+/// Threads: one at a time.
+class StepSource {
+ public:
+  virtual ~StepSource() = default;
+  /// The next step; nothing at the end. Each carries the head of the first. After an error: nothing.
+  virtual Result<std::optional<ReadStep>> next() = 0;
+};
+
+/// A bounded read, batch by batch. Must not outlive its reader.
 class ReadStream {
  public:
-  ReadStream(EventReader& reader, ReadRequest request)
-      : reader_(reader), request_(std::move(request)) {}
+  ReadStream(std::unique_ptr<StepSource> source, Query query)
+      : source_(std::move(source)), query_(std::move(query)) {}
 
-  /// The next step; nothing at the end. After an error: nothing.
-  Result<std::optional<ReadStep>> next();
+  Result<std::optional<ReadStep>> next() { return source_->next(); }
   /// Everything that is left, in memory: for boundaries, which are small.
   Result<Known> collect();
 
  private:
-  EventReader& reader_;
-  ReadRequest request_;
-  std::optional<Position> head_;
-  bool end_ = false;
+  std::unique_ptr<StepSource> source_;
+  Query query_;
 };
-
-inline ReadStream EventReader::read(ReadRequest request) { return {*this, std::move(request)}; }
 
 /// The logs at one address.
 /// Threads: any.
