@@ -35,10 +35,11 @@ void print_remedy(const Error& error, const Program& program) {
   const auto remedy = error.details.find("remedy");
   if (remedy != error.details.end()) {
     fmt::print(program.err, "  {}\n", remedy->second);
-  } else if (error.code == Code::unavailable && !program.target.empty()) {
+  } else if (error.code == Code::unavailable && !program.target.empty() &&
+             error.message.find("weir serve") == std::string::npos) {
     fmt::print(program.err,
-               "  no server answers at {}: start one with: weir serve\n"
-               "  or work on a store without one: --store sqlite:PATH\n",
+               "  no server answers at {}: start one with 'weir serve', or work on a store "
+               "directly with --store\n",
                program.target);
   } else if (error.reason == Reason::log_not_found) {
     fmt::print(program.err, "  see which there are with: weir log list\n");
