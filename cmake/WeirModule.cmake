@@ -61,9 +61,11 @@ function(weir_test id)
   endforeach()
   target_precompile_headers(${target} PRIVATE <gtest/gtest.h> <gmock/gmock.h>)
   add_test(NAME ${id} COMMAND ${target})
+  add_dependencies(weir_tests ${target})
   set_tests_properties(${id} PROPERTIES TIMEOUT 600)
 endfunction()
 
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
+  add_custom_target(weir_tests)  # every test program, and what they run
 endif()
