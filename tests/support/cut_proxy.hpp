@@ -62,4 +62,9 @@ class CutProxy {
   std::thread acceptor_;
 };
 
+/// A socket that listens on a free port of 127.0.0.1 and never answers; stays open until the
+/// program ends.
+int silent_listener();
+int port_of(int listener);
+
 }  // namespace weir::testing
