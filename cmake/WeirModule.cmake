@@ -2,12 +2,13 @@
 #   [DEPENDS module ...]     other modules, by folder name relative to weir/ (store/sqlite)
 #   [LIBRARIES target ...]   libraries that its public headers need
 #   [PRIVATE target ...]     libraries that only its sources need
+#   [TEST target ...]        what only its tests need
 #   [PRECOMPILE header ...]) headers worth precompiling
 #
 # One folder is one static library. Sources, headers and tests lie side by side: *_test.cpp needs
 # nothing, *_pgtest.cpp needs PostgreSQL, *_fuzz.cpp is a libFuzzer target. The tests of a module are one program.
 function(weir_module name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;PRIVATE;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;PRIVATE;TEST;PRECOMPILE" ${ARGN})
   string(REPLACE "/" "_" id ${name})
   set(target weir_${id})
 
@@ -43,7 +44,7 @@ function(weir_module name)
     if("${tests}" MATCHES "_pgtest\\.cpp")
       set(support weir_test_support)
     endif()
-    weir_test(${id} SOURCES ${tests} MODULES ${name} LIBRARIES ${support})
+    weir_test(${id} SOURCES ${tests} MODULES ${name} LIBRARIES ${support} ${arg_TEST})
   endif()
 endfunction()
 
@@ -52,6 +53,7 @@ function(weir_test id)
   cmake_parse_arguments(arg "" "" "SOURCES;MODULES;LIBRARIES" ${ARGN})
   set(target ${id}_tests)
   add_executable(${target} ${arg_SOURCES})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main weir_warnings ${arg_LIBRARIES})
   foreach(module ${arg_MODULES})
     string(REPLACE "/" "_" module_id ${module})

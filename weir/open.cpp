@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <weir/store/postgres/store.hpp>
+#include <weir/store/remote/client.hpp>
 #include <weir/store/sqlite/store.hpp>
 
 namespace weir {
@@ -31,6 +32,7 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                                                  std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));
   }
+  if (take_prefix(rest, "weir://")) return remote::connect({.target = std::string(rest)});
   return invalid_field("store", fmt::format("'{}' is not sqlite:PATH, postgres://... or "
                                             "weir://HOST:PORT",
                                             uri));

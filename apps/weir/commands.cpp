@@ -1,0 +1,22 @@
+#include <apps/weir/program.hpp>
+
+namespace weir::cli {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all = {
+      {"append", "Append events, all or none", define_append},
+      {"read", "Print the events that match", define_read},
+      {"tail", "Print events as they are appended", define_tail},
+      {"head", "Print the position of the last event", define_head},
+      {"import", "Append the rows of a CSV or NDJSON file, each once", define_import},
+      {"export", "Write events as NDJSON", define_export},
+      {"verify", "Look for damage in a log", define_verify},
+      {"backup", "Copy a store while it is in use", define_backup},
+      {"log list", "List the logs", define_log_list},
+      {"log create", "Create a log", define_log_create},
+      {"completion", "Print a shell's completion script", define_completion},
+  };
+  return all;
+}
+
+}  // namespace weir::cli

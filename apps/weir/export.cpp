@@ -1,0 +1,96 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <apps/weir/event_text.hpp>
+#include <apps/weir/files.hpp>
+#include <apps/weir/options.hpp>
+#include <apps/weir/output.hpp>
+#include <apps/weir/progress.hpp>
+
+namespace weir::cli {
+namespace {
+
+struct Options {
+  StoreOptions store;
+  ReadOptions read;
+  std::string file;
+  bool json = false;
+};
+
+struct Exported {
+  std::uint64_t events = 0;
+  Position head;
+};
+
+Result<Exported> write_events(EventStore& store, const ReadRequest& request, Output& out,
+                              Progress& progress) {
+  Exported exported;
+  auto stream = store.read(request);
+  while (true) {
+    WEIR_TRY_ASSIGN(step, stream.next());
+    if (!step || !out.write(to_text(step->batch, EventStyle::json))) break;
+    exported.events += step->batch.size();
+    exported.head = step->head;
+    const auto until = std::min(request.until.value_or(step->head), step->head);
+    if (until <= request.after) continue;
+    const auto done = request.direction == Direction::forwards
+                          ? step->cursor.value - request.after.value
+                          : until.next().value - step->cursor.value;
+    progress.show(done, until.value - request.after.value);
+  }
+  progress.clear();
+  return exported;
+}
+
+/// Writes beside the file and renames when all is on disk, so that a file of that name is whole.
+Result<Exported> write_file(EventStore& store, const ReadRequest& request, const std::string& path,
+                            Progress& progress) {
+  const auto unfinished = path + ".unfinished";
+  WEIR_TRY_ASSIGN(file, open_file(unfinished, "wb"));
+  Output out(file.get());
+  auto exported = write_events(store, request, out, progress);
+  auto done = exported ? out.finish() : Result<Exit>(exported.error());
+  if (done && ::fsync(::fileno(file.get())) != 0) {
+    done = Error{.code = Code::unknown, .message = path + ": cannot be brought to the disk"};
+  }
+  file.reset();
+  if (done && std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    done = Error{.code = Code::unknown, .message = path + ": cannot be replaced"};
+  }
+  if (done) return exported;
+  std::remove(unfinished.c_str());
+  return done.error();
+}
+
+Result<Exit> export_events(const Options& options, Program& program) {
+  WEIR_TRY_ASSIGN(request, options.read.request());
+  WEIR_TRY_ASSIGN(store, options.store.open(program));
+  Progress progress(program, "exporting", "events");
+  if (options.file.empty() || options.file == "-") {
+    Output out(program.out);
+    const auto exported = write_events(*store, request, out, progress);
+    const auto written = out.finish();
+    return exported ? written : exported.error();
+  }
+  WEIR_TRY_ASSIGN(exported, write_file(*store, request, options.file, progress));
+  Output out(program.out);
+  out.write(options.json ? fmt::format("{{\"exported\":{},\"head\":{}}}\n", exported.events,
+                                       exported.head.value)
+                         : fmt::format("exported {} events\n", exported.events));
+  return out.finish();
+}
+
+}  // namespace
+
+Run define_export(CLI::App& app, Program& program) {
+  auto options = std::make_shared<Options>();
+  app.add_option("file", options->file, "File to write; default standard output");
+  options->read.add_to(app);
+  app.add_flag("--json", options->json, "When writing a file, print the summary as a JSON object");
+  options->store.add_to(app);
+  return [options, &program] { return export_events(*options, program); };
+}
+
+}  // namespace weir::cli

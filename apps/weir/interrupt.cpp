@@ -1,0 +1,52 @@
+#include <apps/weir/interrupt.hpp>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <thread>
+
+#include <unistd.h>
+
+#include <weir/base/assert.hpp>
+
+namespace weir::cli {
+namespace {
+
+/// A handler may do little more than write; the thread at the other end does the rest.
+std::array<int, 2> signal_pipe = {-1, -1};
+
+void on_signal(int number) {
+  const int before = errno;
+  std::signal(number, SIG_DFL);
+  const char byte = 0;
+  // The pipe is empty, so there is room.
+  if (::write(signal_pipe[1], &byte, 1) != 1) ::_exit(128 + number);
+  errno = before;
+}
+
+std::stop_source& start() {
+  static std::stop_source stop;
+  WEIR_ASSERT(::pipe(signal_pipe.data()) == 0);
+  std::thread([] {
+    char byte = 0;
+    while (::read(signal_pipe[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+    stop.request_stop();
+  }).detach();
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  for (const int number : {SIGINT, SIGTERM}) {
+    WEIR_ASSERT(::sigaction(number, &action, nullptr) == 0);
+  }
+  return stop;
+}
+
+}  // namespace
+
+std::stop_token stop_on_signals() {
+  static std::stop_source& stop = start();
+  return stop.get_token();
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,194 @@
+#include <apps/weir/options.hpp>
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace weir::cli {
+namespace {
+
+template <class T, class Parse>
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, std::optional<T>& to,
+                        const std::string& help, const char* type, Parse parse) {
+  const auto read = [&to, name, parse](const std::string& text) {
+    auto value = parse(text, name);
+    if (!value) throw CLI::ValidationError(value.error().message);
+    to = *value;
+  };
+  return app.add_option_function<std::string>(name, read, help)->type_name(type);
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_number(std::string_view text, std::string_view option) {
+  std::uint64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  if (text.empty() || read.ec != std::errc() || read.ptr != end ||
+      number > position_max.value) {
+    return invalid_field(option, fmt::format("'{}' is not a whole number from 0 to {}", text,
+                                             position_max.value));
+  }
+  return number;
+}
+
+Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
+                                                       std::string_view option) {
+  const auto divider = text.find('=');
+  if (divider == std::string_view::npos || divider == 0) {
+    return invalid_field(option, fmt::format("'{}' is not key=value", text));
+  }
+  return std::pair(std::string(text.substr(0, divider)), std::string(text.substr(divider + 1)));
+}
+
+CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<std::string>& to,
+                      const std::string& help) {
+  const auto read = [&to](const CLI::results_t& values) {
+    to = values;
+    return true;
+  };
+  return app.add_option(name, read, help)
+      ->type_name("TEXT")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& to,
+                        const std::string& help) {
+  return add_parsed(app, name, to, help, "NUMBER", parse_number);
+}
+
+CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Timestamp>& to,
+                      const std::string& help) {
+  return add_parsed(app, name, to, help, "TIME",
+                    [](const std::string& text, const std::string& option) -> Result<Timestamp> {
+                      auto time = parse_timestamp(text);
+                      if (time) return time;
+                      return invalid_field(option, time.error().message);
+                    });
+}
+
+void StoreOptions::add_to(CLI::App& app) {
+  add_store_to(app);
+  app.add_option("--log", log, "Name of the log")->capture_default_str();
+}
+
+void StoreOptions::add_store_to(CLI::App& app) {
+  auto* remote = app.add_option("--target", target, "Address of the server (gRPC), HOST:PORT")
+                     ->capture_default_str();
+  app.add_option("--store", store,
+                 "Work on a store in this process: sqlite:PATH or postgres://...")
+      ->excludes(remote);
+  app.add_option("--timeout", timeout_seconds, "Seconds to wait for an answer")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 86400.0))
+      ->type_name("SECONDS");
+}
+
+Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
+                                                            Missing missing) const {
+  const bool create = missing == Missing::is_made;
+  if (in_process()) return program.open_catalog(store, create);
+  program.target = target;
+  return program.open_catalog("weir://" + target, create);
+}
+
+Result<std::shared_ptr<EventStore>> StoreOptions::open(Program& program, Missing missing) const {
+  WEIR_TRY_ASSIGN(catalog, open_catalog(program, missing));
+  return catalog->open(log, call(program));
+}
+
+CallOptions StoreOptions::call(const Program& program) const {
+  const auto wait = std::chrono::duration<double>(timeout_seconds);
+  return {.deadline =
+              program.clock->instant() + std::chrono::duration_cast<Instant::duration>(wait)};
+}
+
+std::string StoreOptions::typed() const {
+  const StoreOptions defaults;
+  std::string out;
+  if (target != defaults.target) out += " --target " + shell_quoted(target);
+  if (!store.empty()) out += " --store " + shell_quoted(store);
+  if (log != defaults.log) out += " --log " + shell_quoted(log);
+  return out;
+}
+
+void QueryOptions::add_to(CLI::App& app) {
+  auto* type = add_list(app, "--type", types, "Events of this type; repeat for any of several");
+  auto* tag = add_list(app, "--tag", tags, "Events with this tag; repeat for all of several");
+  auto* predicate = add_list(app, "--where", where,
+                             "Events whose JSON payload has key=value at top level; repeat for all")
+                        ->type_name("KEY=VALUE");
+  app.add_option("--query", json, R"(Any query: {"items":[{"types":[..],"tags":[..]}, ..]})")
+      ->type_name("JSON")
+      ->excludes(type)
+      ->excludes(tag)
+      ->excludes(predicate);
+}
+
+Result<Query> QueryOptions::query() const {
+  if (!json.empty()) return parse_query(json);
+  QueryItem item{.types = types, .tags = tags};
+  for (const auto& predicate : where) {
+    WEIR_TRY_ASSIGN(pair, parse_pair(predicate, "--where"));
+    item.where.push_back({std::move(pair.first), std::move(pair.second)});
+  }
+  if (item == QueryItem{}) return Query{};
+  return Query{{std::move(item)}};
+}
+
+void ReadOptions::add_to(CLI::App& app) {
+  query.add_to(app);
+  auto* exclusive = add_number(app, "--after", after, "Events past this position");
+  add_number(app, "--from", from, "Events from this position on")->excludes(exclusive);
+  add_number(app, "--until", until, "Events up to this position");
+  add_number(app, "--limit", limit, "At most so many events");
+  app.add_flag("--backwards", backwards, "The last event first");
+  add_time(app, "--occurred-from", occurred_from, "Events that occurred then or later");
+  add_time(app, "--occurred-until", occurred_until, "Events that occurred then or earlier");
+}
+
+Result<ReadRequest> ReadOptions::request() const {
+  ReadRequest request;
+  WEIR_TRY_ASSIGN(what, query.query());
+  request.query = std::move(what);
+  if (after) request.after = Position(*after);
+  if (from) request.after = Position(*from).previous();
+  if (until) request.until = Position(*until);
+  request.limit = limit;
+  request.direction = backwards ? Direction::backwards : Direction::forwards;
+  request.occurred = {.from = occurred_from, .until = occurred_until};
+  return request;
+}
+
+std::string typed(const Query& query) {
+  if (query.everything()) return {};
+  const auto& item = query.items.front();
+  if (query.items.size() > 1 || (item.where_any && item.where.size() > 1)) {
+    return " --query " + shell_quoted(to_json(query));
+  }
+  std::string out;
+  for (const auto& type : item.types) out += " --type " + shell_quoted(type);
+  for (const auto& tag : item.tags) out += " --tag " + shell_quoted(tag);
+  for (const auto& [key, value] : item.where) {
+    out += " --where " + shell_quoted(key + "=" + value);
+  }
+  return out;
+}
+
+std::string shell_quoted(const std::string& argument) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
+  if (!argument.empty() && argument.find_first_not_of(plain) == std::string::npos) return argument;
+  std::string out = "'";
+  for (const char c : argument) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <apps/weir/program.hpp>
+
+namespace weir::cli {
+
+/// An option that may repeat; each takes one value, as it stands.
+CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<std::string>& to,
+                      const std::string& help);
+/// A whole number up to that of the highest position.
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& to,
+                        const std::string& help);
+/// A time in RFC 3339.
+CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Timestamp>& to,
+                      const std::string& help);
+/// A whole number from 0 to 2^63 - 1. Errors: invalid_argument naming the option.
+Result<std::uint64_t> parse_number(std::string_view text, std::string_view option);
+/// "key=value", divided at the first '='. Errors: invalid_argument naming the option.
+Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
+                                                       std::string_view option);
+
+/// --target, --store, --log and --timeout: which log a command works on.
+struct StoreOptions {
+  std::string target = "127.0.0.1:50051";
+  std::string store = {};
+  std::string log = "default";
+  double timeout_seconds = 30;
+
+  void add_to(CLI::App& app);
+  /// The same without --log.
+  void add_store_to(CLI::App& app);
+
+  bool in_process() const { return !store.empty(); }
+  /// What is not there is made only for commands that append or create.
+  enum class Missing { fails, is_made };
+  Result<std::shared_ptr<Catalog>> open_catalog(Program& program, Missing missing) const;
+  Result<std::shared_ptr<EventStore>> open(Program& program,
+                                           Missing missing = Missing::fails) const;
+  /// For a call that must be answered within --timeout.
+  CallOptions call(const Program& program) const;
+  /// The options that differ from their defaults, as they would be typed, with a space in front.
+  std::string typed() const;
+};
+
+/// --type, --tag, --where and --query.
+struct QueryOptions {
+  std::vector<std::string> types = {};
+  std::vector<std::string> tags = {};
+  std::vector<std::string> where = {};
+  std::string json = {};
+
+  void add_to(CLI::App& app);
+  Result<Query> query() const;
+};
+
+/// The query options with --after, --from, --until, --limit, --backwards and the time range.
+struct ReadOptions {
+  QueryOptions query = {};
+  std::optional<std::uint64_t> after, from, until, limit;
+  bool backwards = false;
+  std::optional<Timestamp> occurred_from, occurred_until;
+
+  void add_to(CLI::App& app);
+  Result<ReadRequest> request() const;
+};
+
+/// A query as the options that make it, with a space in front of each.
+std::string typed(const Query& query);
+/// An argument as a POSIX shell takes it, quoted when it must be.
+std::string shell_quoted(const std::string& argument);
+
+}  // namespace weir::cli

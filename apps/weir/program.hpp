@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <weir/base/time.hpp>
+#include <weir/store/event_store.hpp>
+
+namespace CLI {
+class App;
+}
+
+namespace weir::cli {
+
+/// What the program's exit code says. The same for every command; `weir --help` lists them.
+enum class Exit : int {
+  fine = 0,
+  failed = 1,
+  usage = 2,
+  condition_failed = 3,
+  not_found = 4,
+  unavailable = 5,
+  damaged = 6,
+};
+
+/// The exit code that goes with an error.
+Exit exit_of(const Error& error);
+
+/// Told how far something long has come.
+using OnProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
+/// Told of each thing that is damaged, as a sentence.
+using OnDamage = std::function<void(const std::string& damage)>;
+
+struct BackupRequest {
+  /// The store, as given to --store.
+  std::string store;
+  /// The file to write. Must not exist.
+  std::string destination;
+  OnProgress on_progress;
+};
+
+struct BackupDone {
+  std::uint64_t bytes = 0;
+};
+
+/// What a command works with: the outside world as a value, so that tests can be it.
+/// Threads: one command at a time.
+struct Program {
+  std::FILE* in = stdin;
+  std::FILE* out = stdout;
+  std::FILE* err = stderr;
+  const Clock* clock = &system_clock();
+
+  /// Opens "sqlite:PATH", "postgres://..." or "weir://HOST:PORT"; an embedded store that is not
+  /// there is made only when `create` says so.
+  std::function<Result<std::shared_ptr<Catalog>>(const std::string& uri, bool create)> open_catalog;
+  /// A token that fires when the user wants the command to end (SIGINT, SIGTERM). From the first
+  /// call on, these signals no longer end the process by themselves.
+  std::function<std::stop_token()> interrupted = [] { return std::stop_token(); };
+  /// Copies a store while it is in use. Absent: no engine here can.
+  std::function<Result<BackupDone>(const BackupRequest&)> backup;
+  /// What an engine itself can tell of damage below the events (pages, checksums, index), of the
+  /// store and log given. Absent: `verify` looks at the events alone.
+  std::function<Result<void>(const std::string& store, const std::string& log, const OnDamage&)>
+      verify_engine;
+
+  /// Where the command's server is, once it is known; for advice when it cannot be reached.
+  std::string target;
+};
+
+/// Does what a command's options say.
+using Run = std::function<Result<Exit>()>;
+
+/// A command of the program. `define` adds its options and returns what runs them; it keeps
+/// references to both arguments, which outlive the run.
+struct Command {
+  /// One word, or two: "log list".
+  const char* name;
+  const char* summary;
+  Run (*define)(CLI::App& app, Program& program);
+};
+
+/// All commands, in the order in which --help shows them.
+const std::vector<Command>& commands();
+
+/// Defines the program's command line. `chosen` is set when it is parsed.
+std::unique_ptr<CLI::App> define_program(Program& program, Run& chosen);
+
+/// Parses the arguments (without the program's name) and runs the command. Errors go to
+/// program.err.
+Exit run(std::vector<std::string> arguments, Program& program);
+
+// One file each.
+Run define_append(CLI::App& app, Program& program);
+Run define_read(CLI::App& app, Program& program);
+Run define_tail(CLI::App& app, Program& program);
+Run define_head(CLI::App& app, Program& program);
+Run define_import(CLI::App& app, Program& program);
+Run define_export(CLI::App& app, Program& program);
+Run define_verify(CLI::App& app, Program& program);
+Run define_backup(CLI::App& app, Program& program);
+Run define_log_list(CLI::App& app, Program& program);
+Run define_log_create(CLI::App& app, Program& program);
+Run define_completion(CLI::App& app, Program& program);
+
+}  // namespace weir::cli

@@ -1,0 +1,146 @@
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+namespace weir::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// The program itself, as a process, on a SQLite store in a folder of the test's own.
+class RealProgram : public ::testing::Test {
+ protected:
+  RealProgram() { std::filesystem::create_directories(folder_); }
+  ~RealProgram() override { std::filesystem::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string store(const std::string& name) const { return "sqlite:" + path(name); }
+
+  /// Starts the program with its output in the file "out".
+  pid_t start(std::vector<std::string> arguments) const {
+    std::string program = WEIR_PROGRAM;
+    std::vector<char*> argv = {program.data()};
+    for (auto& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    const int out = ::open(path("out").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    ::dup2(out, 1);
+    ::dup2(out, 2);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+
+  static int wait_for(pid_t child) {
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  std::string output() const {
+    std::stringstream content;
+    content << std::ifstream(path("out")).rdbuf();
+    return content.str();
+  }
+
+  std::string weir(std::vector<std::string> arguments, int expected = 0) const {
+    EXPECT_EQ(wait_for(start(std::move(arguments))), expected) << output();
+    return output();
+  }
+
+ private:
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("weir-program-" + std::to_string(::getpid()));
+};
+
+TEST_F(RealProgram, an_import_killed_halfway_and_run_again_ends_as_one_whole_run) {
+  {
+    std::ofstream csv(path("rows.csv"));
+    csv << "type,case,n\n";
+    for (int i = 0; i < 4000; ++i) csv << fmt::format("T{},{},{}\n", i % 7, i % 50, i / 2);
+  }
+  const std::vector<std::string> import = {"import", path("rows.csv"), "--type", "type",
+                                           "--tag",  "case=case",      "--batch", "5",
+                                           "--store"};
+  const auto into = [&](const std::string& name) {
+    auto arguments = import;
+    arguments.push_back(store(name));
+    return arguments;
+  };
+  weir(into("whole.db"));
+  const auto killed = start(into("killed.db"));
+  int head = 0;
+  while (head < 100) {
+    const auto reader = start({"head", "--store", store("killed.db")});
+    if (wait_for(reader) == 0) head = std::atoi(output().c_str());
+  }
+  ::kill(killed, SIGKILL);
+  ASSERT_EQ(wait_for(killed), 128 + SIGKILL) << "the import ended before it could be killed";
+  EXPECT_THAT(weir(into("killed.db")), HasSubstr("were there already"));
+  weir({"export", path("whole.ndjson"), "--store", store("whole.db")});
+  weir({"export", path("killed.ndjson"), "--store", store("killed.db")});
+  const auto read = [&](const std::string& name) {
+    std::stringstream content;
+    content << std::ifstream(path(name)).rdbuf();
+    return content.str();
+  };
+  // Only the times differ: without --time an event occurs when it is recorded.
+  const auto without_times = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find(",\"occurredAt\"", at)) != std::string::npos;) {
+      text.erase(at, text.find('}', at) - at);
+    }
+    return text;
+  };
+  EXPECT_TRUE(without_times(read("killed.ndjson")) == without_times(read("whole.ndjson")));
+}
+
+TEST_F(RealProgram, tail_follows_another_process_and_ends_cleanly_on_sigint) {
+  weir({"append", "--type", "First", "--store", store("a.db")});
+  const auto tail = start({"tail", "-n", "1", "--store", store("a.db")});
+  while (output().find("First") == std::string::npos) ::usleep(1000);
+  // Without start(), which would take over the file that the tail writes to.
+  const auto append = fmt::format("{} append --type Second --store {} > /dev/null", WEIR_PROGRAM,
+                                  store("a.db"));
+  ASSERT_EQ(std::system(append.c_str()), 0);
+  while (output().find("Second") == std::string::npos) ::usleep(1000);
+  ::kill(tail, SIGINT);
+  EXPECT_EQ(wait_for(tail), 0);
+}
+
+TEST_F(RealProgram, a_pipe_that_closes_ends_a_read_quietly) {
+  for (int i = 0; i < 3; ++i) {
+    weir({"append", "--type", "A", "--data", "\"" + std::string(90'000, 'x') + "\"", "--store",
+          store("a.db")});
+  }
+  const auto read = fmt::format("bash -o pipefail -c '{} read --store {} 2>{} | head -c 10'",
+                                WEIR_PROGRAM, store("a.db"), path("err"));
+  EXPECT_EQ(std::system((read + " > /dev/null").c_str()), 0);
+  EXPECT_EQ(std::filesystem::file_size(path("err")), 0U);
+}
+
+TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with_six) {
+  for (int i = 0; i < 3; ++i) weir({"append", "--type", "A", "--store", store("a.db")});
+  EXPECT_THAT(weir({"verify", "--store", store("a.db")}), HasSubstr("no damage"));
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path("a.db").c_str(), &database), SQLITE_OK);
+  const auto* damage = "DELETE FROM event WHERE position = 2";
+  EXPECT_EQ(sqlite3_exec(database, damage, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  EXPECT_THAT(weir({"verify", "--store", store("a.db")}, 6), HasSubstr("position 2"));
+}
+
+}  // namespace
+}  // namespace weir::cli

@@ -1,0 +1,105 @@
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <apps/weir/program.hpp>
+
+namespace weir::cli {
+namespace {
+
+constexpr const char* exit_codes = R"(Exit codes:
+  0  fine
+  1  failed
+  2  wrong usage, or a value past a limit
+  3  the append condition failed: read again and decide again
+  4  there is no such log
+  5  the server or store cannot be reached, is overloaded or too slow: try again
+  6  the log is damaged)";
+
+/// The app of "log list" lies under one named "log", which is made when it is first needed.
+CLI::App* add_command(CLI::App& program, const Command& command) {
+  const std::string name = command.name;
+  const auto space = name.find(' ');
+  if (space == std::string::npos) return program.add_subcommand(name, command.summary);
+  const auto first = name.substr(0, space);
+  const auto groups =
+      program.get_subcommands([&](const CLI::App* app) { return app->get_name() == first; });
+  auto* group = groups.empty() ? program.add_subcommand(first, "Logs: list, create")
+                               : groups.front();
+  group->require_subcommand(1);
+  return group->add_subcommand(name.substr(space + 1), command.summary);
+}
+
+void print_remedy(const Error& error, const Program& program) {
+  const auto remedy = error.details.find("remedy");
+  if (remedy != error.details.end()) {
+    fmt::print(program.err, "  {}\n", remedy->second);
+  } else if (error.code == Code::unavailable && !program.target.empty()) {
+    fmt::print(program.err,
+               "  no server answers at {}: start one with: weir serve\n"
+               "  or work on a store without one: --store sqlite:PATH\n",
+               program.target);
+  } else if (error.reason == Reason::log_not_found) {
+    fmt::print(program.err, "  see which there are with: weir log list\n");
+  } else if (error.retry_after) {
+    fmt::print(program.err, "  try again in {} ms\n", error.retry_after->count());
+  }
+}
+
+}  // namespace
+
+Exit exit_of(const Error& error) {
+  switch (error.code) {
+    case Code::invalid_argument: return Exit::usage;
+    case Code::aborted: return Exit::condition_failed;
+    case Code::not_found: return Exit::not_found;
+    case Code::unavailable:
+    case Code::deadline_exceeded:
+    case Code::resource_exhausted: return Exit::unavailable;
+    case Code::data_loss: return Exit::damaged;
+    default: return Exit::failed;
+  }
+}
+
+std::unique_ptr<CLI::App> define_program(Program& program, Run& chosen) {
+  auto app = std::make_unique<CLI::App>("weir: an event store", "weir");
+  app->set_version_flag("--version", "weir " WEIR_VERSION);
+  app->require_subcommand(1);
+  app->footer(exit_codes);
+  app->get_formatter()->column_width(34);
+  for (const auto& command : commands()) {
+    auto* sub = add_command(*app, command);
+    sub->callback([&chosen, run = command.define(*sub, program)] { chosen = run; });
+  }
+  return app;
+}
+
+Exit run(std::vector<std::string> arguments, Program& program) {
+  Run chosen;
+  const auto app = define_program(program, chosen);
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app->parse(std::move(arguments));
+  } catch (const CLI::Success& done) {
+    if (dynamic_cast<const CLI::CallForVersion*>(&done) != nullptr) {
+      fmt::print(program.out, "{}\n", done.what());
+    } else {
+      const bool all = dynamic_cast<const CLI::CallForAllHelp*>(&done) != nullptr;
+      fmt::print(program.out, "{}", app->help("", all ? CLI::AppFormatMode::All
+                                                      : CLI::AppFormatMode::Normal));
+    }
+    return Exit::fine;
+  } catch (const CLI::ParseError& error) {
+    fmt::print(program.err, "error: {}\n  see: weir --help, weir COMMAND --help\n", error.what());
+    return Exit::usage;
+  }
+  const auto done = chosen();
+  if (done) return done.value();
+  const auto& error = done.error();
+  fmt::print(program.err, "error: {}\n", error.message);
+  print_remedy(error, program);
+  return exit_of(error);
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include <weir/store/event_store.hpp>
+
+#include <apps/weir/program.hpp>
+
+namespace weir::cli {
+
+struct VerifyOptions {
+  /// Terms (types, tags, indexed values) whose index is compared with the scan. A log with more of
+  /// them has a share of each kind checked, chosen by hash: the same ones every time. Default
+  /// 20,000.
+  std::size_t terms_max = 20'000;
+  OnDamage on_damage = [](const std::string&) {};
+  OnProgress on_progress = [](std::uint64_t, std::uint64_t) {};
+};
+
+struct Verified {
+  std::uint64_t events = 0;
+  std::uint64_t terms = 0;
+  /// All terms of the log were compared.
+  bool every_term = true;
+  std::uint64_t damages = 0;
+};
+
+/// Reads a whole log and compares: positions gapless from 1 to the head, recorded_at never going
+/// backwards, text and JSON valid where claimed, and for each term that the
+/// index finds exactly the events that the scan found.
+/// Memory: some 100 bytes a term. Threads: one at a time; the log may be in use.
+/// Errors: those of reading, except data_loss, which is a finding.
+Result<Verified> verify_log(EventStore& store, const VerifyOptions& options);
+
+}  // namespace weir::cli

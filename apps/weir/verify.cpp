@@ -1,0 +1,87 @@
+#include <fmt/format.h>
+
+#include <weir/base/json.hpp>
+
+#include <apps/weir/options.hpp>
+#include <apps/weir/output.hpp>
+#include <apps/weir/progress.hpp>
+#include <apps/weir/verifier.hpp>
+
+namespace weir::cli {
+namespace {
+
+struct Options {
+  StoreOptions store;
+  bool json = false;
+};
+
+/// Prints what is found, as it is found.
+class Report {
+ public:
+  Report(const Options& options, Program& program)
+      : json_(options.json), out_(program.out), progress_(program, "verifying", "events") {}
+
+  void damage(const std::string& what) {
+    progress_.clear();
+    ++damages_;
+    std::string line = "damaged: " + what + "\n";
+    if (json_) {
+      line = "{\"damage\":";
+      append_json_string(line, what);
+      line += "}\n";
+    }
+    out_.write(line);
+  }
+  void progress(std::uint64_t done, std::uint64_t all) { progress_.show(done, all); }
+
+  Result<Exit> finish(const Verified& verified) {
+    progress_.clear();
+    const auto terms = verified.every_term ? "all" : "a sample of";
+    if (json_) {
+      out_.write(fmt::format("{{\"events\":{},\"terms\":{},\"everyTerm\":{},\"damages\":{}}}\n",
+                             verified.events, verified.terms, verified.every_term, damages_));
+    } else {
+      out_.write(fmt::format("{} events read, {} {} index terms compared: {}\n", verified.events,
+                             terms, verified.terms,
+                             damages_ == 0 ? std::string("no damage")
+                                           : fmt::format("{} damages found", damages_)));
+    }
+    return out_.finish(damages_ == 0 ? Exit::fine : Exit::damaged);
+  }
+
+ private:
+  const bool json_;
+  Output out_;
+  Progress progress_;
+  std::uint64_t damages_ = 0;
+};
+
+Result<Exit> verify(const Options& options, Program& program) {
+  Report report(options, program);
+  const auto on_damage = [&](const std::string& what) { report.damage(what); };
+  // First, as it can tell what is wrong with a store that does not open.
+  if (options.store.in_process() && program.verify_engine) {
+    WEIR_TRY(program.verify_engine(options.store.store, options.store.log, on_damage));
+  }
+  WEIR_TRY_ASSIGN(store, options.store.open(program));
+  WEIR_TRY_ASSIGN(
+      verified,
+      verify_log(*store, {.on_damage = on_damage,
+                          .on_progress = [&](std::uint64_t done, std::uint64_t all) {
+                            report.progress(done, all);
+                          }}));
+  return report.finish(verified);
+}
+
+}  // namespace
+
+Run define_verify(CLI::App& app, Program& program) {
+  auto options = std::make_shared<Options>();
+  app.add_flag("--json", options->json, "Print a JSON object for each finding and one at the end");
+  options->store.add_to(app);
+  app.footer("Reads the whole log. With --store the engine also checks its own pages, checksums\n"
+             "and index. Exit code 6 when anything is damaged.");
+  return [options, &program] { return verify(*options, program); };
+}
+
+}  // namespace weir::cli

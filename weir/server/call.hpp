@@ -1,0 +1,48 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <stop_token>
+
+#include <weir/store/remote/convert.hpp>
+#include <weir/store/requests.hpp>
+
+namespace weir::server {
+
+/// The caller's deadline on the clock that never jumps; none when it is too far to matter.
+inline std::optional<Instant> deadline_of(const grpc::CallbackServerContext& context) {
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  if (left > std::chrono::hours(24 * 365)) return std::nullopt;
+  return system_clock().instant() + std::chrono::duration_cast<std::chrono::nanoseconds>(left);
+}
+
+/// A unary call that tells the store when its caller has gone. Finished once, by finish().
+/// Owned by itself: it goes when gRPC is done with it and nobody holds the pointer any more.
+class UnaryCall final : public grpc::ServerUnaryReactor {
+ public:
+  using Pointer = std::shared_ptr<UnaryCall>;
+
+  static Pointer start(const grpc::CallbackServerContext& context) {
+    auto call = Pointer(new UnaryCall);
+    call->self_ = call;
+    call->deadline_ = deadline_of(context);
+    return call;
+  }
+
+  CallOptions options() const { return {.deadline = deadline_, .stop = stop_.get_token()}; }
+  void finish(const Result<void>& result) {
+    Finish(result ? grpc::Status::OK : remote::to_status(result.error()));
+  }
+
+ private:
+  UnaryCall() = default;
+  void OnCancel() override { stop_.request_stop(); }
+  void OnDone() override { self_.reset(); }
+
+  Pointer self_;
+  std::optional<Instant> deadline_;
+  std::stop_source stop_;
+};
+
+}  // namespace weir::server

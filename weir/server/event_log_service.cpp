@@ -1,0 +1,213 @@
+#include <weir/server/event_log_service.hpp>
+
+#include <weir/server/call.hpp>
+#include <weir/server/session.hpp>
+#include <weir/store/remote/convert.hpp>
+
+namespace weir::server {
+namespace {
+
+using Log = Result<std::shared_ptr<EventStore>>;
+
+template <class Message>
+Result<Message> parse(const grpc::ByteBuffer& buffer) {
+  Message message;
+  grpc::ByteBuffer copy(buffer);
+  const auto status = grpc::SerializationTraits<Message>::Deserialize(&copy, &message);
+  if (!status.ok()) return invalid_field("request", "is not a message of this method");
+  return message;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
+                                                  const v1::AppendRequest* request,
+                                                  v1::AppendResponse* response) {
+  const auto call = UnaryCall::start(*context);
+  // The message is this call's own until it is finished: its texts are taken, not copied.
+  auto taken = remote::take_append(*const_cast<v1::AppendRequest*>(request));
+  if (!taken) return call->finish(taken.error()), call.get();
+  taken->call = call->options();
+  auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
+  logs_.find(request->log(), [call, shared, response](Log log) {
+    if (!log) return call->finish(log.error());
+    (*log)->append(std::move(*shared), [call, response](Result<Appended> appended) {
+      if (!appended) return call->finish(appended.error());
+      remote::to_proto(*appended, *response);
+      call->finish({});
+    });
+  });
+  return call.get();
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* context,
+                                                                  const grpc::ByteBuffer* request) {
+  const auto stream = FeedStream::start();
+  const auto message = parse<v1::ReadRequest>(*request);
+  auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
+  if (!read) return stream->fail(read.error()), stream.get();
+  read->call = {.deadline = deadline_of(*context), .stop = stream->stop_token()};
+  auto shared = std::make_shared<ReadRequest>(std::move(read).value());
+  logs_.find(message->log(), [stream, shared](Log log) {
+    if (!log) return stream->fail(log.error());
+    stream->feed(make_read_feed(*log, std::move(*shared)));
+  });
+  return stream.get();
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
+    Context* context, const grpc::ByteBuffer* request) {
+  const auto stream = FeedStream::start();
+  const auto message = parse<v1::SubscribeRequest>(*request);
+  auto subscribe =
+      message ? remote::from_proto(*message) : Result<SubscribeRequest>(message.error());
+  if (!subscribe) return stream->fail(subscribe.error()), stream.get();
+  subscribe->call = {.deadline = deadline_of(*context), .stop = stream->stop_token()};
+  auto shared = std::make_shared<SubscribeRequest>(std::move(subscribe).value());
+  logs_.find(message->log(), [this, stream, shared, from_head = message->from_head()](Log log) {
+    if (!log) return stream->fail(log.error());
+    const auto begin = [this, stream, shared, log = *log](Result<Position> after) {
+      if (!after) return stream->fail(after.error());
+      shared->after = *after;
+      auto subscription = log->subscribe(std::move(*shared));
+      if (!subscription) return stream->fail(subscription.error());
+      stream->end_when(logs_.draining());
+      stream->feed(make_subscription_feed(log, std::move(subscription).value(), readers_,
+                                          streams_));
+    };
+    if (from_head) return (*log)->head(shared->call, begin);
+    begin(shared->after.value_or(Position()));
+  });
+  return stream.get();
+}
+
+template <class Work>
+grpc::ServerUnaryReactor* EventLogService::blocking(Context* context, const std::string& log,
+                                                    Work work) {
+  const auto call = UnaryCall::start(*context);
+  logs_.find(log, [this, call, work = std::move(work)](Log found) {
+    if (!found) return call->finish(found.error());
+    logs_.run([call, work, store = *found] { call->finish(work(*store, call->options())); },
+              [call](const Error& error) { call->finish(error); });
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
+                                                  const v1::GetLogRequest* request,
+                                                  v1::Log* response) {
+  return blocking(context, request->log(),
+                  [response](EventStore& log, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(head, log.head(call));
+                    auto info = log.info();
+                    info.head = head;
+                    remote::to_proto(info, *response);
+                    return {};
+                  });
+}
+
+grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::HeadRequest* request,
+                                                v1::HeadResponse* response) {
+  const auto call = UnaryCall::start(*context);
+  logs_.find(request->log(), [call, response](Log log) {
+    if (!log) return call->finish(log.error());
+    (*log)->head(call->options(), [call, response](Result<Position> head) {
+      if (!head) return call->finish(head.error());
+      response->set_position(head->value);
+      call->finish({});
+    });
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context, const v1::ListLogsRequest*,
+                                                    v1::ListLogsResponse* response) {
+  return blocking(context, "", [this, response](EventStore&, CallOptions call) -> Result<void> {
+    WEIR_TRY_ASSIGN(logs, logs_.catalog().list(call));
+    for (const auto& log : logs) remote::to_proto(log, *response->add_logs());
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
+                                                     const v1::CreateLogRequest* request,
+                                                     v1::Log* response) {
+  LogOptions options{.indexed_keys = {request->indexed_keys().begin(),
+                                      request->indexed_keys().end()}};
+  return blocking(context, "",
+                  [this, name = request->name(), options, response](
+                      EventStore&, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(info, logs_.catalog().create(name, options, call));
+                    remote::to_proto(info, *response);
+                    return {};
+                  });
+}
+
+grpc::ServerUnaryReactor* EventLogService::SaveSnapshot(Context* context,
+                                                        const v1::SaveSnapshotRequest* request,
+                                                        v1::SaveSnapshotResponse* response) {
+  return blocking(context, request->log(),
+                  [request, response](EventStore& log, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(saved,
+                                    log.save_snapshot({.key = {.projection = request->projection(),
+                                                               .query_hash = request->query_hash()},
+                                                       .position = Position(request->position()),
+                                                       .data = request->data(),
+                                                       .saved_at = {}},
+                                                      call));
+                    response->set_saved(saved);
+                    return {};
+                  });
+}
+
+grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
+                                                        const v1::LoadSnapshotRequest* request,
+                                                        v1::Snapshot* response) {
+  return blocking(
+      context, request->log(),
+      [request, response](EventStore& log, CallOptions call) -> Result<void> {
+        WEIR_TRY_ASSIGN(snapshot, log.load_snapshot({.projection = request->projection(),
+                                                     .query_hash = request->query_hash()},
+                                                    call));
+        if (!snapshot) {
+          return Error{.code = Code::not_found,
+                       .reason = Reason::snapshot_not_found,
+                       .message = "no snapshot of projection '" + request->projection() +
+                                  "' for query hash '" + request->query_hash() + "'"};
+        }
+        response->set_projection(snapshot->key.projection);
+        response->set_query_hash(snapshot->key.query_hash);
+        response->set_position(snapshot->position.value);
+        response->set_data(std::move(snapshot->data));
+        *response->mutable_saved_at() = remote::to_proto(snapshot->saved_at);
+        return {};
+      });
+}
+
+grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
+    Context* context, const v1::DeleteSnapshotRequest* request, v1::DeleteSnapshotResponse*) {
+  return blocking(context, request->log(),
+                  [request](EventStore& log, CallOptions call) -> Result<void> {
+                    return log.delete_snapshot({.projection = request->projection(),
+                                                .query_hash = request->query_hash()},
+                                               call);
+                  });
+}
+
+grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
+                                                       const v1::GetTrackingRequest* request,
+                                                       v1::GetTrackingResponse* response) {
+  return blocking(context, request->log(),
+                  [request, response](EventStore& log, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(position, log.tracked(request->source(), call));
+                    if (position) response->set_position(*position);
+                    return {};
+                  });
+}
+
+grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* EventLogService::Session(
+    Context*) {
+  return SessionStream::start(logs_);
+}
+
+}  // namespace weir::server

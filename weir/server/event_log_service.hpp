@@ -1,0 +1,66 @@
+#pragma once
+
+#include <weir/v1/log.grpc.pb.h>
+
+#include <weir/server/logs.hpp>
+#include <weir/server/streams.hpp>
+
+namespace weir::server {
+
+/// weir.v1.EventLog over the logs. Events of streams pass through without being rebuilt, hence
+/// the raw methods.
+/// Threads: gRPC's; none of them waits for the disk.
+class EventLogService final
+    : public v1::EventLog::WithCallbackMethod_Append<
+          v1::EventLog::WithRawCallbackMethod_Read<v1::EventLog::WithRawCallbackMethod_Subscribe<
+              v1::EventLog::WithCallbackMethod_GetLog<v1::EventLog::WithCallbackMethod_Head<
+                  v1::EventLog::WithCallbackMethod_ListLogs<
+                      v1::EventLog::WithCallbackMethod_CreateLog<
+                          v1::EventLog::WithCallbackMethod_SaveSnapshot<
+                              v1::EventLog::WithCallbackMethod_LoadSnapshot<
+                                  v1::EventLog::WithCallbackMethod_DeleteSnapshot<
+                                      v1::EventLog::WithCallbackMethod_GetTracking<
+                                          v1::EventLog::WithCallbackMethod_Session<
+                                              v1::EventLog::Service>>>>>>>>>>>> {
+ public:
+  EventLogService(Logs& logs, Executor& readers, StreamOptions streams)
+      : logs_(logs), readers_(readers), streams_(streams) {}
+
+  using Context = grpc::CallbackServerContext;
+  grpc::ServerUnaryReactor* Append(Context* context, const v1::AppendRequest* request,
+                                   v1::AppendResponse* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Read(Context* context,
+                                                   const grpc::ByteBuffer* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Subscribe(Context* context,
+                                                        const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* GetLog(Context* context, const v1::GetLogRequest* request,
+                                   v1::Log* response) override;
+  grpc::ServerUnaryReactor* Head(Context* context, const v1::HeadRequest* request,
+                                 v1::HeadResponse* response) override;
+  grpc::ServerUnaryReactor* ListLogs(Context* context, const v1::ListLogsRequest* request,
+                                     v1::ListLogsResponse* response) override;
+  grpc::ServerUnaryReactor* CreateLog(Context* context, const v1::CreateLogRequest* request,
+                                      v1::Log* response) override;
+  grpc::ServerUnaryReactor* SaveSnapshot(Context* context, const v1::SaveSnapshotRequest* request,
+                                         v1::SaveSnapshotResponse* response) override;
+  grpc::ServerUnaryReactor* LoadSnapshot(Context* context, const v1::LoadSnapshotRequest* request,
+                                         v1::Snapshot* response) override;
+  grpc::ServerUnaryReactor* DeleteSnapshot(Context* context,
+                                           const v1::DeleteSnapshotRequest* request,
+                                           v1::DeleteSnapshotResponse* response) override;
+  grpc::ServerUnaryReactor* GetTracking(Context* context, const v1::GetTrackingRequest* request,
+                                        v1::GetTrackingResponse* response) override;
+  grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* Session(
+      Context* context) override;
+
+ private:
+  /// Finds the log and runs `work` where it may block; what it returns ends the call.
+  template <class Work>
+  grpc::ServerUnaryReactor* blocking(Context* context, const std::string& log, Work work);
+
+  Logs& logs_;
+  Executor& readers_;
+  const StreamOptions streams_;
+};
+
+}  // namespace weir::server

@@ -1,0 +1,84 @@
+#include <weir/server/server.hpp>
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <fmt/format.h>
+
+#include <weir/server/event_log_service.hpp>
+
+namespace weir::server {
+
+struct Server::Parts {
+  Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
+      : logs(std::move(catalog)), event_log(logs, readers, options.streams) {}
+
+  Logs logs;
+  /// Read from the store for subscribers that are behind.
+  Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
+  EventLogService event_log;
+  std::string host;
+  int port = 0;
+  std::unique_ptr<grpc::Server> grpc;
+  bool shut_down = false;
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() { shut_down(std::chrono::milliseconds(0)); }
+
+Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
+                                              ServerOptions options) {
+  const auto colon = options.grpc_address.rfind(':');
+  if (colon == std::string::npos || colon == 0) {
+    return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT", options.grpc_address));
+  }
+  auto parts = std::make_unique<Parts>(std::move(catalog), options);
+  parts->host = options.grpc_address.substr(0, colon);
+
+  grpc::EnableDefaultHealthCheckService(true);
+  static const bool reflection = [] {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  static_cast<void>(reflection);
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(options.grpc_address, grpc::InsecureServerCredentials(), &parts->port);
+  builder.SetMaxReceiveMessageSize(options.message_bytes_max);
+  // Clients may keep idle connections alive with a ping every few seconds.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  // Two servers must not share a port by accident.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.RegisterService(&parts->event_log);
+  parts->grpc = builder.BuildAndStart();
+  if (!parts->grpc || parts->port == 0) {
+    return unavailable(fmt::format("can't listen on {}: is another server running there?",
+                                   options.grpc_address));
+  }
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+int Server::grpc_port() const { return parts_->port; }
+
+std::string Server::grpc_address() const {
+  return fmt::format("{}:{}", parts_->host, parts_->port);
+}
+
+std::shared_ptr<grpc::Channel> Server::in_process_channel() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  return parts_->grpc->InProcessChannel(arguments);
+}
+
+void Server::shut_down(std::chrono::milliseconds grace) {
+  if (std::exchange(parts_->shut_down, true)) return;
+  if (auto* health = parts_->grpc->GetHealthCheckService()) health->SetServingStatus(false);
+  parts_->logs.drain();
+  parts_->grpc->Shutdown(std::chrono::system_clock::now() + grace);
+  parts_->grpc->Wait();
+}
+
+}  // namespace weir::server

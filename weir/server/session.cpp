@@ -1,0 +1,191 @@
+#include <weir/server/session.hpp>
+
+#include <weir/store/remote/convert.hpp>
+
+namespace weir::server {
+
+SessionStream* SessionStream::start(Logs& logs) {
+  auto stream = std::shared_ptr<SessionStream>(new SessionStream(logs));
+  stream->self_ = stream;
+  stream->StartRead(&stream->in_);
+  stream->on_drain_ = std::make_unique<std::stop_callback<std::function<void()>>>(
+      logs.draining(), [weak = stream->weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        const std::lock_guard lock(self->mutex_);
+        self->draining_ = true;
+        self->finish_if_over();
+      });
+  return stream.get();
+}
+
+void SessionStream::OnReadDone(bool ok) {
+  if (!ok) {
+    const std::lock_guard lock(mutex_);
+    reading_ = false;
+    no_more_requests_ = true;
+    return finish_if_over();
+  }
+  for (auto& request : *in_.mutable_requests()) take(request);
+  const std::lock_guard lock(mutex_);
+  reading_ = !finished_ && outstanding_.size() < outstanding_max;
+  if (reading_) StartRead(&in_);
+}
+
+void SessionStream::take(v1::SessionRequest& request) {
+  const auto number = request.number();
+  {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;  // its sender learns that from the stream's end
+  }
+  if (request.request_case() == v1::SessionRequest::kCancel) return cancel(request.cancel());
+  auto call = begin(request);
+  switch (request.request_case()) {
+    case v1::SessionRequest::kAppend:
+      return append(number, std::move(call), *request.mutable_append());
+    case v1::SessionRequest::kRead:
+      return read(number, std::move(call), *request.mutable_read());
+    case v1::SessionRequest::kHead:
+      return head(number, std::move(call), request.head().log());
+    default:
+      return refuse(number, invalid_field("request", "is neither append, read, head nor cancel"));
+  }
+}
+
+CallOptions SessionStream::begin(const v1::SessionRequest& request) {
+  CallOptions call;
+  if (const auto timeout = request.timeout_milliseconds(); timeout > 0) {
+    call.deadline = system_clock().instant() + std::chrono::milliseconds(timeout);
+  }
+  const std::lock_guard lock(mutex_);
+  call.stop = outstanding_[request.number()].get_token();
+  return call;
+}
+
+void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendRequest& request) {
+  auto taken = remote::take_append(request);
+  if (!taken) return refuse(number, taken.error());
+  taken->call = std::move(call);
+  auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
+  logs_.find(request.log(), [self = shared_from_this(), number,
+                             shared](Result<std::shared_ptr<EventStore>> log) {
+    if (!log) return self->refuse(number, log.error());
+    (*log)->append(std::move(*shared), [self, number](Result<Appended> appended) {
+      if (!appended) return self->refuse(number, appended.error());
+      self->answer(number, [&](v1::SessionResponse& response) {
+        remote::to_proto(*appended, *response.mutable_append());
+      });
+    });
+  });
+}
+
+void SessionStream::read(std::uint64_t number, CallOptions call, v1::SessionRead& request) {
+  auto read = remote::from_proto(request.read());
+  if (!read) return refuse(number, read.error());
+  read->call = std::move(call);
+  auto shared = std::make_shared<ReadRequest>(std::move(read).value());
+  logs_.find(request.read().log(), [self = shared_from_this(), number,
+                                    shared](Result<std::shared_ptr<EventStore>> log) {
+    if (!log) return self->refuse(number, log.error());
+    (*log)->read_step(std::move(*shared), [self, number](Result<ReadStep> step) {
+      if (!step) return self->refuse(number, step.error());
+      auto wire = remote::to_wire(std::move(step).value());
+      self->answer(number,
+                   [&](v1::SessionResponse& response) { response.set_read(std::move(wire)); });
+    });
+  });
+}
+
+void SessionStream::head(std::uint64_t number, CallOptions call, const std::string& name) {
+  logs_.find(name, [self = shared_from_this(), number,
+                    call = std::move(call)](Result<std::shared_ptr<EventStore>> log) {
+    if (!log) return self->refuse(number, log.error());
+    (*log)->head(call, [self, number](Result<Position> head) {
+      if (!head) return self->refuse(number, head.error());
+      self->answer(number, [&](v1::SessionResponse& response) {
+        response.mutable_head()->set_position(head->value);
+      });
+    });
+  });
+}
+
+void SessionStream::cancel(std::uint64_t number) {
+  std::stop_source stop(std::nostopstate);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = outstanding_.find(number);
+    if (found != outstanding_.end()) stop = found->second;
+  }
+  stop.request_stop();
+}
+
+void SessionStream::refuse(std::uint64_t number, const Error& error) {
+  answer(number, [&](v1::SessionResponse& response) {
+    response.set_error(remote::to_status_bytes(error));
+  });
+}
+
+template <class Fill>
+void SessionStream::answer(std::uint64_t number, Fill fill) {
+  const std::lock_guard lock(mutex_);
+  outstanding_.erase(number);
+  if (!broken_) {
+    auto& response = *waiting_.add_responses();
+    response.set_number(number);
+    fill(response);
+    write_waiting();
+  }
+  if (!reading_ && !no_more_requests_ && !finished_ && outstanding_.size() < outstanding_max) {
+    reading_ = true;
+    StartRead(&in_);
+  }
+  finish_if_over();
+}
+
+void SessionStream::write_waiting() {
+  if (writing_ || waiting_.responses_size() == 0) return;
+  writing_ = true;
+  out_.Clear();
+  out_.Swap(&waiting_);
+  StartWrite(&out_);
+}
+
+void SessionStream::OnWriteDone(bool ok) {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  if (ok) {
+    write_waiting();
+  } else {
+    broken_ = true;
+    waiting_.Clear();
+  }
+  finish_if_over();
+}
+
+void SessionStream::finish_if_over() {
+  const bool over = no_more_requests_ || draining_;
+  if (finished_ || !over || writing_ || !outstanding_.empty()) return;
+  if (waiting_.responses_size() > 0) return write_waiting();
+  finished_ = true;
+  Finish(no_more_requests_ ? grpc::Status::OK : remote::to_status(shutting_down()));
+}
+
+void SessionStream::OnCancel() {
+  std::map<std::uint64_t, std::stop_source> outstanding;
+  {
+    const std::lock_guard lock(mutex_);
+    broken_ = true;
+    waiting_.Clear();
+    outstanding = outstanding_;
+  }
+  // What is still waiting is given up; a commit under way is not.
+  for (auto& [number, stop] : outstanding) stop.request_stop();
+}
+
+void SessionStream::OnDone() {
+  std::shared_ptr<SessionStream> self;
+  const std::lock_guard lock(mutex_);
+  self = std::move(self_);
+}
+
+}  // namespace weir::server

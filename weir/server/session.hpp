@@ -1,0 +1,65 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <weir/v1/log.pb.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+
+#include <weir/server/logs.hpp>
+
+namespace weir::server {
+
+/// One Session stream: appends, bounded reads and heads in flight side by side. A message carries
+/// every answer that became ready while the one before was being written.
+/// Owned by itself until gRPC is done with it and every request is answered.
+class SessionStream final
+    : public grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>,
+      public std::enable_shared_from_this<SessionStream> {
+ public:
+  /// Requests that may be outstanding; no further message is read while there are more.
+  static constexpr std::size_t outstanding_max = 4096;
+
+  static SessionStream* start(Logs& logs);
+
+ private:
+  explicit SessionStream(Logs& logs) : logs_(logs) {}
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  void take(v1::SessionRequest& request);
+  void append(std::uint64_t number, CallOptions call, v1::AppendRequest& request);
+  void read(std::uint64_t number, CallOptions call, v1::SessionRead& request);
+  void head(std::uint64_t number, CallOptions call, const std::string& log);
+  void cancel(std::uint64_t number);
+  CallOptions begin(const v1::SessionRequest& request);
+  void refuse(std::uint64_t number, const Error& error);
+  /// Adds an answer; `fill` sets what it says.
+  template <class Fill>
+  void answer(std::uint64_t number, Fill fill);
+  void write_waiting();
+  void finish_if_over();
+
+  Logs& logs_;
+  std::mutex mutex_;
+  std::shared_ptr<SessionStream> self_;
+  v1::SessionRequests in_;
+  v1::SessionResponses out_;
+  v1::SessionResponses waiting_;
+  std::map<std::uint64_t, std::stop_source> outstanding_;
+  bool reading_ = true;
+  bool writing_ = false;
+  bool no_more_requests_ = false;
+  bool broken_ = false;
+  bool finished_ = false;
+  bool draining_ = false;
+  std::unique_ptr<std::stop_callback<std::function<void()>>> on_drain_;
+};
+
+}  // namespace weir::server

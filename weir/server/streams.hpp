@@ -1,0 +1,75 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <weir/v1/log.pb.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+
+#include <weir/server/logs.hpp>
+
+namespace weir::server {
+
+struct StreamOptions {
+  /// A subscription without news sends an empty response this often. Default 15 s.
+  std::chrono::milliseconds heartbeat{15'000};
+};
+
+/// Gives a stream's messages one by one. What the two kinds of streams differ in.
+/// Threads: one call at a time.
+class StepFeed {
+ public:
+  virtual ~StepFeed() = default;
+  using Ready = UniqueFunction<void(Result<std::optional<grpc::ByteBuffer>>)>;
+  /// The next message, or nothing at the end, by `ready`, on any thread.
+  virtual void next(Ready ready) = 0;
+};
+
+/// Streams what a feed gives, one message being written while the next is being read, so that a
+/// slow receiver holds up nobody and costs two messages of memory.
+/// Owned by itself until gRPC is done with it.
+class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+                         public std::enable_shared_from_this<FeedStream> {
+ public:
+  static std::shared_ptr<FeedStream> start();
+
+  std::stop_token stop_token() const { return stop_.get_token(); }
+  /// Begins to stream.
+  void feed(std::unique_ptr<StepFeed> feed);
+  /// Ends the stream, after what is being written, when the server drains.
+  void end_when(std::stop_token draining);
+  /// Ends the stream before it began.
+  void fail(const Error& error);
+
+ private:
+  void ask();
+  void took(Result<std::optional<grpc::ByteBuffer>> message);
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override { stop_.request_stop(); }
+  void OnDone() override;
+  void end(const grpc::Status& status);
+
+  std::mutex mutex_;
+  std::shared_ptr<FeedStream> self_;
+  std::stop_source stop_;
+  std::unique_ptr<StepFeed> feed_;
+  grpc::ByteBuffer writing_message_;
+  std::optional<grpc::ByteBuffer> next_;
+  std::optional<grpc::Status> last_;  ///< how the stream ends once what is left is written
+  bool writing_ = false;
+  bool asking_ = false;
+  bool ended_ = false;
+  std::unique_ptr<std::stop_callback<std::function<void()>>> on_drain_;
+};
+
+std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRequest request);
+
+/// Subscriptions wait without a thread; their store reads run on `logs`.
+std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log,
+                                                 std::unique_ptr<Subscription> subscription,
+                                                 Executor& readers, const StreamOptions& options);
+
+}  // namespace weir::server

@@ -1,0 +1,243 @@
+#include <weir/store/remote/client.hpp>
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <weir/v1/log.grpc.pb.h>
+
+#include <future>
+
+#include <fmt/format.h>
+
+#include <weir/base/executor.hpp>
+#include <weir/store/remote/convert.hpp>
+#include <weir/store/remote/session_client.hpp>
+#include <weir/store/remote/streams.hpp>
+
+namespace weir::remote {
+namespace {
+
+/// What the client and its logs share.
+struct Connection {
+  explicit Connection(std::shared_ptr<grpc::Channel> to)
+      : channel(std::move(to)), stub(v1::EventLog::NewStub(channel)), session(channel, {}) {}
+
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::EventLog::Stub> stub;
+  SessionClient session;
+};
+
+void prepare(grpc::ClientContext& context, const CallOptions& call) {
+  if (call.deadline) {
+    const auto left = *call.deadline - system_clock().instant();
+    context.set_deadline(std::chrono::system_clock::now() + left);
+  }
+}
+
+/// A blocking unary call that its stop token can end.
+template <class Call>
+Result<void> unary(const CallOptions& options, Call call) {
+  if (options.stop.stop_requested()) return cancelled();
+  grpc::ClientContext context;
+  prepare(context, options);
+  const std::stop_callback on_stop(options.stop, [&context] { context.TryCancel(); });
+  const grpc::Status status = call(context);
+  if (!status.ok()) return from_status(status);
+  return {};
+}
+
+/// Waits for an asynchronous operation.
+template <class T, class Start>
+Result<T> wait_for(Start start) {
+  std::promise<Result<T>> promise;
+  auto future = promise.get_future();
+  start([&promise](Result<T> result) { promise.set_value(std::move(result)); });
+  return future.get();
+}
+
+Result<ReadStep> to_read_step(Result<v1::SessionResponse*> response) {
+  if (!response) return response.error();
+  return read_step_from_wire(std::move(*(*response)->mutable_read()));
+}
+
+class RemoteLog final : public EventStore {
+ public:
+  RemoteLog(std::shared_ptr<Connection> connection, LogInfo info)
+      : connection_(std::move(connection)), info_(std::move(info)) {}
+
+  const LogInfo& info() const override { return info_; }
+
+  void append(AppendRequest request, Done<Appended> done) override {
+    v1::SessionRequest message;
+    to_proto(request, info_.name, *message.mutable_append());
+    connection_->session.call(
+        std::move(message), request.call,
+        [done = std::move(done)](Result<v1::SessionResponse*> response) mutable {
+          if (!response) return done(response.error());
+          done(from_proto((*response)->append()));
+        });
+  }
+  Result<Appended> append(AppendRequest request) override {
+    return wait_for<Appended>(
+        [&](Done<Appended> done) { append(std::move(request), std::move(done)); });
+  }
+
+  void read_step(ReadRequest request, Done<ReadStep> done) override {
+    v1::SessionRequest message;
+    to_proto(request, info_.name, *message.mutable_read()->mutable_read());
+    connection_->session.call(std::move(message), request.call,
+                              [done = std::move(done)](
+                                  Result<v1::SessionResponse*> response) mutable {
+                                done(to_read_step(std::move(response)));
+                              });
+  }
+  Result<ReadStep> read_step(ReadRequest request) override {
+    return wait_for<ReadStep>(
+        [&](Done<ReadStep> done) { read_step(std::move(request), std::move(done)); });
+  }
+
+  void head(CallOptions call, Done<Position> done) override {
+    v1::SessionRequest message;
+    message.mutable_head()->set_log(info_.name);
+    connection_->session.call(std::move(message), call,
+                              [done = std::move(done)](
+                                  Result<v1::SessionResponse*> response) mutable {
+                                if (!response) return done(response.error());
+                                done(Position((*response)->head().position()));
+                              });
+  }
+  Result<Position> head(CallOptions call) override {
+    return wait_for<Position>([&](Done<Position> done) { head(call, std::move(done)); });
+  }
+
+  std::unique_ptr<StepSource> open_read(ReadRequest request) override {
+    // A small bounded read is one step of the session, which saves opening a stream.
+    if (request.limit && *request.limit <= 100) return EventReader::open_read(std::move(request));
+    return open_read_stream(connection_->channel, info_.name, std::move(request));
+  }
+
+  Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest request) override {
+    return open_subscription_stream(connection_->channel, info_.name, std::move(request));
+  }
+
+  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key,
+                                                CallOptions call) override {
+    v1::LoadSnapshotRequest request;
+    request.set_log(info_.name);
+    request.set_projection(key.projection);
+    request.set_query_hash(key.query_hash);
+    v1::Snapshot response;
+    const auto loaded = unary(call, [&](grpc::ClientContext& context) {
+      return connection_->stub->LoadSnapshot(&context, request, &response);
+    });
+    if (!loaded && loaded.error().reason == Reason::snapshot_not_found) {
+      return std::optional<Snapshot>();
+    }
+    WEIR_TRY(loaded);
+    WEIR_TRY_ASSIGN(saved_at, from_proto(response.saved_at(), "saved_at"));
+    return std::optional(Snapshot{.key = key,
+                                  .position = Position(response.position()),
+                                  .data = std::move(*response.mutable_data()),
+                                  .saved_at = saved_at});
+  }
+
+  Result<bool> save_snapshot(const Snapshot& snapshot, CallOptions call) override {
+    v1::SaveSnapshotRequest request;
+    request.set_log(info_.name);
+    request.set_projection(snapshot.key.projection);
+    request.set_query_hash(snapshot.key.query_hash);
+    request.set_position(snapshot.position.value);
+    request.set_data(snapshot.data);
+    v1::SaveSnapshotResponse response;
+    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+      return connection_->stub->SaveSnapshot(&context, request, &response);
+    }));
+    return response.saved();
+  }
+
+  Result<void> delete_snapshot(const SnapshotKey& key, CallOptions call) override {
+    v1::DeleteSnapshotRequest request;
+    request.set_log(info_.name);
+    request.set_projection(key.projection);
+    request.set_query_hash(key.query_hash);
+    v1::DeleteSnapshotResponse response;
+    return unary(call, [&](grpc::ClientContext& context) {
+      return connection_->stub->DeleteSnapshot(&context, request, &response);
+    });
+  }
+
+  Result<std::optional<std::uint64_t>> tracked(const std::string& source,
+                                               CallOptions call) override {
+    v1::GetTrackingRequest request;
+    request.set_log(info_.name);
+    request.set_source(source);
+    v1::GetTrackingResponse response;
+    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+      return connection_->stub->GetTracking(&context, request, &response);
+    }));
+    if (!response.has_position()) return std::optional<std::uint64_t>();
+    return std::optional(response.position());
+  }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  LogInfo info_;
+};
+
+class Client final : public Catalog {
+ public:
+  explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+
+  Result<std::vector<LogInfo>> list(CallOptions call) override {
+    v1::ListLogsResponse response;
+    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+      return connection_->stub->ListLogs(&context, {}, &response);
+    }));
+    std::vector<LogInfo> logs;
+    for (const auto& log : response.logs()) logs.push_back(from_proto(log));
+    return logs;
+  }
+
+  Result<LogInfo> create(const std::string& name, const LogOptions& options,
+                         CallOptions call) override {
+    v1::CreateLogRequest request;
+    request.set_name(name);
+    for (const auto& key : options.indexed_keys) request.add_indexed_keys(key);
+    v1::Log response;
+    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+      return connection_->stub->CreateLog(&context, request, &response);
+    }));
+    return from_proto(response);
+  }
+
+  Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions call) override {
+    v1::GetLogRequest request;
+    request.set_log(name);
+    v1::Log response;
+    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+      return connection_->stub->GetLog(&context, request, &response);
+    }));
+    return std::shared_ptr<EventStore>(
+        std::make_shared<RemoteLog>(connection_, from_proto(response)));
+  }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  auto channel = grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(),
+                                           arguments);
+  if (!channel->WaitForConnected(std::chrono::system_clock::now() + options.connect_timeout)) {
+    return unavailable(fmt::format("no server answers at {}; start one with 'weir serve', or work "
+                                   "on a store directly with --store",
+                                   options.target));
+  }
+  return std::shared_ptr<Catalog>(
+      std::make_shared<Client>(std::make_shared<Connection>(std::move(channel))));
+}
+
+}  // namespace weir::remote

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <weir/store/event_store.hpp>
+
+namespace weir::remote {
+
+struct ClientOptions {
+  /// HOST:PORT of a server.
+  std::string target;
+  /// How long to wait for the first connection. Default 5 s.
+  std::chrono::milliseconds connect_timeout{5000};
+};
+
+/// The logs of a server. Appends and bounded reads go over one Session stream; whole reads and
+/// subscriptions over streams of their own.
+/// Threads: any.
+/// Errors: unavailable when no connection comes about in time.
+Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options);
+
+}  // namespace weir::remote

@@ -1,0 +1,211 @@
+#include <weir/store/remote/session_client.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <stop_token>
+
+#include <weir/store/remote/convert.hpp>
+
+namespace weir::remote {
+namespace {
+
+std::uint32_t milliseconds_left(Instant deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().instant());
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left.count(), 0, UINT32_MAX));
+}
+
+}  // namespace
+
+/// One stream from its opening to its end. Owned by gRPC until OnDone, and by the client while it
+/// is the current one.
+class SessionClient::Stream final
+    : public grpc::ClientBidiReactor<v1::SessionRequests, v1::SessionResponses>,
+      public std::enable_shared_from_this<Stream> {
+ public:
+  explicit Stream(const Options& options) : options_(options) {}
+
+  void open(v1::EventLog::Stub& stub) {
+    self_ = shared_from_this();
+    stub.async()->Session(&context_, this);
+    StartRead(&in_);
+    // Writes come from outside of reactions, so the call must not end before close().
+    AddHold();
+    StartCall();
+  }
+
+  bool over() {
+    const std::lock_guard lock(mutex_);
+    return over_ || closing_;
+  }
+
+  void call(v1::SessionRequest& request, const CallOptions& options, Answered answered) {
+    std::unique_lock lock(mutex_);
+    if (over_ || closing_) {
+      lock.unlock();
+      return answered(unavailable("the connection to the server is closed"));
+    }
+    if (outstanding_.size() >= options_.outstanding_max) {
+      lock.unlock();
+      return answered(overloaded(fmt::format("{} requests are outstanding, the limit is {}",
+                                             options_.outstanding_max, options_.outstanding_max),
+                                 std::chrono::milliseconds(50)));
+    }
+    const auto number = next_number_++;
+    request.set_number(number);
+    auto& outstanding = outstanding_[number];
+    outstanding.answered = std::move(answered);
+    waiting_bytes_ += request.ByteSizeLong();
+    if (waiting_.empty() || waiting_bytes_ > options_.message_bytes_max) {
+      waiting_bytes_ = request.ByteSizeLong();
+      waiting_.emplace_back();
+    }
+    *waiting_.back().add_requests() = std::move(request);
+    write_waiting();
+    if (!options.stop.stop_possible()) return;
+    lock.unlock();
+    // Outside of the lock: it may fire at once.
+    auto on_stop = std::make_unique<OnStop>(options.stop, [weak = weak_from_this(), number] {
+      if (const auto self = weak.lock()) self->cancel(number);
+    });
+    lock.lock();
+    const auto found = outstanding_.find(number);
+    if (found != outstanding_.end()) {
+      found->second.on_stop = std::move(on_stop);
+    } else {
+      lock.unlock();
+      on_stop.reset();
+    }
+  }
+
+  void close() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(closing_, true)) return;
+    }
+    context_.TryCancel();
+    RemoveHold();
+  }
+
+ private:
+  using OnStop = std::stop_callback<std::function<void()>>;
+  struct Outstanding {
+    Answered answered;
+    std::unique_ptr<OnStop> on_stop;
+  };
+
+  void cancel(std::uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    if (over_ || closing_ || !outstanding_.contains(number)) return;
+    if (waiting_.empty()) waiting_.emplace_back();
+    waiting_.back().add_requests()->set_cancel(number);
+    write_waiting();
+  }
+
+  void write_waiting() {
+    if (writing_ || waiting_.empty()) return;
+    writing_ = true;
+    out_ = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (waiting_.empty()) waiting_bytes_ = 0;
+    StartWrite(&out_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (ok) write_waiting();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      // The end of the stream: let it go, so that OnDone comes.
+      close();
+      return;
+    }
+    std::vector<std::pair<Outstanding, v1::SessionResponse*>> answered;
+    answered.reserve(static_cast<std::size_t>(in_.responses_size()));
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& response : *in_.mutable_responses()) {
+        const auto found = outstanding_.find(response.number());
+        if (found == outstanding_.end()) continue;
+        answered.emplace_back(std::move(found->second), &response);
+        outstanding_.erase(found);
+      }
+    }
+    for (auto& [outstanding, response] : answered) {
+      outstanding.on_stop.reset();
+      if (response->response_case() == v1::SessionResponse::kError) {
+        outstanding.answered(from_status_bytes(response->error()));
+      } else {
+        outstanding.answered(response);
+      }
+    }
+    StartRead(&in_);
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    std::map<std::uint64_t, Outstanding> outstanding;
+    std::shared_ptr<Stream> self;
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+      outstanding.swap(outstanding_);
+      self = std::move(self_);
+    }
+    auto error = status.ok() ? unavailable("the server ended the session") : from_status(status);
+    // Whether an append in flight was recorded is not known.
+    if (error.code == Code::cancelled) error = unavailable("the connection to the server is closed");
+    for (auto& [number, waiting] : outstanding) {
+      waiting.on_stop.reset();
+      waiting.answered(error);
+    }
+  }
+
+  const Options options_;
+  grpc::ClientContext context_;
+  std::mutex mutex_;
+  std::shared_ptr<Stream> self_;
+  v1::SessionRequests out_;
+  v1::SessionResponses in_;
+  std::deque<v1::SessionRequests> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t next_number_ = 1;
+  std::map<std::uint64_t, Outstanding> outstanding_;
+  bool writing_ = false;
+  bool over_ = false;
+  bool closing_ = false;
+};
+
+SessionClient::SessionClient(std::shared_ptr<grpc::Channel> channel, Options options)
+    : channel_(std::move(channel)), stub_(v1::EventLog::NewStub(channel_)), options_(options) {}
+
+SessionClient::~SessionClient() {
+  const std::lock_guard lock(mutex_);
+  if (stream_) stream_->close();
+}
+
+std::shared_ptr<SessionClient::Stream> SessionClient::stream() {
+  const std::lock_guard lock(mutex_);
+  if (!stream_ || stream_->over()) {
+    stream_ = std::make_shared<Stream>(options_);
+    stream_->open(*stub_);
+  }
+  return stream_;
+}
+
+void SessionClient::call(v1::SessionRequest request, const CallOptions& options,
+                         Answered answered) {
+  if (options.stop.stop_requested()) return answered(cancelled());
+  if (options.deadline) {
+    const auto left = milliseconds_left(*options.deadline);
+    if (left == 0) return answered(deadline_passed());
+    request.set_timeout_milliseconds(left);
+  }
+  stream()->call(request, options, std::move(answered));
+}
+
+}  // namespace weir::remote

@@ -1,0 +1,33 @@
+#include <weir/store/conformance/conformance.hpp>
+#include <weir/store/sqlite/store.hpp>
+
+#include "tests/support/owning_catalog.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace weir::sqlite {
+namespace {
+
+using testing_support::OwningCatalog;
+using testing_support::TemporaryFolder;
+
+std::shared_ptr<Catalog> fresh(std::size_t segment_events) {
+  auto folder = std::make_unique<TemporaryFolder>();
+  auto store = Store::open({.path = folder->file("log.db"), .segment_events = segment_events},
+                           std::make_shared<engine::Threads>());
+  EXPECT_TRUE(store) << to_string(store.error());
+  return std::make_shared<OwningCatalog<TemporaryFolder>>(std::move(folder), *store);
+}
+
+const conformance::Implementation in_tail{"in_tail", [] { return fresh(16'384); }};
+// So small segments that nearly everything is in runs, and runs merge.
+const conformance::Implementation in_runs{"in_runs", [] { return fresh(4); }};
+
+}  // namespace
+}  // namespace weir::sqlite
+
+namespace weir::conformance {
+INSTANTIATE_TEST_SUITE_P(Sqlite, Conformance,
+                         testing::Values(sqlite::in_tail, sqlite::in_runs), name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, ConcurrencyConformance,
+                         testing::Values(sqlite::in_tail, sqlite::in_runs), name_of);
+}  // namespace weir::conformance
