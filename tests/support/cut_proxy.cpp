@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-namespace weir::testing {
+namespace weir::testing_support {
 namespace {
 
 constexpr int poll_ms = 20;
@@ -130,4 +130,4 @@ bool CutProxy::forward(int from, int to, Way way) {
   return sent && !cut;
 }
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support

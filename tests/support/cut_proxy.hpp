@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace weir::testing {
+namespace weir::testing_support {
 
 /// Stands between a client and a server on TCP, and cuts all connections after so many bytes.
 /// Threads: any.
@@ -67,4 +67,4 @@ class CutProxy {
 int silent_listener();
 int port_of(int listener);
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support

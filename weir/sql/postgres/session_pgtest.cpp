@@ -13,8 +13,8 @@ namespace weir::postgres {
 namespace {
 
 using namespace std::chrono_literals;
-using weir::testing::PostgresCluster;
-using weir::testing::run_sql;
+using weir::testing_support::PostgresCluster;
+using weir::testing_support::run_sql;
 
 const std::string& database() {
   static const std::string uri = PostgresCluster::shared().new_database();
@@ -144,8 +144,8 @@ TEST(Session, that_lost_its_connection_is_broken) {
 }
 
 TEST(Session, says_when_nobody_answers_at_the_address) {
-  weir::testing::CutProxy proxy("127.0.0.1", 1);  // nothing listens on port 1
-  const auto uri = weir::testing::with_address(database(), "127.0.0.1", proxy.port());
+  weir::testing_support::CutProxy proxy("127.0.0.1", 1);  // nothing listens on port 1
+  const auto uri = weir::testing_support::with_address(database(), "127.0.0.1", proxy.port());
   const auto session = Session::connect({.uri = uri}, system_clock(), {});
   ASSERT_FALSE(session);
   EXPECT_EQ(session.error().code, Code::unavailable);
@@ -154,9 +154,9 @@ TEST(Session, says_when_nobody_answers_at_the_address) {
 
 TEST(Session, that_cannot_be_had_in_time_is_unavailable) {
   // A server that accepts and never answers: one whose process has been stopped looks like this.
-  const int silent = weir::testing::silent_listener();
-  const auto uri = weir::testing::with_address(database(), "127.0.0.1",
-                                               weir::testing::port_of(silent));
+  const int silent = weir::testing_support::silent_listener();
+  const auto uri = weir::testing_support::with_address(database(), "127.0.0.1",
+                                               weir::testing_support::port_of(silent));
   const auto session =
       Session::connect({.uri = uri, .connect_time_max = 200ms}, system_clock(), {});
   ASSERT_FALSE(session);

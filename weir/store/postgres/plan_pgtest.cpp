@@ -11,9 +11,9 @@
 namespace weir::postgres {
 namespace {
 
-using weir::testing::OpenLog;
-using weir::testing::PostgresCluster;
-using weir::testing::run_sql;
+using weir::testing_support::OpenLog;
+using weir::testing_support::PostgresCluster;
+using weir::testing_support::run_sql;
 
 /// EXPLAIN of a statement, executed, in a session set as those that read.
 std::string explain(const std::string& uri, const std::string& statement,

@@ -11,8 +11,8 @@
 namespace weir::postgres {
 namespace {
 
-using weir::testing::PostgresCluster;
-using weir::testing::run_sql;
+using weir::testing_support::PostgresCluster;
+using weir::testing_support::run_sql;
 
 TEST(Schema, is_made_once_by_processes_that_start_together) {
   const auto uri = PostgresCluster::shared().new_database();
@@ -92,7 +92,7 @@ TEST(Logs, that_do_not_exist_are_not_found) {
 
 TEST(Logs, keep_their_events_apart) {
   const auto uri = PostgresCluster::shared().new_database();
-  auto log = weir::testing::OpenLog::create(uri);
+  auto log = weir::testing_support::OpenLog::create(uri);
   ASSERT_TRUE(log.database->create("other", {}, {}));
   log.append({event("T").json("{}").tagged("t")});
   const auto other = log.database->open_log("other", {}).value().backend;
