@@ -308,7 +308,8 @@ Result<void> LogWriter::settle() {
     const auto recorded = took_effect(until);
     if (recorded && *recorded) return {};
     if (recorded) {
-      return unavailable("PostgreSQL: the connection broke before the commit; nothing was recorded");
+      return unavailable(
+          "PostgreSQL: the connection broke before the commit; nothing was recorded");
     }
     if (database_->clock().instant() >= *until.deadline) break;
     std::mutex mutex;
