@@ -19,7 +19,7 @@
 
 #include <fmt/format.h>
 
-namespace weir::testing {
+namespace weir::testing_support {
 namespace {
 
 using namespace std::chrono_literals;
@@ -195,6 +195,12 @@ std::string PostgresCluster::new_database() {
   return fmt::format("postgres://{}@{}:{}/{}", PQuser(connection.raw), host_, port_, name);
 }
 
+void PostgresCluster::drop_database(const std::string& uri) {
+  run_sql(admin_uri_, "DROP DATABASE " + uri.substr(uri.rfind('/') + 1) + " WITH (FORCE)");
+}
+
+TestDatabase::~TestDatabase() { PostgresCluster::shared().drop_database(uri); }
+
 std::string run_sql(const std::string& uri, const std::string& sql) {
   const Connection connection(uri);
   if (!connection.ok()) fail(uri + ": " + PQerrorMessage(connection.raw));
@@ -215,4 +221,4 @@ std::string with_address(const std::string& uri, const std::string& host, int po
   return fmt::format("{}@{}:{}{}", uri.substr(0, at), host, port, uri.substr(path));
 }
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support
