@@ -32,8 +32,8 @@ struct Context {
   struct Sustained {
     double raw_events_per_second = 0;
     double weir_events_per_second = 0;
-    double longest_raw_commit_ms = 0;
-    double longest_append_ms = 0;
+    /// The longest append, less the time that the write-ahead log took to reach the disk meanwhile.
+    double longest_wait_ms = 0;
     std::string store;
   };
   /// Measured when first asked for; leaves a log of many_events(), of which 2500 have a tag

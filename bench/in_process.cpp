@@ -41,8 +41,7 @@ std::vector<Event> Filler::next(std::size_t count) {
 Result<void> fill(EventStore& store, std::uint64_t events, const Context& context) {
   Filler filler(context, events);
   for (std::uint64_t i = 0; i < events; i += 1000) {
-    WEIR_TRY_ASSIGN(appended, store.append({.events = filler.next(1000)}));
-    (void)appended;
+    WEIR_TRY(store.append({.events = filler.next(1000)}));
   }
   return {};
 }

@@ -6,7 +6,9 @@
 #include <bench/case.hpp>
 #include <bench/in_process.hpp>
 #include <bench/raw_sqlite.hpp>
+#include <bench/timed_vfs.hpp>
 #include <weir/open.hpp>
+#include <weir/store/sqlite/store.hpp>
 
 namespace weir::bench {
 namespace {
@@ -75,8 +77,7 @@ class OnOneLog {
       AppendRequest request;
       request.events.push_back(maker_.next());
       request.condition = {.fail_if_events_match = Query{}.tagged(fmt::format("never:{}", i))};
-      WEIR_TRY_ASSIGN(appended, store_->append(std::move(request)));
-      (void)appended;
+      WEIR_TRY(store_->append(std::move(request)));
       return {};
     });
   }
@@ -125,38 +126,53 @@ Result<Figures> few_and_many(Context& context, Result<double> (OnOneLog::*measur
 
 }  // namespace
 
+namespace {
+
+/// Raw commits of 1000 events; how long they took.
+Result<Seconds> raw_slice(RawSqlite& raw, std::uint64_t events, const Clock& clock) {
+  const auto began = clock.instant();
+  for (std::uint64_t i = 0; i < events; i += 1000) WEIR_TRY(raw.commit(1000));
+  return Seconds(clock.instant() - began);
+}
+
+Result<Seconds> weir_slice(EventStore& store, Filler& filler, std::uint64_t events,
+                           const Clock& clock, Latencies& waits) {
+  const auto began = clock.instant();
+  for (std::uint64_t i = 0; i < events; i += 1000) {
+    auto batch = filler.next(1000);
+    const auto synced_before = wal_sync_time();
+    const auto append_began = clock.instant();
+    WEIR_TRY(store.append({.events = std::move(batch)}));
+    waits.add(clock.instant() - append_began - (wal_sync_time() - synced_before));
+  }
+  return Seconds(clock.instant() - began);
+}
+
+}  // namespace
+
 Result<Context::Sustained> Context::sustained() {
   if (sustained_) return *sustained_;
   Sustained result;
   result.store = "sqlite:" + path("sustained.db");
   WEIR_TRY_ASSIGN(raw, RawSqlite::create(path("sustained-raw.db")));
-  WEIR_TRY_ASSIGN(store, weir::open(result.store));
+  WEIR_TRY_ASSIGN(catalog,
+                  sqlite::Store::open({.path = path("sustained.db"), .vfs = timed_vfs()},
+                                      std::make_shared<engine::Threads>()));
+  WEIR_TRY_ASSIGN(store, catalog->open("default", {}));
   Filler filler(*this, many_events());
   Seconds raw_time{}, weir_time{};
-  Latencies raw_commits, appends;
+  Latencies waits;
   const std::uint64_t slice = many_events() / 20;
   for (std::uint64_t at = 0; at < many_events(); at += slice) {
-    auto began = clock.instant();
-    for (std::uint64_t i = 0; i < slice; i += 1000) {
-      const auto commit_began = clock.instant();
-      WEIR_TRY(raw->commit(1000));
-      raw_commits.add(clock.instant() - commit_began);
-    }
-    raw_time += clock.instant() - began;
-    began = clock.instant();
-    for (std::uint64_t i = 0; i < slice; i += 1000) {
-      auto events = filler.next(1000);
-      const auto append_began = clock.instant();
-      WEIR_TRY_ASSIGN(appended, store->append({.events = std::move(events)}));
-      appends.add(clock.instant() - append_began);
-      (void)appended;
-    }
-    weir_time += clock.instant() - began;
+    WEIR_TRY_ASSIGN(of_raw, raw_slice(*raw, slice, clock));
+    WEIR_TRY_ASSIGN(of_weir, weir_slice(*store, filler, slice, clock, waits));
+    raw_time += of_raw;
+    weir_time += of_weir;
   }
-  result.raw_events_per_second = static_cast<double>(many_events()) / raw_time.count();
-  result.weir_events_per_second = static_cast<double>(many_events()) / weir_time.count();
-  result.longest_raw_commit_ms = static_cast<double>(raw_commits.max().count()) / 1e6;
-  result.longest_append_ms = static_cast<double>(appends.max().count()) / 1e6;
+  const auto events = static_cast<double>(many_events());
+  result.raw_events_per_second = events / raw_time.count();
+  result.weir_events_per_second = events / weir_time.count();
+  result.longest_wait_ms = static_cast<double>(waits.max().count()) / 1e6;
   raw.reset();
   for (const auto* suffix : {"", "-wal", "-shm"}) {
     std::filesystem::remove(path("sustained-raw.db") + suffix);
@@ -180,13 +196,13 @@ std::vector<Case> sqlite_cases(const Context& context) {
                         .weir = s.weir_events_per_second,
                         .ratio = s.weir_events_per_second / s.raw_events_per_second};
        }},
-      {"no append waits over 50 ms for the index: longest append, to " + how_many(context), "ms",
-       1,
+      {"no append waits over 50 ms for the index: longest, to " + how_many(context), "ms", 1,
        [](Context& c) -> Result<Figures> {
          WEIR_TRY_ASSIGN(s, c.sustained());
-         return Figures{.raw = s.longest_raw_commit_ms,
-                        .weir = s.longest_append_ms,
-                        .ratio = 50 / s.longest_append_ms};
+         constexpr double limit_ms = 50;
+         return Figures{.raw = limit_ms,
+                        .weir = s.longest_wait_ms,
+                        .ratio = limit_ms / s.longest_wait_ms};
        }},
       {"append condition on " + how_many(context) + " events against 10,000: p50", "us", 1 / 1.3,
        [](Context& c) { return few_and_many(c, &OnOneLog::append); }},

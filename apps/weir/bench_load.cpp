@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -94,16 +95,35 @@ class Round {
   std::optional<Error> error_;
 };
 
-void begin_next(Round& round, const Operation& operation, std::size_t client) {
-  const auto began = round.clock().instant();
-  operation(client, [&round, &operation, client, began](Result<Outcome> outcome) {
-    if (round.record(began, outcome)) {
-      begin_next(round, operation, client);
-    } else {
-      round.leave();
-    }
-  });
-}
+/// One client's operations, one after the other.
+class Client {
+ public:
+  Client(Round& round, const Operation& operation, std::size_t number)
+      : round_(round), operation_(operation), number_(number) {}
+
+  void go_on() {
+    do {
+      ended_or_begun_ = false;
+      const auto began = round_.clock().instant();
+      operation_(number_, [this, began](Result<Outcome> outcome) {
+        more_ = round_.record(began, outcome);
+        // Whoever comes second goes on: a call that is answered at once must not nest.
+        if (!ended_or_begun_.exchange(true)) return;
+        if (more_) return go_on();
+        round_.leave();
+      });
+      if (!ended_or_begun_.exchange(true)) return;
+    } while (more_);
+    round_.leave();
+  }
+
+ private:
+  Round& round_;
+  const Operation& operation_;
+  const std::size_t number_;
+  std::atomic<bool> ended_or_begun_ = false;
+  bool more_ = false;
+};
 
 }  // namespace
 
@@ -187,9 +207,8 @@ std::chrono::nanoseconds Latencies::at(double share) const {
 Result<void> drive(const Load& load, const Operation& operation, const Clock& clock,
                    std::stop_token stop, Measured& measured) {
   Round round(load, clock, measured);
-  for (std::size_t client = 0; client < load.clients; ++client) {
-    begin_next(round, operation, client);
-  }
+  std::deque<Client> clients;
+  for (std::size_t i = 0; i < load.clients; ++i) clients.emplace_back(round, operation, i).go_on();
   return round.wait(stop);
 }
 
