@@ -33,8 +33,12 @@ std::string tag_of(std::uint64_t number) {
 /// What all clients share while they run.
 class Round {
  public:
-  Round(const Load& load, const Clock& clock, Measured& measured)
-      : load_(load), clock_(clock), measured_(measured), running_(load.clients) {
+  Round(const Load& load, const Clock& clock, const std::stop_token& stop, Measured& measured)
+      : load_(load),
+        clock_(clock),
+        measured_(measured),
+        running_(load.clients),
+        on_stop_(stop, [this] { fail(cancelled()); }) {
     const auto now = clock.instant();
     counts_from_ = now + std::chrono::duration_cast<Instant::duration>(load.warm_up);
     ends_ = counts_from_ + std::chrono::duration_cast<Instant::duration>(load.seconds);
@@ -65,8 +69,7 @@ class Round {
     if (--running_ == 0) all_left_.notify_all();
   }
 
-  Result<void> wait(const std::stop_token& stop) {
-    const std::stop_callback on_stop(stop, [this] { fail(cancelled()); });
+  Result<void> wait() {
     std::unique_lock lock(mutex_);
     all_left_.wait(lock, [this] { return running_ == 0; });
     if (error_) return *error_;
@@ -93,6 +96,8 @@ class Round {
   std::condition_variable all_left_;
   std::size_t running_;
   std::optional<Error> error_;
+  /// Last, since it may be called at once, and uses the others.
+  std::stop_callback<std::function<void()>> on_stop_;
 };
 
 /// One client's operations, one after the other.
@@ -206,15 +211,15 @@ std::chrono::nanoseconds Latencies::at(double share) const {
 
 Result<void> drive(const Load& load, const Operation& operation, const Clock& clock,
                    std::stop_token stop, Measured& measured) {
-  Round round(load, clock, measured);
+  Round round(load, clock, stop, measured);
   std::deque<Client> clients;
   for (std::size_t i = 0; i < load.clients; ++i) clients.emplace_back(round, operation, i).go_on();
-  return round.wait(stop);
+  return round.wait();
 }
 
 Result<void> drive_blocking(const Load& load, const BlockingOperation& operation,
                             const Clock& clock, std::stop_token stop, Measured& measured) {
-  Round round(load, clock, measured);
+  Round round(load, clock, stop, measured);
   std::vector<std::jthread> threads;
   threads.reserve(load.clients);
   for (std::size_t client = 0; client < load.clients; ++client) {
@@ -226,7 +231,7 @@ Result<void> drive_blocking(const Load& load, const BlockingOperation& operation
       round.leave();
     });
   }
-  return round.wait(stop);
+  return round.wait();
 }
 
 }  // namespace weir::bench
