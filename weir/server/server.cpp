@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <weir/server/event_log_service.hpp>
+#include <weir/store/remote/library.hpp>
 
 namespace weir::server {
 
@@ -37,6 +38,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   auto parts = std::make_unique<Parts>(std::move(catalog), options);
   parts->host = options.grpc_address.substr(0, colon);
 
+  remote::keep_grpc();
   grpc::EnableDefaultHealthCheckService(true);
   static const bool reflection = [] {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
