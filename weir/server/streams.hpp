@@ -41,6 +41,8 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   static std::shared_ptr<FeedStream> start(StatusOf status_of);
 
   std::stop_token stop_token() const { return stop_.get_token(); }
+  /// Tells the caller that the stream stands; otherwise the first message does.
+  void open() { StartSendInitialMetadata(); }
   /// Begins to stream.
   void feed(std::unique_ptr<StepFeed> feed);
   /// Ends the stream with `last`, after what is being written, when the server drains.

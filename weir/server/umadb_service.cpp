@@ -208,6 +208,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
     const auto batch_events_max = subscribe.batch_events_max;
     auto subscription = (*log)->subscribe(std::move(subscribe));
     if (!subscription) return stream->fail(subscription.error());
+    // Their clients' subscribe() returns when it hears from the server, and there may be no event.
+    stream->open();
     stream->end_when(logs_.draining(), grpc::Status::OK);
     stream->feed(umadb::make_subscription_feed(*log, std::move(subscription).value(),
                                                batch_events_max, readers_));
