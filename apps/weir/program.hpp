@@ -106,6 +106,7 @@ Run define_import(CLI::App& app, Program& program);
 Run define_export(CLI::App& app, Program& program);
 Run define_verify(CLI::App& app, Program& program);
 Run define_backup(CLI::App& app, Program& program);
+Run define_bench(CLI::App& app, Program& program);
 Run define_log_list(CLI::App& app, Program& program);
 Run define_log_create(CLI::App& app, Program& program);
 Run define_completion(CLI::App& app, Program& program);

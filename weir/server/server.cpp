@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include <weir/server/event_log_service.hpp>
-#include <weir/store/remote/library.hpp>
 #include <weir/server/umadb_service.hpp>
+#include <weir/store/remote/library.hpp>
 
 namespace weir::server {
 
