@@ -9,50 +9,56 @@ namespace weir {
 Executor::Executor(Options options) : queue_max_(options.queue_max) {
   WEIR_ASSERT(options.threads > 0);
   for (std::size_t i = 0; i < options.threads; ++i) {
-    threads_.emplace_back([this, name = options.name] { run(name); });
+    threads_.emplace_back([shared = shared_, name = options.name] { run(*shared, name); });
   }
 }
 
 Executor::~Executor() {
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    const std::lock_guard lock(shared_->mutex);
+    shared_->stopping = true;
   }
-  wake_.notify_all();
-  threads_.clear();
+  shared_->wake.notify_all();
+  for (auto& thread : threads_) {
+    if (thread.get_id() == std::this_thread::get_id()) {
+      thread.detach();
+    } else {
+      thread.join();
+    }
+  }
 }
 
 bool Executor::post(UniqueFunction<void()> task) {
   {
-    const std::lock_guard lock(mutex_);
-    if (tasks_.size() >= queue_max_) return false;
-    tasks_.push_back(std::move(task));
+    const std::lock_guard lock(shared_->mutex);
+    if (shared_->tasks.size() >= queue_max_) return false;
+    shared_->tasks.push_back(std::move(task));
   }
-  wake_.notify_one();
+  shared_->wake.notify_one();
   return true;
 }
 
 void Executor::post_always(UniqueFunction<void()> task) {
   {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
+    const std::lock_guard lock(shared_->mutex);
+    shared_->tasks.push_back(std::move(task));
   }
-  wake_.notify_one();
+  shared_->wake.notify_one();
 }
 
 std::size_t Executor::queue_depth() const {
-  const std::lock_guard lock(mutex_);
-  return tasks_.size();
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->tasks.size();
 }
 
-void Executor::run(const char* name) {
+void Executor::run(Shared& shared, const char* name) {
   pthread_setname_np(pthread_self(), name);
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock(shared.mutex);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
-    auto task = std::move(tasks_.front());
-    tasks_.pop_front();
+    shared.wake.wait(lock, [&] { return shared.stopping || !shared.tasks.empty(); });
+    if (shared.tasks.empty()) return;
+    auto task = std::move(shared.tasks.front());
+    shared.tasks.pop_front();
     lock.unlock();
     task();
     task = nullptr;

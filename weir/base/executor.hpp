@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -12,7 +13,8 @@
 namespace weir {
 
 /// A few threads that take tasks from one bounded queue, in order.
-/// Threads: any. Destruction runs what is queued, then joins; it must not happen on its own thread.
+/// Threads: any. Destruction runs what is queued and waits for it; on one of its own threads (a task
+/// held the last reference) that thread is let go instead, and ends when its task is done.
 class Executor {
  public:
   struct Options {
@@ -37,14 +39,18 @@ class Executor {
   std::size_t queue_depth() const;
 
  private:
-  void run(const char* name);
+  /// What the threads work on; they share it, since one may outlive the executor for a moment.
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<UniqueFunction<void()>> tasks;
+    bool stopping = false;
+  };
+  static void run(Shared& shared, const char* name);
 
   const std::size_t queue_max_;
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<UniqueFunction<void()>> tasks_;
-  bool stopping_ = false;
-  std::vector<std::jthread> threads_;
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace weir

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <weir/rpc/keep.hpp>
 #include <weir/server/event_log_service.hpp>
 #include <weir/server/umadb_service.hpp>
-#include <weir/store/remote/library.hpp>
 
 namespace weir::server {
 
@@ -42,7 +42,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   auto parts = std::make_unique<Parts>(std::move(catalog), options);
   parts->host = options.grpc_address.substr(0, colon);
 
-  remote::keep_grpc();
+  rpc::keep_grpc();
   grpc::EnableDefaultHealthCheckService(true);
   static const bool reflection = [] {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();

@@ -1,9 +1,9 @@
 #include <weir/gateway/testing/shelf_server.hpp>
 
-#include <grpc/grpc.h>
 #include <grpcpp/server_builder.h>
 
 #include <weir/gateway/errors.hpp>
+#include <weir/rpc/keep.hpp>
 
 extern const std::string_view weir_gateway_testing_comments;
 
@@ -125,9 +125,7 @@ class Counter final : public grpc::ServerWriteReactor<ListResponse> {
 };
 
 ShelfServer::ShelfServer() {
-  // Each test makes and drops a server: the library must not be shut down in between, which races.
-  static const bool kept = (grpc_init(), true);
-  static_cast<void>(kept);
+  rpc::keep_grpc();
   grpc::ServerBuilder builder;
   builder.RegisterService(this);
   builder.SetMaxReceiveMessageSize(-1);

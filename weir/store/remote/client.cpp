@@ -8,9 +8,8 @@
 
 #include <fmt/format.h>
 
-#include <weir/base/executor.hpp>
+#include <weir/rpc/keep.hpp>
 #include <weir/store/remote/convert.hpp>
-#include <weir/store/remote/library.hpp>
 #include <weir/store/remote/session_client.hpp>
 #include <weir/store/remote/streams.hpp>
 
@@ -228,7 +227,7 @@ class Client final : public Catalog {
 }  // namespace
 
 Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
-  keep_grpc();
+  rpc::keep_grpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   auto channel = grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(),
