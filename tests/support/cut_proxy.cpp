@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-namespace weir::testing {
+namespace weir::testing_support {
 namespace {
 
 constexpr int poll_ms = 20;
@@ -35,16 +35,26 @@ bool send_all(int to, const char* data, std::size_t bytes) {
 
 }  // namespace
 
-CutProxy::CutProxy(std::string host, int port) : host_(std::move(host)), server_port_(port) {
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+int silent_listener() {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   auto address = address_of("127.0.0.1", 0);
-  socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (bind(listener_, raw, size) != 0 || listen(listener_, 64) != 0 ||
-      getsockname(listener_, raw, &size) != 0) {
-    std::abort();
-  }
-  port_ = ntohs(address.sin_port);
+  if (bind(listener, raw, sizeof address) != 0 || listen(listener, 64) != 0) std::abort();
+  return listener;
+}
+
+int port_of(int listener) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) std::abort();
+  return ntohs(address.sin_port);
+}
+
+CutProxy::CutProxy(std::string host, int port)
+    : host_(std::move(host)),
+      server_port_(port),
+      listener_(silent_listener()),
+      port_(port_of(listener_)) {
   acceptor_ = std::thread([this] { accept_all(); });
 }
 
@@ -120,4 +130,4 @@ bool CutProxy::forward(int from, int to, Way way) {
   return sent && !cut;
 }
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support

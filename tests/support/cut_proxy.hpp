@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace weir::testing {
+namespace weir::testing_support {
 
 /// Stands between a client and a server on TCP, and cuts all connections after so many bytes.
 /// Threads: any.
@@ -62,4 +62,9 @@ class CutProxy {
   std::thread acceptor_;
 };
 
-}  // namespace weir::testing
+/// A socket that listens on a free port of 127.0.0.1 and never answers; stays open until the
+/// program ends.
+int silent_listener();
+int port_of(int listener);
+
+}  // namespace weir::testing_support

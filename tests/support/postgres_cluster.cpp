@@ -19,7 +19,7 @@
 
 #include <fmt/format.h>
 
-namespace weir::testing {
+namespace weir::testing_support {
 namespace {
 
 using namespace std::chrono_literals;
@@ -115,7 +115,9 @@ PostgresCluster::PostgresCluster(Foreign, const std::string& uri) : admin_uri_(u
 }
 
 PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "weir-postgres-XXXXXX").string();
+  const auto under = options_.folder.empty() ? std::filesystem::temp_directory_path()
+                                             : std::filesystem::path(options_.folder);
+  std::string pattern = (under / "weir-postgres-XXXXXX").string();
   require(mkdtemp(pattern.data()) != nullptr, "no temporary folder");
   folder_ = pattern;
   if (const auto* user = server_user(); user != nullptr) {
@@ -195,6 +197,12 @@ std::string PostgresCluster::new_database() {
   return fmt::format("postgres://{}@{}:{}/{}", PQuser(connection.raw), host_, port_, name);
 }
 
+void PostgresCluster::drop_database(const std::string& uri) {
+  run_sql(admin_uri_, "DROP DATABASE " + uri.substr(uri.rfind('/') + 1) + " WITH (FORCE)");
+}
+
+TestDatabase::~TestDatabase() { PostgresCluster::shared().drop_database(uri); }
+
 std::string run_sql(const std::string& uri, const std::string& sql) {
   const Connection connection(uri);
   if (!connection.ok()) fail(uri + ": " + PQerrorMessage(connection.raw));
@@ -215,4 +223,4 @@ std::string with_address(const std::string& uri, const std::string& host, int po
   return fmt::format("{}@{}:{}{}", uri.substr(0, at), host, port, uri.substr(path));
 }
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support

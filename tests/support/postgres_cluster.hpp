@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace weir::testing {
+namespace weir::testing_support {
 
 /// A throw-away PostgreSQL server for tests, in a temporary folder and on a free port, with the
 /// distribution's binaries. Stopped by its process id, and removed, when destroyed.
@@ -19,6 +19,8 @@ class PostgresCluster {
     bool fsync = false;
     /// Further "name=value" settings.
     std::vector<std::string> settings = {};
+    /// Where the server's own folder is made. Default: where temporary files go.
+    std::string folder = {};
   };
 
   /// One for the whole test program, made when first asked for; or the server that the environment
@@ -32,6 +34,7 @@ class PostgresCluster {
 
   /// The URI of an empty database of its own.
   std::string new_database();
+  void drop_database(const std::string& uri);
   std::string host() const { return host_; }
   int port() const { return port_; }
 
@@ -54,6 +57,15 @@ class PostgresCluster {
   pid_t process_ = -1;
 };
 
+/// A database of the shared cluster that goes with this.
+struct TestDatabase {
+  std::string uri = PostgresCluster::shared().new_database();
+  TestDatabase() = default;
+  ~TestDatabase();
+  TestDatabase(const TestDatabase&) = delete;
+  TestDatabase& operator=(const TestDatabase&) = delete;
+};
+
 /// Runs one statement or script and gives the first column of its first row, empty when there is
 /// none. Ends the test program when it fails.
 std::string run_sql(const std::string& uri, const std::string& sql);
@@ -61,4 +73,4 @@ std::string run_sql(const std::string& uri, const std::string& sql);
 /// The same database by way of another host and port.
 std::string with_address(const std::string& uri, const std::string& host, int port);
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support

@@ -1,6 +1,6 @@
 #include <tests/support/postgres_log.hpp>
 
-namespace weir::testing {
+namespace weir::testing_support {
 
 OpenLog OpenLog::create(const std::string& uri, const LogOptions& options) {
   auto database = postgres::Database::open(uri, {}, system_clock()).value();
@@ -70,4 +70,4 @@ std::vector<std::uint64_t> positions(const Batch& batch) {
   return list;
 }
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support

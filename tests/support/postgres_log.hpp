@@ -7,7 +7,7 @@
 
 #include <weir/store/postgres/database.hpp>
 
-namespace weir::testing {
+namespace weir::testing_support {
 
 /// What an append writes beside its events.
 struct Beside {
@@ -47,4 +47,4 @@ struct OpenLog {
 
 std::vector<std::uint64_t> positions(const Batch& batch);
 
-}  // namespace weir::testing
+}  // namespace weir::testing_support

@@ -56,8 +56,8 @@ class UnaryCall {
   grpc::ByteBuffer response_;
 };
 
-/// A call with one request and a stream of responses, of which the next is only asked for by next():
-/// what nobody has asked for stays with the server.
+/// A call with one request and a stream of responses. Only next() asks for the next one: what
+/// nobody has asked for stays with the server.
 /// Threads: any; callbacks come one at a time on threads of gRPC and must not block. After cancel()
 /// there may be one more on_message; on_done always comes, and is the last.
 class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {

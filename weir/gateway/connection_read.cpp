@@ -207,9 +207,10 @@ bool Connection::answer_preflight(const HttpRequest& request) {
     return false;
   }
   HttpResponse response{.status = 204, .headers = {}, .body = {}};
-  response.headers.push_back({"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"});
+  const auto headers = request.header("Access-Control-Request-Headers");
   response.headers.push_back(
-      {"Access-Control-Allow-Headers", std::string(request.header("Access-Control-Request-Headers"))});
+      {"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"});
+  response.headers.push_back({"Access-Control-Allow-Headers", std::string(headers)});
   response.headers.push_back({"Access-Control-Max-Age", "600"});
   respond(std::move(response));
   return true;

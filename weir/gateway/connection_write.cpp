@@ -157,8 +157,11 @@ void Connection::write_next() {
   };
   asio::async_write(socket_, buffers, on_progress, [self](ErrorCode error, std::size_t bytes) {
     self->summary_.response_bytes += bytes;
-    if (self->phase_ == Phase::closed) return;
-    if (error) return self->client_gone();
+    if (error) self->client_gone();
+    if (self->phase_ == Phase::closed) {
+      // What waits to be called may hold this connection.
+      return self->outputs_.clear();
+    }
     self->write_timer_.cancel();
     auto then = std::move(self->outputs_.front().then);
     self->outputs_.pop_front();

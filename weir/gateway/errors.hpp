@@ -13,8 +13,8 @@ int http_status(grpc::StatusCode code);
 /// The error as JSON, on one line:
 /// {"error":{"code":"ABORTED","status":409,"message":"...","reason":"CONDITION_FAILED",
 ///           "details":{"position":"8"},"retryAfterSeconds":0.25}}
-/// reason and details come from google.rpc.ErrorInfo, retryAfterSeconds from google.rpc.RetryInfo in
-/// the status's details; each is left out when it isn't there. `http` overrides the status.
+/// reason and details come from the google.rpc.ErrorInfo of its details, retryAfterSeconds from
+/// google.rpc.RetryInfo; each is left out when it isn't there. `http` overrides the status.
 std::string error_json(const grpc::Status& status, int http = 0);
 
 /// A whole response with that body and, when a delay is known, Retry-After in seconds, rounded up.

@@ -76,7 +76,8 @@ class GrpcWebCall : public std::enable_shared_from_this<GrpcWebCall> {
     auto self = shared_from_this();
     call_ = StreamCall::start(
         upstream.stub, std::move(options), to_buffer(message),
-        {.on_message = [self](grpc::ByteBuffer& buffer) { self->send(frame(0, to_string(buffer))); },
+        {.on_message =
+             [self](grpc::ByteBuffer& buffer) { self->send(frame(0, to_string(buffer))); },
          .on_done = [self](const grpc::Status& status,
                            const Trailers& trailers) { self->on_done(status, trailers); }});
     exchange_->on_ending([weak = weak_from_this()](Ending ending) {
@@ -125,7 +126,8 @@ class GrpcWebCall : public std::enable_shared_from_this<GrpcWebCall> {
 void handle(const pb::MethodDescriptor& method, Upstream& upstream, const HttpRequest& request,
             std::shared_ptr<Exchange> exchange) {
   const auto type = request.content_type();
-  const bool text = type == "application/grpc-web-text" || type == "application/grpc-web-text+proto";
+  const bool text =
+      type == "application/grpc-web-text" || type == "application/grpc-web-text+proto";
   if (!text && type != "application/grpc-web" && type != "application/grpc-web+proto") {
     return exchange->respond(error_response(
         Error{.code = Code::invalid_argument,

@@ -108,8 +108,9 @@ TEST_F(GrpcWeb, keeps_grpc_timeout) {
 }
 
 TEST_F(GrpcWeb, refuses_bodies_that_are_no_frame) {
-  for (const auto& body : {std::string(), std::string("abc"), std::string("\0\0\0\0\5ab", 7),
-                                 std::string("\1\0\0\0\0", 5), std::string("\0\xff\xff\xff\xff", 5)}) {
+  for (const auto& body :
+       {std::string(), std::string("abc"), std::string("\0\0\0\0\5ab", 7),
+        std::string("\1\0\0\0\0", 5), std::string("\0\xff\xff\xff\xff", 5)}) {
     EXPECT_THAT(frames_of(call("Echo", body).body).trailers, HasSubstr("grpc-status:3\r\n"));
   }
 }

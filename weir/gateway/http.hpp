@@ -72,7 +72,7 @@ class Exchange {
   /// Sends the head after the delay (absent: never), or with the first write() or the end() if that
   /// comes earlier.
   virtual void begin(StreamHead head, std::optional<std::chrono::milliseconds> delay) = 0;
-  /// Calls `written` when the socket has taken the bytes. To bound memory, write the next piece then.
+  /// Calls `written` when the socket has taken the bytes. To bound memory, write the next then.
   virtual void write(std::string bytes, UniqueFunction<void()> written) = 0;
   virtual void end() = 0;
   /// Gives up: answers with `response` when no head was sent; else ends the stream with `last`; or,

@@ -32,7 +32,8 @@ struct HttpOptions {
   std::size_t threads = 2;
   /// Connections at a time; one more is answered with 503. Range 1 to 1,000,000. Default 10,000.
   std::size_t connections_max = 10'000;
-  /// Bytes of a request's line and headers; more is answered with 431. At least 1024. Default 32 KiB.
+  /// Bytes of a request's line and headers; more is answered with 431. At least 1024.
+  /// Default 32 KiB.
   std::size_t header_bytes_max = 32 * 1024;
   /// Bytes of a request's body; more is answered with 413. Default 32 MiB.
   std::size_t body_bytes_max = 32 * 1024 * 1024;
@@ -43,7 +44,7 @@ struct HttpOptions {
   std::chrono::milliseconds read_timeout{30'000};
   /// How long a client may take nothing of what is written to it. Default 2 min.
   std::chrono::milliseconds write_timeout{120'000};
-  /// Origins that browsers may call from ("https://console.example", or "*"). Default none: no CORS.
+  /// Origins that browsers may call from ("https://a.example", or "*"). Default none: no CORS.
   std::vector<std::string> cors_origins;
   /// Told of each response when it has been sent or given up. Must not block. Default: nobody.
   std::function<void(const HttpSummary&)> on_response;

@@ -249,7 +249,8 @@ TEST(HttpServer, finishes_what_was_accepted_when_it_stops) {
 
 TEST(HttpServer, stops_within_its_grace_when_a_handler_does_not_answer) {
   std::shared_ptr<Exchange> kept;
-  const auto server = serve({}, [&](HttpRequest, std::shared_ptr<Exchange> e) { kept = std::move(e); });
+  const auto server = serve(
+      {}, [&](HttpRequest, std::shared_ptr<Exchange> exchange) { kept = std::move(exchange); });
   HttpClient client(server->port());
   client.request("GET", "/");
   EXPECT_TRUE(eventually([&] { return server->stats().requests == 1; }));

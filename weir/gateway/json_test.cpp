@@ -164,7 +164,8 @@ TEST(JsonWriter, writes_large_integers_as_strings_and_others_as_numbers) {
   Book book;
   book.set_position(9007199254740992);
   book.set_balance(-9007199254740993);
-  EXPECT_THAT(write(book), HasSubstr(R"("position":9007199254740992,"balance":"-9007199254740993")"));
+  EXPECT_THAT(write(book), HasSubstr(R"("position":9007199254740992,)"));
+  EXPECT_THAT(write(book), HasSubstr(R"("balance":"-9007199254740993")"));
 }
 
 TEST(JsonWriter, writes_zero_numbers_and_empty_lists_but_no_empty_strings) {
@@ -177,7 +178,8 @@ TEST(JsonWriter, writes_zero_numbers_and_empty_lists_but_no_empty_strings) {
 }
 
 TEST(JsonWriter, writes_what_the_reader_reads_back) {
-  const auto text = R"({"title":"\u0001\"","position":"18446744073709551615","chapters":{"1":{"pages":[1]}},)"
+  const auto text = R"({"title":"\u0001\"","position":"18446744073709551615",)"
+                    R"("chapters":{"1":{"pages":[1]}},)"
                     R"("colour":"RED","printedAt":"0001-01-01T00:00:00Z","borrowedFor":"-1.500s",)"
                     R"("weight":0.1,"price":"NaN","floor":0,"remarks":[{"inner":{"note":"n"}}]})";
   const auto book = read(text);

@@ -25,7 +25,8 @@ constexpr std::int64_t exact_max = std::int64_t{1} << 53;
 template <class One, class Many>
 auto value_of(const pb::Message& message, const Field* field, int index, One one, Many many) {
   const auto* reflection = message.GetReflection();
-  return index < 0 ? (reflection->*one)(message, field) : (reflection->*many)(message, field, index);
+  return index < 0 ? (reflection->*one)(message, field)
+                   : (reflection->*many)(message, field, index);
 }
 
 std::string integer_text(const pb::Message& message, const Field* field, int index) {

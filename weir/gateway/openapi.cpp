@@ -49,8 +49,9 @@ class Document {
 
   void add(const RestBinding& binding) {
     const auto path = binding.path.simple();
-    auto& item = paths_[path].is_object() ? paths_[path].as_object() : paths_[path].emplace_object();
-    item[lower(binding.http_method)] = operation(binding);
+    auto& item = paths_[path];
+    if (!item.is_object()) item.emplace_object();
+    item.as_object()[lower(binding.http_method)] = operation(binding);
     services_.insert(binding.method->service());
   }
 
@@ -88,7 +89,7 @@ class Document {
                             {"content", {{"application/json", {{"schema", schema}}}}}};
     }
     out["responses"] = {{"200", success(binding)},
-                        {"400", error_response_of("The request is wrong; the message names the field.")},
+                        {"400", error_response_of("The message names the field that is wrong.")},
                         {"default", error_response_of("Any other failure.")}};
     return out;
   }
@@ -102,14 +103,17 @@ class Document {
     const auto* items = binding.shape.items;
     const auto element = items != nullptr ? schemas_.reference(*items->message_type()) : whole;
     const json::object list = {{"type", "array"}, {"items", whole}};
+    // The form that a client gets who names none stands first.
+    json::object content;
+    if (binding.shape.resume != nullptr) content["text/event-stream"] = {{"schema", element}};
+    content["application/json"] = {{"schema", items != nullptr ? whole : json::value(list)}};
+    content["application/x-ndjson"] = {{"schema", element}};
+    content["text/event-stream"] = {{"schema", element}};
     return {{"description",
-             "A stream. Accept chooses its form: one JSON document, application/x-ndjson (an element"
-             " a line; a failure is a last line with \"error\") or text/event-stream (an element an"
+             "A stream. Accept chooses its form: one JSON document, application/x-ndjson (one"
+             " element a line; a failure is a last line with \"error\") or text/event-stream (an element an"
              " event; \"event: error\" for a failure, \"event: end\" at the end)."},
-            {"content",
-             {{"application/json", {{"schema", items != nullptr ? whole : json::value(list)}}},
-              {"application/x-ndjson", {{"schema", element}}},
-              {"text/event-stream", {{"schema", element}}}}}};
+            {"content", std::move(content)}};
   }
 
   json::array parameters(const RestBinding& binding) {
@@ -120,7 +124,8 @@ class Document {
       taken.insert(name);
       json::object parameter = {{"name", name}, {"in", "path"}, {"required", true}};
       const auto* field = type.FindFieldByName(name);
-      parameter["schema"] = field != nullptr ? schemas_.of(*field) : json::object{{"type", "string"}};
+      parameter["schema"] =
+          field != nullptr ? schemas_.of(*field) : json::object{{"type", "string"}};
       if (field != nullptr) describe(*field, parameter);
       out.push_back(std::move(parameter));
     }

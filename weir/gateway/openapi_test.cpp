@@ -62,7 +62,8 @@ TEST_F(OpenApi, refers_only_to_schemas_that_it_has) {
   const auto text = json::serialize(document_);
   constexpr std::string_view prefix = "#/components/schemas/";
   int references = 0;
-  for (auto found = text.find(prefix); found != std::string::npos; found = text.find(prefix, found + 1)) {
+  for (auto found = text.find(prefix); found != std::string::npos;
+       found = text.find(prefix, found + 1)) {
     const auto begin = found + prefix.size();
     const auto name = text.substr(begin, text.find('"', begin) - begin);
     EXPECT_TRUE(at("/components/schemas").as_object().contains(name)) << name;

@@ -9,7 +9,8 @@
 
 namespace weir::gateway {
 
-/// Template = "/" Segments [":" Verb]; Segment = "*" | "**" | literal | "{" Field ["=" Segments] "}".
+/// Template = "/" Segments [":" Verb];
+/// Segment = "*" | "**" | literal | "{" Field ["=" Segments] "}".
 class PathTemplate::Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}

@@ -20,7 +20,7 @@ class PathTemplate {
   /// Errors: invalid_argument saying what is wrong with the template.
   static Result<PathTemplate> parse(std::string_view text);
 
-  /// What the variables stand for in this path (still percent-encoded, without the query). A variable
+  /// What the variables stand for in this path (percent-encoded, without the query). A variable
   /// of one segment is decoded fully; in one of several, %2F stays. A "*" takes a segment that is
   /// not empty, "**" any number of segments.
   /// Nothing when the path doesn't match, or has a "%" without two digits after it.

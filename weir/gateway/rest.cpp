@@ -62,12 +62,14 @@ class RestStream : public std::enable_shared_from_this<RestStream> {
 
   void start(Upstream& upstream, CallOptions options, const pb::Message& message) {
     using Delay = std::optional<std::chrono::milliseconds>;
-    exchange_->begin(writer_.head(), format_ == StreamFormat::sse ? Delay(sse_begins_after) : Delay());
+    exchange_->begin(writer_.head(),
+                     format_ == StreamFormat::sse ? Delay(sse_begins_after) : Delay());
     auto self = shared_from_this();
     call_ = StreamCall::start(
         upstream.stub, std::move(options), to_buffer(message),
         {.on_message = [self](grpc::ByteBuffer& buffer) { self->on_message(buffer); },
-         .on_done = [self](const grpc::Status& status, const Trailers&) { self->on_done(status); }});
+         .on_done = [self](const grpc::Status& status,
+                           const Trailers&) { self->on_done(status); }});
     exchange_->on_ending([weak = weak_from_this()](Ending ending) {
       if (const auto stream = weak.lock()) stream->on_ending(ending);
     });
@@ -127,7 +129,8 @@ Result<void> apply_last_event_id(const StreamShape& shape, const HttpRequest& re
   return invalid_field("Last-Event-ID", "it is not an id of this stream");
 }
 
-std::optional<std::string> unsupported_body(const RestBinding& binding, const HttpRequest& request) {
+std::optional<std::string> unsupported_body(const RestBinding& binding,
+                                            const HttpRequest& request) {
   if (binding.body == RestBinding::Body::none) return {};
   const auto type = request.content_type();
   if (payload_form(type) != PayloadForm::json) {

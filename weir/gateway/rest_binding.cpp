@@ -30,7 +30,8 @@ bool has_text_field(const pb::Descriptor* type, std::string_view path) {
   return false;
 }
 
-Result<RestBinding> read_rule(const pb::MethodDescriptor& method, const google::api::HttpRule& rule) {
+Result<RestBinding> read_rule(const pb::MethodDescriptor& method,
+                              const google::api::HttpRule& rule) {
   RestBinding binding;
   binding.method = &method;
   std::string path;
@@ -38,7 +39,9 @@ Result<RestBinding> read_rule(const pb::MethodDescriptor& method, const google::
     case google::api::HttpRule::kGet: binding.http_method = "GET", path = rule.get(); break;
     case google::api::HttpRule::kPut: binding.http_method = "PUT", path = rule.put(); break;
     case google::api::HttpRule::kPost: binding.http_method = "POST", path = rule.post(); break;
-    case google::api::HttpRule::kDelete: binding.http_method = "DELETE", path = rule.delete_(); break;
+    case google::api::HttpRule::kDelete:
+      binding.http_method = "DELETE", path = rule.delete_();
+      break;
     case google::api::HttpRule::kPatch: binding.http_method = "PATCH", path = rule.patch(); break;
     case google::api::HttpRule::kCustom:
       binding.http_method = rule.custom().kind(), path = rule.custom().path();
@@ -76,7 +79,8 @@ Result<StreamShape> read_shape(const pb::MethodDescriptor& method) {
     return wrong(method, fmt::format("its stream option names no field: '{}'", name));
   };
   WEIR_TRY(find(method.output_type(), option.items_field(), shape.items));
-  if (shape.items != nullptr && (!shape.items->is_repeated() || shape.items->message_type() == nullptr)) {
+  if (shape.items != nullptr &&
+      (!shape.items->is_repeated() || shape.items->message_type() == nullptr)) {
     return wrong(method, "its stream option's items_field must be a list of messages");
   }
   const auto* element = shape.items != nullptr ? shape.items->message_type() : method.output_type();

@@ -42,7 +42,8 @@ class Rest : public ::testing::Test {
 };
 
 TEST_F(Rest, posts_a_whole_body_with_a_field_from_the_path) {
-  const auto answer = post("/v1/shelves/s%201/books", R"({"title":"Dune","data":{"n":12345678901234567890123}})");
+  const auto answer = post("/v1/shelves/s%201/books",
+                           R"({"title":"Dune","data":{"n":12345678901234567890123}})");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.headers.at("content-type"), "application/json");
   EXPECT_THAT(answer.body, HasSubstr(R"("shelf":"s 1","title":"Dune")"));
@@ -124,8 +125,8 @@ TEST_F(Rest, gives_each_grpc_code_its_http_status) {
 }
 
 TEST_F(Rest, shows_an_errors_reason_details_and_delay) {
-  const auto answer = post("/v1/fail", R"({"code":10,"message":"event 8 \"came\"","reason":"CONDITION_FAILED",
-      "metadata":{"position":"8"},"retryMilliseconds":1250})");
+  const auto answer = post("/v1/fail", R"({"code":10,"message":"event 8 \"came\"",
+      "reason":"CONDITION_FAILED","metadata":{"position":"8"},"retryMilliseconds":1250})");
   EXPECT_EQ(answer.headers.at("retry-after"), "2");
   EXPECT_EQ(answer.body,
             R"({"error":{"code":"ABORTED","status":409,"message":"event 8 \"came\"",)"
@@ -133,7 +134,8 @@ TEST_F(Rest, shows_an_errors_reason_details_and_delay) {
 }
 
 TEST_F(Rest, passes_on_authorization_and_traceparent) {
-  get("/v1/shelves/a/books/b", "Authorization: Bearer k\r\ntraceparent: 00-a-b-01\r\nX-Other: x\r\n");
+  get("/v1/shelves/a/books/b",
+      "Authorization: Bearer k\r\ntraceparent: 00-a-b-01\r\nX-Other: x\r\n");
   const auto metadata = shelf_.last_metadata();
   EXPECT_THAT(metadata, HasSubstr("authorization=Bearer k\n"));
   EXPECT_THAT(metadata, HasSubstr("traceparent=00-a-b-01\n"));

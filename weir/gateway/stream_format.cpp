@@ -151,7 +151,9 @@ std::string StreamWriter::message(const pb::Message& response) {
 }
 
 std::string StreamWriter::end() {
-  if (format_ == StreamFormat::sse) return fmt::format("event: end\ndata: {{{}}}\n\n", last_members_);
+  if (format_ == StreamFormat::sse) {
+    return fmt::format("event: end\ndata: {{{}}}\n\n", last_members_);
+  }
   if (format_ == StreamFormat::ndjson) return {};
   std::string out = opened_ ? "]" : opening() + "]";
   if (shape_.items == nullptr) return out;

@@ -98,7 +98,8 @@ TEST_F(Stream, that_fails_before_its_first_response_answers_with_the_status) {
 
 TEST_F(Stream, that_fails_later_tells_so_in_its_format) {
   EXPECT_TRUE(get("/v1/list?count=1&failCode=15", sse).body.ends_with(
-      "event: error\ndata: {\"error\":{\"code\":\"DATA_LOSS\",\"status\":500,\"message\":\"no more\"}}\n\n"));
+      "event: error\ndata: {\"error\":{\"code\":\"DATA_LOSS\",\"status\":500,"
+      "\"message\":\"no more\"}}\n\n"));
   EXPECT_TRUE(get("/v1/list?count=1&failCode=15", ndjson).body.ends_with(
       "\n{\"error\":{\"code\":\"DATA_LOSS\",\"status\":500,\"message\":\"no more\"}}\n"));
 }

@@ -8,6 +8,7 @@
 #include <weir/server/event_log_service.hpp>
 #include <weir/server/health_service.hpp>
 #include <weir/server/umadb_service.hpp>
+#include <weir/store/remote/library.hpp>
 
 namespace weir::server {
 
@@ -44,6 +45,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   auto parts = std::make_unique<Parts>(std::move(catalog), options);
   parts->host = options.grpc_address.substr(0, colon);
 
+  remote::keep_grpc();
   static const bool reflection = [] {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;

@@ -1,6 +1,7 @@
 #include <weir/store/engine/tail.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <mutex>
 
 #include <weir/base/assert.hpp>
@@ -22,7 +23,10 @@ bool may_hold(const CompiledQuery& query, Past past) {
 
 }  // namespace
 
-Segment::Segment(Position begin) : begin_(begin), end_(begin), slots_(1024) {}
+Segment::Segment(Position begin, std::size_t terms)
+    : begin_(begin), end_(begin), slots_(std::bit_ceil(2 * terms)) {
+  nodes_.reserve(2 * terms);
+}
 
 std::size_t Segment::find(Term term) const {
   // Terms are hashes already, so their low bits are as good as any.
@@ -126,7 +130,9 @@ void Tail::append(Position first, std::span<const std::uint32_t> counts,
     }
     first = first.next();
     if (segments_.back()->events() >= options_.segment_events) {
-      segments_.push_back(std::make_shared<Segment>(segments_.back()->end()));
+      // As many terms as the last one had: its table is then seldom grown.
+      segments_.push_back(
+          std::make_shared<Segment>(segments_.back()->end(), segments_.back()->terms()));
       trim();
     }
     auto& segment = *segments_.back();

@@ -26,12 +26,15 @@ struct Posting {
 /// Threads: as a container.
 class Segment {
  public:
-  explicit Segment(Position begin);
+  /// `terms`: how many different ones to make room for at first.
+  explicit Segment(Position begin, std::size_t terms = 256);
 
   /// Events past `begin` up to `end` are in it.
   Position begin() const { return begin_; }
   Position end() const { return end_; }
   std::size_t events() const { return end_.value - begin_.value; }
+  /// Different terms in it.
+  std::size_t terms() const { return used_; }
 
   /// Adds the postings of the event that follows `end`.
   void add(Position position, std::span<const Term> terms);

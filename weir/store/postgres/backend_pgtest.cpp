@@ -16,10 +16,10 @@ namespace weir::postgres {
 namespace {
 
 using namespace std::chrono_literals;
-using weir::testing::OpenLog;
-using weir::testing::positions;
-using weir::testing::PostgresCluster;
-using weir::testing::run_sql;
+using weir::testing_support::OpenLog;
+using weir::testing_support::positions;
+using weir::testing_support::PostgresCluster;
+using weir::testing_support::run_sql;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 

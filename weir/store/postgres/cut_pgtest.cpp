@@ -10,10 +10,10 @@ namespace weir::postgres {
 namespace {
 
 using namespace std::chrono_literals;
-using weir::testing::CutProxy;
-using weir::testing::OpenLog;
-using weir::testing::PostgresCluster;
-using weir::testing::run_sql;
+using weir::testing_support::CutProxy;
+using weir::testing_support::OpenLog;
+using weir::testing_support::PostgresCluster;
+using weir::testing_support::run_sql;
 using Way = CutProxy::Way;
 
 /// A log whose writer reaches the server through a proxy, and one that sees the truth.
@@ -27,7 +27,7 @@ class CutConnection : public ::testing::Test {
   const std::string uri = PostgresCluster::shared().new_database();
   CutProxy proxy{PostgresCluster::shared().host(), PostgresCluster::shared().port()};
   OpenLog truth = OpenLog::create(uri);
-  OpenLog cut = OpenLog::open(weir::testing::with_address(uri, "127.0.0.1", proxy.port()),
+  OpenLog cut = OpenLog::open(weir::testing_support::with_address(uri, "127.0.0.1", proxy.port()),
                               {.settle_time_max = 5s});
 };
 
@@ -74,7 +74,7 @@ TEST_F(CutConnection, reports_the_outcome_that_is_on_disk_wherever_an_append_is_
 }
 
 TEST_F(CutConnection, says_that_a_commit_is_unknown_when_the_server_stays_away) {
-  auto hasty = OpenLog::open(weir::testing::with_address(uri, "127.0.0.1", proxy.port()),
+  auto hasty = OpenLog::open(weir::testing_support::with_address(uri, "127.0.0.1", proxy.port()),
                              {.settle_time_max = 300ms});
   hasty.append({some_event(0)});
   ASSERT_TRUE(hasty.writer->begin({}));

@@ -12,7 +12,8 @@ namespace {
 constexpr std::uint64_t look_max = 20'000;
 /// What a first look takes, in the hope that it is all there is: a decision's boundary is small.
 constexpr std::uint64_t first_look = 256;
-/// Candidates fetched when most of them may turn out not to match.
+/// Candidates fetched when many, or nearly all, of them may turn out not to match.
+constexpr std::uint64_t judged_min = 256;
 constexpr std::uint64_t judged_max = 4096;
 constexpr std::size_t judged_bytes_max = 4 << 20;
 constexpr std::int64_t probe_postings = 64;
@@ -49,6 +50,8 @@ struct Reading::Plan {
   bool everything = false;
   /// Events still wanted.
   std::uint64_t wanted = 0;
+  /// Events to fetch; more than are wanted when they must be judged.
+  std::uint64_t asked = 0;
   /// $6 of the statement.
   std::uint64_t look = 0;
 
@@ -95,12 +98,20 @@ Result<ReadStep> Reading::step(const ReadRequest& request) const {
       for (const auto& group : item.any) planned.groups.push_back(group);
       plan.items.push_back(std::move(planned));
     }
-    WEIR_TRY_ASSIGN(found, find_by_terms(request, plan));
-    return collect(request, plan, found);
   }
+  plan.asked = plan.wanted;
+  if (plan.judges) plan.asked = std::clamp(plan.wanted * 4, judged_min, judged_max);
+  WEIR_TRY_ASSIGN(step, take(request, plan));
+  if (!step.batch.empty() || step.end || plan.asked == judged_max || !plan.judges) return step;
+  plan.asked = judged_max;
+  return take(request, plan);
+}
+
+Result<ReadStep> Reading::take(const ReadRequest& request, Plan plan) const {
   plan.look = look_max;
-  WEIR_TRY_ASSIGN(found, find(request, plan));
-  return collect(request, plan, found);
+  auto found = plan.scans ? find(request, plan) : find_by_terms(request, plan);
+  if (!found) return found.error();
+  return collect(request, plan, *found);
 }
 
 /// A short look first; then, if that was not all, a long one led by the rarest terms.
@@ -108,8 +119,10 @@ Result<Reading::Found> Reading::find_by_terms(const ReadRequest& request, Plan p
   plan.look = plan.share_of(plan.exact() ? plan.wanted : first_look);
   WEIR_TRY_ASSIGN(first, find(request, plan));
   if (!first.reached || plan.exact() || first.count >= plan.wanted) return first;
+  const auto wide = plan.share_of(std::max(plan.wanted * 4, first_look));
+  if (wide <= plan.look && first.count > 0) return first;
   WEIR_TRY(choose_leads(request, plan));
-  plan.look = plan.share_of(std::max(plan.wanted * 4, first_look));
+  plan.look = wide;
   while (true) {
     WEIR_TRY_ASSIGN(found, find(request, plan));
     const bool farther = plan.share_of(plan.look * 8) == plan.look * 8;
@@ -167,7 +180,6 @@ Result<Reading::Found> Reading::find(const ReadRequest& request, const Plan& pla
   ReadShape shape{.direction = request.direction,
                   .occurred_from = request.occurred.from.has_value(),
                   .occurred_until = request.occurred.until.has_value()};
-  const auto asked = plan.judges ? std::max(plan.wanted, judged_max) : plan.wanted;
   const auto bytes = plan.judges ? std::max(request.batch_bytes_max, judged_bytes_max)
                                  : request.batch_bytes_max;
   const auto after = signed_of(request.after);
@@ -178,7 +190,7 @@ Result<Reading::Found> Reading::find(const ReadRequest& request, const Plan& pla
   Call call;
   auto& params = call.params;
   params.add_int4(log_id_).add(after).add(signed_of(request.until.value_or(position_max)));
-  params.add(static_cast<std::int64_t>(asked)).add(static_cast<std::int64_t>(bytes)).add(look);
+  params.add(static_cast<std::int64_t>(plan.asked)).add(static_cast<std::int64_t>(bytes)).add(look);
   if (request.occurred.from) params.add(request.occurred.from->time_since_epoch().count());
   if (request.occurred.until) params.add(request.occurred.until->time_since_epoch().count());
 
@@ -203,7 +215,7 @@ Result<Reading::Found> Reading::find(const ReadRequest& request, const Plan& pla
   call.prepare = plan.items.size() <= prepared_items_max;
   WEIR_TRY_ASSIGN(rows, ask_(call, request.call));
   if (rows.empty()) return damaged("the log's row is gone");
-  Found found{.rows = std::move(rows), .asked = asked, .bytes_asked = bytes};
+  Found found{.rows = std::move(rows), .asked = plan.asked, .bytes_asked = bytes};
   found.head = Position(static_cast<std::uint64_t>(found.rows.int8(0, 0)));
   if (!found.rows.is_null(0, 1)) {
     found.reached = Position(static_cast<std::uint64_t>(found.rows.int8(0, 1)));

@@ -28,6 +28,7 @@ class Reading {
   struct Plan;
   struct Found;
 
+  Result<ReadStep> take(const ReadRequest& request, Plan plan) const;
   Result<Found> find(const ReadRequest& request, const Plan& plan) const;
   Result<Found> find_by_terms(const ReadRequest& request, Plan plan) const;
   Result<void> choose_leads(const ReadRequest& request, Plan& plan) const;

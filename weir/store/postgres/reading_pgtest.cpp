@@ -13,8 +13,8 @@ namespace weir::postgres {
 namespace {
 
 using namespace std::chrono_literals;
-using weir::testing::OpenLog;
-using weir::testing::PostgresCluster;
+using weir::testing_support::OpenLog;
+using weir::testing_support::PostgresCluster;
 
 /// Few types, tags and values, so that random queries match often and terms differ in frequency.
 class RandomLog {

@@ -9,9 +9,11 @@
 namespace weir::postgres {
 namespace {
 
+// Not to_regclass(): what it remembers may be older than the lock that was waited for.
 constexpr std::string_view state_of_server =
     "SELECT current_setting('server_version_num')::int4, current_setting('server_encoding'),"
-    " to_regclass('weir.schema_version') IS NOT NULL";
+    " EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'weir'"
+    " AND tablename = 'schema_version')";
 constexpr std::string_view state_of_schema =
     "SELECT coalesce(max(version), 0)::int4 FROM weir.schema_version";
 // The key is "weir" in ASCII. Held to the transaction's end, so a pooler does not mind.

@@ -34,10 +34,13 @@ std::string lead(std::size_t item, int parameter, const Words& words) {
       item, parameter, words.order());
 }
 
+/// Whether a posting's event has one of the terms. Term by term, since the planner may take
+/// term = ANY(...) for a filter, and go through all of a log's postings.
 std::string check(int parameter) {
   return fmt::format(
-      "(SELECT true FROM weir.term f WHERE f.log_id = $1 AND f.term = ANY(${}::bigint[])"
-      " AND f.position = d.position LIMIT 1)",
+      "(SELECT true FROM unnest(${}::bigint[]) AS g(term) CROSS JOIN LATERAL"
+      " (SELECT 1 FROM weir.term f WHERE f.log_id = $1 AND f.term = g.term"
+      " AND f.position = d.position LIMIT 1) f LIMIT 1)",
       parameter);
 }
 

@@ -29,10 +29,12 @@ const std::string missed_events =
     " AND position > greatest($2, (SELECT head FROM weir.log WHERE id = $1) - $3)) newest"
     " WHERE total <= $4 ORDER BY position";
 constexpr std::string_view recorded_keys =
-    "SELECT key, fingerprint_high, fingerprint_low, first, last, recorded_at FROM weir.idempotency"
-    " WHERE log_id = $1 AND key = ANY($2::bytea[])";
+    "SELECT i.* FROM unnest($2::bytea[]) AS wanted(key) CROSS JOIN LATERAL"
+    " (SELECT key, fingerprint_high, fingerprint_low, first, last, recorded_at"
+    " FROM weir.idempotency i WHERE i.log_id = $1 AND i.key = wanted.key LIMIT 1) i";
 constexpr std::string_view recorded_sources =
-    "SELECT source, position FROM weir.tracking WHERE log_id = $1 AND source = ANY($2::bytea[])";
+    "SELECT t.* FROM unnest($2::bytea[]) AS wanted(source) CROSS JOIN LATERAL (SELECT source,"
+    " position FROM weir.tracking t WHERE t.log_id = $1 AND t.source = wanted.source LIMIT 1) t";
 
 constexpr std::string_view insert_terms =
     "INSERT INTO weir.term (log_id, term, position)"
@@ -45,9 +47,8 @@ constexpr std::string_view insert_keys =
     " recorded_at = excluded.recorded_at";
 // As many as can be spared a look, so that a commit never waits for a long list to be forgotten.
 constexpr std::string_view forget_keys =
-    "DELETE FROM weir.idempotency WHERE log_id = $1 AND key = ANY(ARRAY(SELECT key"
-    " FROM weir.idempotency WHERE log_id = $1 AND recorded_at < $2 ORDER BY recorded_at"
-    " LIMIT 1000))";
+    "DELETE FROM weir.idempotency WHERE ctid = ANY(ARRAY(SELECT ctid FROM weir.idempotency"
+    " WHERE log_id = $1 AND recorded_at < $2 ORDER BY recorded_at LIMIT 1000))";
 constexpr std::string_view upsert_sources =
     "INSERT INTO weir.tracking (log_id, source, position)"
     " SELECT $1, s.* FROM unnest($2, $3) AS s"
@@ -307,7 +308,8 @@ Result<void> LogWriter::settle() {
     const auto recorded = took_effect(until);
     if (recorded && *recorded) return {};
     if (recorded) {
-      return unavailable("PostgreSQL: the connection broke before the commit; nothing was recorded");
+      return unavailable(
+          "PostgreSQL: the connection broke before the commit; nothing was recorded");
     }
     if (database_->clock().instant() >= *until.deadline) break;
     std::mutex mutex;

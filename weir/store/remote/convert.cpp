@@ -249,9 +249,6 @@ Result<SubscribeRequest> from_proto(const v1::SubscribeRequest& request) {
   SubscribeRequest out;
   WEIR_TRY_ASSIGN(query, query_of(request));
   out.query = std::move(query);
-  if (request.has_after() && request.from_head()) {
-    return invalid_field("from_head", "can't be given beside after");
-  }
   if (request.has_after()) out.after = Position(request.after());
   if (request.has_batch_size()) out.batch_events_max = request.batch_size();
   return out;
