@@ -2,12 +2,12 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 
 #include <fmt/format.h>
 
 #include <weir/rpc/keep.hpp>
 #include <weir/server/event_log_service.hpp>
+#include <weir/server/health_service.hpp>
 #include <weir/server/umadb_service.hpp>
 
 namespace weir::server {
@@ -16,13 +16,16 @@ struct Server::Parts {
   Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
       : logs(std::move(catalog)),
         event_log(logs, readers, options.streams),
-        umadb(make_umadb_services(logs, readers)) {}
+        others(make_umadb_services(logs, readers)) {
+    others.push_back(
+        make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, logs.draining()));
+  }
 
   Logs logs;
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
-  std::vector<std::unique_ptr<grpc::Service>> umadb;
+  std::vector<std::unique_ptr<grpc::Service>> others;
   std::string host;
   int port = 0;
   std::unique_ptr<grpc::Server> grpc;
@@ -43,7 +46,6 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   parts->host = options.grpc_address.substr(0, colon);
 
   rpc::keep_grpc();
-  grpc::EnableDefaultHealthCheckService(true);
   static const bool reflection = [] {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
@@ -59,15 +61,11 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   // Two servers must not share a port by accident.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(&parts->event_log);
-  for (const auto& service : parts->umadb) builder.RegisterService(service.get());
+  for (const auto& service : parts->others) builder.RegisterService(service.get());
   parts->grpc = builder.BuildAndStart();
   if (!parts->grpc || parts->port == 0) {
     return unavailable(fmt::format("can't listen on {}: is another server running there?",
                                    options.grpc_address));
-  }
-  auto* health = parts->grpc->GetHealthCheckService();
-  for (const auto* service : {"weir.v1.EventLog", "umadb.v1.DCB"}) {
-    health->SetServingStatus(service, true);
   }
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
@@ -86,7 +84,6 @@ std::shared_ptr<grpc::Channel> Server::in_process_channel() {
 
 void Server::shut_down(std::chrono::milliseconds grace) {
   if (std::exchange(parts_->shut_down, true)) return;
-  parts_->grpc->GetHealthCheckService()->SetServingStatus(false);
   parts_->logs.drain();
   parts_->grpc->Shutdown(std::chrono::system_clock::now() + grace);
   parts_->grpc->Wait();
