@@ -202,13 +202,21 @@ Result<void> File::load() {
 }
 
 File::Lease::~Lease() {
-  if (!connection_) return;
+  if (connection_) file_->give_back(std::move(connection_));
+}
+
+void File::Lease::discard() {
+  connection_.reset();
+  file_->give_back(nullptr);
+}
+
+void File::give_back(std::unique_ptr<ReadConnection> connection) {
   {
-    const std::lock_guard lock(file_->lease_mutex_);
-    file_->free_.push_back(std::move(connection_));
-    --file_->leased_;
+    const std::lock_guard lock(lease_mutex_);
+    if (connection) free_.push_back(std::move(connection));
+    --leased_;
   }
-  file_->lease_freed_.notify_one();
+  lease_freed_.notify_one();
 }
 
 Result<File::Lease> File::lease(const CallOptions& call) {
@@ -228,10 +236,7 @@ Result<File::Lease> File::lease(const CallOptions& call) {
   lock.unlock();
   auto opened = ReadConnection::open(options_);
   if (!opened) {
-    lock.lock();
-    --leased_;
-    lock.unlock();
-    lease_freed_.notify_one();
+    give_back(nullptr);
     return opened.error();
   }
   return Lease(*this, std::move(opened).value());
@@ -301,7 +306,7 @@ Result<void> File::catch_up(ReadConnection& connection, Position head, Position 
   if (head.value <= tail_->head().value + behind_max) return {};
   const std::lock_guard lock(catch_up_mutex_);
   // What a run holds need not be in the tail as well.
-  if (tail_->head() < reached) tail_->reset(reached);
+  tail_->skip_to(reached);
   std::vector<std::uint32_t> counts;
   std::vector<engine::Term> terms;
   auto first = tail_->head().next();
