@@ -8,7 +8,8 @@ namespace weir::cli {
 namespace {
 
 struct Options {
-  std::string store, destination;
+  StoreOptions store;
+  std::string destination;
   bool json = false;
 };
 
@@ -18,9 +19,13 @@ Result<Exit> backup(const Options& options, Program& program) {
                  .reason = Reason::not_supported,
                  .message = "this build has no engine that can make a backup"};
   }
-  Progress progress(program, "copying", "pages");
+  const auto& store = options.store;
+  const bool pages = store.store.starts_with("sqlite:");
+  program.target = store.in_process() ? "" : store.target;
+  Progress progress(program, "copying", pages ? "pages" : "events");
   const auto done =
-      program.backup({.store = options.store,
+      program.backup({.store = store.in_process() ? store.store : "weir://" + store.target,
+                      .log = store.log,
                       .destination = options.destination,
                       .on_progress = [&](auto copied, auto all) { progress.show(copied, all); }});
   progress.clear();
@@ -37,9 +42,10 @@ Result<Exit> backup(const Options& options, Program& program) {
 Run define_backup(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   app.add_option("destination", options->destination, "File to write; must not exist")->required();
-  app.add_option("--store", options->store,
-                 "The store to copy: sqlite:PATH or postgres://...; it may be in use")
-      ->required();
+  options->store.add_to(app);
+  app.footer("Copies one log, as it is at one moment, into a new SQLite file that is a store by\n"
+             "itself. The log may be in use. Of a log on PostgreSQL or on a server the events are\n"
+             "copied, with their positions and times, but not snapshots and idempotency keys.");
   app.add_flag("--json", options->json, "Print a JSON object");
   return [options, &program] { return backup(*options, program); };
 }

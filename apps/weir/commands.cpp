@@ -12,6 +12,7 @@ const std::vector<Command>& commands() {
       {"import", "Append the rows of a CSV or NDJSON file, each once", define_import},
       {"export", "Write events as NDJSON", define_export},
       {"verify", "Look for damage in a log", define_verify},
+      {"bench", "Measure a server or a store under load", define_bench},
       {"backup", "Copy a store while it is in use", define_backup},
       {"log list", "List the logs", define_log_list},
       {"log create", "Create a log", define_log_create},

@@ -105,14 +105,20 @@ TEST_F(Commands, logs_are_created_and_listed) {
 
 TEST_F(Commands, backup_hands_store_and_destination_to_the_engine) {
   EXPECT_EQ(weir({"backup", "b.db", "--store", "sqlite:a.db"}).exit, Exit::failed);
-  backup_ = [](const BackupRequest& request) -> Result<BackupDone> {
-    EXPECT_EQ(request.store, "sqlite:a.db");
-    EXPECT_EQ(request.destination, "b.db");
+  BackupRequest last;
+  backup_ = [&](const BackupRequest& request) -> Result<BackupDone> {
+    last = request;
     request.on_progress(1, 2);
     return BackupDone{.bytes = 4096};
   };
-  EXPECT_EQ(weir({"backup", "b.db", "--store", "sqlite:a.db"}).out, "wrote 4096 bytes to b.db\n");
-  EXPECT_EQ(weir({"backup", "b.db"}).exit, Exit::usage);
+  EXPECT_EQ(weir({"backup", "b.db", "--store", "sqlite:a.db", "--log", "orders"}).out,
+            "wrote 4096 bytes to b.db\n");
+  EXPECT_EQ(last.store, "sqlite:a.db");
+  EXPECT_EQ(last.log, "orders");
+  EXPECT_EQ(last.destination, "b.db");
+  EXPECT_EQ(weir({"backup", "b.db", "--target", "host:1"}).exit, Exit::fine);
+  EXPECT_EQ(last.store, "weir://host:1");
+  EXPECT_EQ(weir({"backup"}).exit, Exit::usage);
 }
 
 TEST_F(Commands, help_and_version_are_there_and_unknown_commands_are_not) {

@@ -1,7 +1,10 @@
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 
 #include <weir/open.hpp>
 
+#include <apps/weir/engines.hpp>
 #include <apps/weir/interrupt.hpp>
 #include <apps/weir/program.hpp>
 
@@ -12,6 +15,11 @@ int main(int argc, char** argv) {
   program.open_catalog = [](const std::string& uri, bool create) {
     return weir::open_catalog(uri, {.create = create});
   };
+  program.backup = weir::cli::backup;
+  program.verify_engine = weir::cli::verify_engine;
   program.interrupted = weir::cli::stop_on_signals;
-  return static_cast<int>(weir::cli::run({argv + 1, argv + argc}, program));
+  const auto exit = weir::cli::run({argv + 1, argv + argc}, program);
+  // Threads of gRPC's may still be running: what static destructors take away, they may yet use.
+  std::fflush(nullptr);
+  std::_Exit(static_cast<int>(exit));
 }

@@ -37,8 +37,9 @@ using OnProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 using OnDamage = std::function<void(const std::string& damage)>;
 
 struct BackupRequest {
-  /// The store, as given to --store.
+  /// The store, as given to --store, or "weir://HOST:PORT" of a server.
   std::string store;
+  std::string log;
   /// The file to write. Must not exist.
   std::string destination;
   OnProgress on_progress;
@@ -62,7 +63,7 @@ struct Program {
   /// A token that fires when the user wants the command to end (SIGINT, SIGTERM). From the first
   /// call on, these signals no longer end the process by themselves.
   std::function<std::stop_token()> interrupted = [] { return std::stop_token(); };
-  /// Copies a store while it is in use. Absent: no engine here can.
+  /// Copies a log while it is in use. Absent: no engine here can.
   std::function<Result<BackupDone>(const BackupRequest&)> backup;
   /// What an engine itself can tell of damage below the events (pages, checksums, index), of the
   /// store and log given. Absent: `verify` looks at the events alone.
@@ -105,6 +106,7 @@ Run define_import(CLI::App& app, Program& program);
 Run define_export(CLI::App& app, Program& program);
 Run define_verify(CLI::App& app, Program& program);
 Run define_backup(CLI::App& app, Program& program);
+Run define_bench(CLI::App& app, Program& program);
 Run define_log_list(CLI::App& app, Program& program);
 Run define_log_create(CLI::App& app, Program& program);
 Run define_completion(CLI::App& app, Program& program);

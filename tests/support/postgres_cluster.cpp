@@ -115,7 +115,9 @@ PostgresCluster::PostgresCluster(Foreign, const std::string& uri) : admin_uri_(u
 }
 
 PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "weir-postgres-XXXXXX").string();
+  const auto under = options_.folder.empty() ? std::filesystem::temp_directory_path()
+                                             : std::filesystem::path(options_.folder);
+  std::string pattern = (under / "weir-postgres-XXXXXX").string();
   require(mkdtemp(pattern.data()) != nullptr, "no temporary folder");
   folder_ = pattern;
   if (const auto* user = server_user(); user != nullptr) {

@@ -19,6 +19,8 @@ class PostgresCluster {
     bool fsync = false;
     /// Further "name=value" settings.
     std::vector<std::string> settings = {};
+    /// Where the server's own folder is made. Default: where temporary files go.
+    std::string folder = {};
   };
 
   /// One for the whole test program, made when first asked for; or the server that the environment

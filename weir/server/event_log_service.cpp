@@ -71,7 +71,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
       shared->after = *after;
       auto subscription = log->subscribe(std::move(*shared));
       if (!subscription) return stream->fail(subscription.error());
-      stream->end_when(logs_.draining());
+      stream->end_when(logs_.draining(), remote::to_status(shutting_down()));
       stream->feed(make_subscription_feed(log, std::move(subscription).value(), readers_,
                                           streams_));
     };

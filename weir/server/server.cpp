@@ -7,17 +7,22 @@
 #include <fmt/format.h>
 
 #include <weir/server/event_log_service.hpp>
+#include <weir/server/umadb_service.hpp>
+#include <weir/store/remote/library.hpp>
 
 namespace weir::server {
 
 struct Server::Parts {
   Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
-      : logs(std::move(catalog)), event_log(logs, readers, options.streams) {}
+      : logs(std::move(catalog)),
+        event_log(logs, readers, options.streams),
+        umadb(make_umadb_services(logs, readers)) {}
 
   Logs logs;
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
+  std::vector<std::unique_ptr<grpc::Service>> umadb;
   std::string host;
   int port = 0;
   std::unique_ptr<grpc::Server> grpc;
@@ -37,6 +42,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   auto parts = std::make_unique<Parts>(std::move(catalog), options);
   parts->host = options.grpc_address.substr(0, colon);
 
+  remote::keep_grpc();
   grpc::EnableDefaultHealthCheckService(true);
   static const bool reflection = [] {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -53,10 +59,15 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   // Two servers must not share a port by accident.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(&parts->event_log);
+  for (const auto& service : parts->umadb) builder.RegisterService(service.get());
   parts->grpc = builder.BuildAndStart();
   if (!parts->grpc || parts->port == 0) {
     return unavailable(fmt::format("can't listen on {}: is another server running there?",
                                    options.grpc_address));
+  }
+  auto* health = parts->grpc->GetHealthCheckService();
+  for (const auto* service : {"weir.v1.EventLog", "umadb.v1.DCB"}) {
+    health->SetServingStatus(service, true);
   }
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
@@ -75,7 +86,7 @@ std::shared_ptr<grpc::Channel> Server::in_process_channel() {
 
 void Server::shut_down(std::chrono::milliseconds grace) {
   if (std::exchange(parts_->shut_down, true)) return;
-  if (auto* health = parts_->grpc->GetHealthCheckService()) health->SetServingStatus(false);
+  parts_->grpc->GetHealthCheckService()->SetServingStatus(false);
   parts_->logs.drain();
   parts_->grpc->Shutdown(std::chrono::system_clock::now() + grace);
   parts_->grpc->Wait();

@@ -22,7 +22,7 @@ struct ServerOptions {
   StreamOptions streams = {};
 };
 
-/// The gRPC server: weir.v1.EventLog, health and reflection over the logs of a catalog.
+/// The gRPC server: weir.v1.EventLog, umadb.v1.DCB, health and reflection over the logs of a catalog.
 /// Threads: any.
 class Server {
  public:

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <weir/gateway/gateway.hpp>
+#include <weir/server/dcb_adapter.hpp>
 #include <weir/server/health.hpp>
 #include <weir/server/server.hpp>
 
@@ -46,7 +47,7 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   auto parts = std::make_unique<Parts>();
   parts->catalog = catalog;
   WEIR_TRY_ASSIGN(log, catalog->open("default"));
-  parts->health.watch(std::move(log));
+  parts->health.watch(log);
   WEIR_TRY_ASSIGN(server, Server::start(catalog, {.grpc_address = options.grpc_address}));
   parts->server = std::move(server);
   gateway::GatewayOptions http;
@@ -59,6 +60,7 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.description = "An event store with Dynamic Consistency Boundaries.";
   http.descriptor_set = std::string(weir_server_comments);
   http.routes = parts->health.routes();
+  for (auto& route : dcb_adapter_routes(std::move(log))) http.routes.push_back(std::move(route));
   WEIR_TRY_ASSIGN(made, gateway::Gateway::create(std::move(http)));
   parts->gateway = std::move(made);
   return std::unique_ptr<Service>(new Service(std::move(parts)));

@@ -15,7 +15,8 @@ struct ServiceOptions {
   std::string http_address = "127.0.0.1:8080";
 };
 
-/// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway.
+/// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway
+/// with health and the DCB benchmark's routes beside it.
 /// Threads: any.
 class Service {
  public:

@@ -1,9 +1,8 @@
 #include <weir/server/streams.hpp>
 
-#include <grpcpp/alarm.h>
-
 #include <algorithm>
 
+#include <weir/server/watch.hpp>
 #include <weir/store/remote/convert.hpp>
 
 namespace weir::server {
@@ -58,121 +57,16 @@ class ReadFeed final : public StepFeed {
   bool end_ = false;
 };
 
-/// Waits for news without a thread: the subscription wakes it, or the alarm of the heartbeat does.
-class Watch : public std::enable_shared_from_this<Watch> {
- public:
-  Watch(std::shared_ptr<EventStore> log, std::unique_ptr<Subscription> subscription,
-        Executor& readers, std::chrono::milliseconds heartbeat)
-      : log_(std::move(log)),
-        subscription_(std::move(subscription)),
-        readers_(readers),
-        heartbeat_(heartbeat) {}
-
-  void next(StepFeed::Ready ready) {
-    std::unique_lock lock(mutex_);
-    ready_ = std::move(ready);
-    if (found_) return deliver(lock);
-    if (!polling_) start_poll();
-    alarm_ = std::make_unique<grpc::Alarm>();
-    alarm_->Set(std::chrono::system_clock::now() + heartbeat_,
-                [self = weak_from_this()](bool fired) {
-                  if (const auto watch = self.lock(); watch && fired) watch->beat();
-                });
-  }
-
-  void close() {
-    const std::lock_guard lock(mutex_);
-    alarm_.reset();
-    ready_ = nullptr;
-  }
-
- private:
-  using Found = Result<SubscriptionStep>;
-
-  // With the lock held.
-  void start_poll() {
-    polling_ = true;
-    readers_.post_always([self = shared_from_this()] { self->poll(); });
-  }
-
-  void poll() {
-    const std::lock_guard polling(poll_mutex_);
-    while (true) {
-      auto polled = subscription_->poll([self = weak_from_this()] {
-        if (const auto watch = self.lock()) watch->woken();
-      });
-      std::unique_lock lock(mutex_);
-      if (polled && !*polled) {
-        polling_ = woken_;
-        if (!std::exchange(woken_, false)) return;
-        continue;
-      }
-      if (polled && !worth_sending(**polled)) continue;
-      polling_ = false;
-      found_ = polled ? Found(std::move(**polled)) : Found(polled.error());
-      return deliver(lock);
-    }
-  }
-
-  void woken() {
-    const std::lock_guard lock(mutex_);
-    if (polling_) {
-      woken_ = true;
-    } else if (!found_) {
-      start_poll();
-    }
-  }
-
-  /// Events, and the news that there are no more of them for now. What else happened in the log
-  /// only moves the cursor, which the next heartbeat tells.
-  bool worth_sending(const SubscriptionStep& step) {
-    const bool told = std::exchange(told_caught_up_, step.caught_up);
-    quiet_ = {.batch = {}, .head = step.head, .cursor = step.cursor, .caught_up = step.caught_up};
-    return !step.batch.empty() || (step.caught_up && !told);
-  }
-
-  void beat() {
-    std::unique_lock lock(mutex_);
-    if (!ready_ || found_) return;
-    found_ = SubscriptionStep{.batch = {},
-                              .head = quiet_.head,
-                              .cursor = quiet_.cursor,
-                              .caught_up = quiet_.caught_up};
-    deliver(lock);
-  }
-
-  void deliver(std::unique_lock<std::mutex>& lock) {
-    if (!ready_) return;
-    auto ready = std::exchange(ready_, nullptr);
-    auto found = std::move(*found_);
-    found_.reset();
-    alarm_.reset();
-    lock.unlock();
-    if (!found) return ready(found.error());
-    ready(std::optional(remote::to_buffer(remote::to_wire(std::move(found).value()))));
-  }
-
-  std::shared_ptr<EventStore> log_;
-  std::unique_ptr<Subscription> subscription_;
-  Executor& readers_;
-  const std::chrono::milliseconds heartbeat_;
-
-  std::mutex poll_mutex_;
-  std::mutex mutex_;
-  StepFeed::Ready ready_;
-  std::optional<Found> found_;
-  SubscriptionStep quiet_;
-  bool told_caught_up_ = false;
-  bool polling_ = false;
-  bool woken_ = false;
-  std::unique_ptr<grpc::Alarm> alarm_;
-};
-
 class SubscriptionFeed final : public StepFeed {
  public:
   explicit SubscriptionFeed(std::shared_ptr<Watch> watch) : watch_(std::move(watch)) {}
   ~SubscriptionFeed() override { watch_->close(); }
-  void next(Ready ready) override { watch_->next(std::move(ready)); }
+  void next(Ready ready) override {
+    watch_->next([ready = std::move(ready)](Result<SubscriptionStep> step) mutable {
+      if (!step) return ready(step.error());
+      ready(std::optional(remote::to_buffer(remote::to_wire(std::move(step).value()))));
+    });
+  }
 
  private:
   std::shared_ptr<Watch> watch_;
@@ -188,19 +82,29 @@ std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log
                                                  std::unique_ptr<Subscription> subscription,
                                                  Executor& readers,
                                                  const StreamOptions& options) {
-  return std::make_unique<SubscriptionFeed>(std::make_shared<Watch>(
-      std::move(log), std::move(subscription), readers, options.heartbeat));
+  return std::make_unique<SubscriptionFeed>(
+      std::make_shared<Watch>(std::move(log), std::move(subscription), readers,
+                              WatchOptions{.heartbeat = options.heartbeat, .markers = true}));
 }
 
-std::shared_ptr<FeedStream> FeedStream::start() {
-  auto stream = std::make_shared<FeedStream>();
+FeedStream::FeedStream(StatusOf status_of) : status_of_(status_of) {}
+
+std::shared_ptr<FeedStream> FeedStream::start() { return start(remote::to_status); }
+
+std::shared_ptr<FeedStream> FeedStream::start(StatusOf status_of) {
+  auto stream = std::make_shared<FeedStream>(status_of);
   stream->self_ = stream;
   return stream;
 }
 
 void FeedStream::fail(const Error& error) {
   const std::lock_guard lock(mutex_);
-  end(remote::to_status(error));
+  end(status_of_(error));
+}
+
+void FeedStream::end_at_once() {
+  const std::lock_guard lock(mutex_);
+  end(grpc::Status::OK);
 }
 
 void FeedStream::feed(std::unique_ptr<StepFeed> feed) {
@@ -212,14 +116,14 @@ void FeedStream::feed(std::unique_ptr<StepFeed> feed) {
   ask();
 }
 
-void FeedStream::end_when(std::stop_token draining) {
+void FeedStream::end_when(std::stop_token draining, grpc::Status last) {
   on_drain_ = std::make_unique<std::stop_callback<std::function<void()>>>(
-      std::move(draining), [weak = weak_from_this()] {
+      std::move(draining), [weak = weak_from_this(), last = std::move(last)] {
         const auto self = weak.lock();
         if (!self) return;
         const std::lock_guard lock(self->mutex_);
         if (self->ended_) return;
-        self->last_ = remote::to_status(shutting_down());
+        self->last_ = last;
         if (!self->writing_) self->end(*self->last_);
       });
 }
@@ -238,7 +142,7 @@ void FeedStream::took(Result<std::optional<grpc::ByteBuffer>> message) {
     if (ended_) return;
     if (last_) return;
     if (!message || !*message) {
-      last_ = message ? grpc::Status::OK : remote::to_status(message.error());
+      last_ = message ? grpc::Status::OK : status_of_(message.error());
       if (!writing_) end(*last_);
       return;
     }

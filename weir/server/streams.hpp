@@ -34,15 +34,23 @@ class StepFeed {
 class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                          public std::enable_shared_from_this<FeedStream> {
  public:
+  /// How a protocol puts an error on the wire. Default: as weir.v1 does.
+  using StatusOf = grpc::Status (*)(const Error& error);
+  explicit FeedStream(StatusOf status_of);
   static std::shared_ptr<FeedStream> start();
+  static std::shared_ptr<FeedStream> start(StatusOf status_of);
 
   std::stop_token stop_token() const { return stop_.get_token(); }
+  /// Tells the caller that the stream stands; otherwise the first message does.
+  void open() { StartSendInitialMetadata(); }
   /// Begins to stream.
   void feed(std::unique_ptr<StepFeed> feed);
-  /// Ends the stream, after what is being written, when the server drains.
-  void end_when(std::stop_token draining);
+  /// Ends the stream with `last`, after what is being written, when the server drains.
+  void end_when(std::stop_token draining, grpc::Status last);
   /// Ends the stream before it began.
   void fail(const Error& error);
+  /// The same, without an error.
+  void end_at_once();
 
  private:
   void ask();
@@ -52,6 +60,7 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void OnDone() override;
   void end(const grpc::Status& status);
 
+  const StatusOf status_of_;
   std::mutex mutex_;
   std::shared_ptr<FeedStream> self_;
   std::stop_source stop_;

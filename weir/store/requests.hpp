@@ -79,6 +79,8 @@ struct ReadRequest {
   /// A batch ends with the event that reaches it. 1 KiB to 8 MiB. Default 1 MiB.
   std::size_t batch_bytes_max = 1 << 20;
   CallOptions call = {};
+  /// As for an append.
+  const Limits* limits = nullptr;
 };
 
 struct SubscribeRequest {
@@ -88,6 +90,8 @@ struct SubscribeRequest {
   std::size_t batch_events_max = 1000;
   std::size_t batch_bytes_max = 1 << 20;
   CallOptions call = {};
+  /// As for an append.
+  const Limits* limits = nullptr;
 };
 
 struct SnapshotKey {

@@ -1,5 +1,6 @@
 #include <weir/gateway/testing/shelf_server.hpp>
 
+#include <grpc/grpc.h>
 #include <grpcpp/server_builder.h>
 
 #include <weir/gateway/errors.hpp>
@@ -124,6 +125,9 @@ class Counter final : public grpc::ServerWriteReactor<ListResponse> {
 };
 
 ShelfServer::ShelfServer() {
+  // Each test makes and drops a server: the library must not be shut down in between, which races.
+  static const bool kept = (grpc_init(), true);
+  static_cast<void>(kept);
   grpc::ServerBuilder builder;
   builder.RegisterService(this);
   builder.SetMaxReceiveMessageSize(-1);

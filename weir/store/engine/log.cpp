@@ -31,7 +31,7 @@ void Log::shut_down() {
 const LogInfo& Log::info() const { return backend_->info(); }
 
 Result<std::unique_ptr<PendingAppend>> Log::prepare(AppendRequest request) const {
-  WEIR_TRY(check(request, request.limits != nullptr ? *request.limits : options_.limits));
+  WEIR_TRY(check(request, limits_of(request)));
   auto pending = std::make_unique<PendingAppend>();
   if (!request.idempotency_key.empty()) pending->fingerprint = fingerprint_of(request.events);
   const auto now = clock_.now();
@@ -109,7 +109,7 @@ void Log::append(AppendRequest request, Done<Appended> done) {
 }
 
 Result<ReadStep> Log::read_step(ReadRequest request) {
-  WEIR_TRY(check(request, options_.limits));
+  WEIR_TRY(check(request, limits_of(request)));
   return backend_->read_step(request);
 }
 
@@ -135,7 +135,7 @@ void Log::head(CallOptions call, Done<Position> done) {
 
 Result<std::unique_ptr<Subscription>> Log::open_subscription(SubscribeRequest request) {
   WEIR_TRY(check(ReadRequest{.query = request.query, .batch_events_max = request.batch_events_max},
-                 options_.limits));
+                 limits_of(request)));
   return live_.subscribe(std::move(request), shared_from_this());
 }
 

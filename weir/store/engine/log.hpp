@@ -60,6 +60,11 @@ class Log final : public EventStore, public std::enable_shared_from_this<Log> {
   Result<std::unique_ptr<PendingAppend>> prepare(AppendRequest request) const;
   bool needs_look(const PendingAppend& pending) const;
   Result<void> look(PendingAppend& pending);
+  /// The caller's, or the log's own.
+  template <class Request>
+  const Limits& limits_of(const Request& request) const {
+    return request.limits != nullptr ? *request.limits : options_.limits;
+  }
   Result<void> check_snapshot_key(const SnapshotKey& key) const;
 
   std::unique_ptr<Backend> backend_;

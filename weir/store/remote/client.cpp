@@ -10,6 +10,7 @@
 
 #include <weir/base/executor.hpp>
 #include <weir/store/remote/convert.hpp>
+#include <weir/store/remote/library.hpp>
 #include <weir/store/remote/reaction.hpp>
 #include <weir/store/remote/session_client.hpp>
 #include <weir/store/remote/streams.hpp>
@@ -239,6 +240,7 @@ class Client final : public Catalog {
 }  // namespace
 
 Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
+  keep_grpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   auto channel = grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(),

@@ -157,34 +157,43 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
 
 Result<std::shared_ptr<File>> File::open(FileOptions options) {
   auto file = std::shared_ptr<File>(new File(std::move(options)));
-  WEIR_TRY(file->load());
+  WEIR_TRY(file->load_meta());
+  WEIR_TRY(file->load_tail());
   return file;
 }
 
-Result<void> File::load() {
-  {
-    WEIR_TRY_ASSIGN(session, open_for_writing(options_));
-    WEIR_TRY(migrate(session, options_));
-    WEIR_TRY_ASSIGN(meta, session.prepare("SELECT key, value FROM meta"));
-    std::map<std::string, std::string> texts;
-    std::map<std::string, std::int64_t> numbers;
-    while (true) {
-      WEIR_TRY_ASSIGN(row, meta.step());
-      if (!row) break;
-      texts.emplace(meta.text(0), meta.text(1));
-      numbers.emplace(meta.text(0), meta.integer(1));
-    }
-    for (const auto* key : {"name", "created_at", "term_seed", "indexed_keys"}) {
-      if (!texts.contains(key)) return damaged(fmt::format("meta.{} is missing", key));
-    }
-    WEIR_TRY_ASSIGN(keys, strings_of(texts["indexed_keys"]));
-    info_ = {.name = texts["name"],
-             .head = Position(),
-             .options = {.indexed_keys = keys},
-             .created_at = Timestamp(std::chrono::microseconds(numbers["created_at"]))};
-    hasher_ = std::make_unique<engine::TermHasher>(
-        static_cast<std::uint64_t>(numbers["term_seed"]), keys);
+Result<std::shared_ptr<File>> File::open_to_look(FileOptions options) {
+  auto file = std::shared_ptr<File>(new File(std::move(options)));
+  WEIR_TRY(file->load_meta());
+  return file;
+}
+
+Result<void> File::load_meta() {
+  WEIR_TRY_ASSIGN(session, open_for_writing(options_));
+  WEIR_TRY(migrate(session, options_));
+  WEIR_TRY_ASSIGN(meta, session.prepare("SELECT key, value FROM meta"));
+  std::map<std::string, std::string> texts;
+  std::map<std::string, std::int64_t> numbers;
+  while (true) {
+    WEIR_TRY_ASSIGN(row, meta.step());
+    if (!row) break;
+    texts.emplace(meta.text(0), meta.text(1));
+    numbers.emplace(meta.text(0), meta.integer(1));
   }
+  for (const auto* key : {"name", "created_at", "term_seed", "indexed_keys"}) {
+    if (!texts.contains(key)) return damaged(fmt::format("meta.{} is missing", key));
+  }
+  WEIR_TRY_ASSIGN(keys, strings_of(texts["indexed_keys"]));
+  info_ = {.name = texts["name"],
+           .head = Position(),
+           .options = {.indexed_keys = keys},
+           .created_at = Timestamp(std::chrono::microseconds(numbers["created_at"]))};
+  hasher_ = std::make_unique<engine::TermHasher>(
+      static_cast<std::uint64_t>(numbers["term_seed"]), keys);
+  return {};
+}
+
+Result<void> File::load_tail() {
   tail_ = std::make_shared<engine::Tail>(
       engine::Tail::Options{.segment_events = options_.segment_events});
   tail_->indexed(Position());

@@ -56,6 +56,9 @@ class File {
   /// Opens the file, makes or migrates its schema, and indexes the end of the log in memory.
   /// Errors: not_found, failed_precondition (a newer schema), unavailable, data_loss.
   static Result<std::shared_ptr<File>> open(FileOptions options);
+  /// The same without touching the events, for who looks at a file that may be damaged. Its tail is
+  /// empty: nothing may be read by it.
+  static Result<std::shared_ptr<File>> open_to_look(FileOptions options);
 
   const FileOptions& options() const { return options_; }
   const LogInfo& info() const { return info_; }
@@ -88,7 +91,8 @@ class File {
 
  private:
   explicit File(FileOptions options) : options_(std::move(options)) {}
-  Result<void> load();
+  Result<void> load_meta();
+  Result<void> load_tail();
   void give_back(std::unique_ptr<ReadConnection> connection);
 
   FileOptions options_;

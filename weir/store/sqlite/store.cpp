@@ -152,10 +152,10 @@ std::unique_ptr<engine::Backend> make_backend(std::shared_ptr<File> file) {
   return std::make_unique<FileBackend>(std::move(file));
 }
 
-std::string Store::path_of(const std::string& name) const {
-  if (name == default_log) return options_.path;
-  const std::filesystem::path path(options_.path);
-  const auto file = path.stem().string() + "." + name + path.extension().string();
+std::string path_of(const std::string& default_path, const std::string& log) {
+  if (log == default_log) return default_path;
+  const std::filesystem::path path(default_path);
+  const auto file = path.stem().string() + "." + log + path.extension().string();
   return (path.parent_path() / file).string();
 }
 
@@ -179,7 +179,7 @@ Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
                                                       const LogOptions& log, bool create) {
   const std::lock_guard lock(mutex_);
   if (const auto known = open_.find(name); known != open_.end()) return known->second;
-  const auto path = path_of(name);
+  const auto path = path_of(options_.path, name);
   if (!create && !std::filesystem::exists(path)) return not_found(name, path);
   WEIR_TRY_ASSIGN(file, File::open({.path = path,
                                     .name = name,

@@ -22,6 +22,9 @@ struct StoreOptions {
   const char* vfs = nullptr;
 };
 
+/// Where a log lies, given the path of the default one.
+std::string path_of(const std::string& default_path, const std::string& log);
+
 /// The logs at a path, one file each.
 /// Threads: any.
 class Store final : public Catalog {
@@ -34,9 +37,6 @@ class Store final : public Catalog {
   Result<LogInfo> create(const std::string& name, const LogOptions& options,
                          CallOptions call) override;
   Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions call) override;
-
-  /// Where the log of that name lies.
-  std::string path_of(const std::string& name) const;
 
  private:
   Store(StoreOptions options, std::shared_ptr<engine::Threads> threads)

@@ -1,0 +1,216 @@
+#include <fmt/format.h>
+
+#include <apps/weir/bench_operations.hpp>
+#include <apps/weir/options.hpp>
+#include <apps/weir/output.hpp>
+#include <apps/weir/progress.hpp>
+
+namespace weir::cli {
+namespace {
+
+using bench::Measured;
+
+struct Options {
+  std::string what;
+  StoreOptions store;
+  std::string api = "weir";
+  std::size_t clients = 1;
+  std::optional<std::uint64_t> batch;
+  std::optional<std::uint64_t> events;
+  bool condition = false;
+  bool blocking = false;
+  double seconds = 5;
+  double warm_up_seconds = 1;
+  bench::Workload workload;
+  bool json = false;
+
+  bench::Load load() const {
+    return {.clients = clients,
+            .warm_up = std::chrono::duration<double>(warm_up_seconds),
+            .seconds = std::chrono::duration<double>(seconds)};
+  }
+};
+
+/// A run in progress: what the options name, opened.
+struct Measurement {
+  const Options& options;
+  Program& program;
+  bench::Api& api;
+  std::stop_token stop;
+  Measured measured;
+  std::uint64_t boundary_events = 0;
+};
+
+Result<std::unique_ptr<bench::Api>> open_api(const Options& options, Program& program) {
+  if (options.api == "umadb") {
+    if (options.store.in_process()) {
+      return invalid_field("--store", "--api umadb needs a server: use --target");
+    }
+    program.target = options.store.target;
+    return bench::make_umadb_api(options.store.target, options.clients);
+  }
+  WEIR_TRY_ASSIGN(store, options.store.open(program, StoreOptions::Missing::is_made));
+  return bench::make_weir_api(std::move(store));
+}
+
+Result<void> preload(Measurement& run) {
+  if (!run.options.events) return {};
+  Progress progress(run.program, "loading", "events");
+  return bench::preload(run.api, run.options.workload, *run.options.events,
+                        [&](std::uint64_t done) { progress.show(done, *run.options.events); });
+}
+
+Result<void> append(Measurement& run) {
+  WEIR_TRY_ASSIGN(head, run.api.head());
+  const auto& options = run.options;
+  bench::Appends appends(run.api, options.workload, options.clients,
+                         {.batch = options.batch.value_or(1), .condition = options.condition},
+                         head);
+  if (options.blocking) {
+    return bench::drive_blocking(
+        options.load(), [&](std::size_t client) { return appends.run(client); },
+        *run.program.clock, run.stop, run.measured);
+  }
+  return bench::drive(
+      options.load(),
+      [&](std::size_t client, Done<bench::Outcome> done) { appends.begin(client, std::move(done)); },
+      *run.program.clock, run.stop, run.measured);
+}
+
+Result<void> decide(Measurement& run) {
+  const auto& options = run.options;
+  WEIR_TRY(bench::preload_boundaries(run.api, options.workload));
+  bench::Decisions decisions(run.api, options.workload, options.clients);
+  std::atomic<std::uint64_t> all = 0;
+  WEIR_TRY(bench::drive(
+      options.load(),
+      [&](std::size_t client, Done<bench::Outcome> done) {
+        all.fetch_add(1, std::memory_order_relaxed);
+        decisions.begin(client, std::move(done));
+      },
+      *run.program.clock, run.stop, run.measured));
+  run.boundary_events = decisions.events_read() / std::max<std::uint64_t>(all, 1);
+  return {};
+}
+
+Result<void> run_what(Measurement& run) {
+  const auto& options = run.options;
+  const auto& clock = *run.program.clock;
+  WEIR_TRY(preload(run));
+  if (options.what == "append") return append(run);
+  if (options.what == "decide") return decide(run);
+  if (options.what == "read") {
+    return bench::read_everything(run.api, options.load(), options.batch.value_or(1000), clock,
+                                  run.stop, run.measured);
+  }
+  return bench::notify_subscribers(run.api, options.workload, options.load(),
+                                   options.batch.value_or(1), clock, run.stop, run.measured);
+}
+
+double microseconds(std::chrono::nanoseconds duration) {
+  return static_cast<double>(duration.count()) / 1000;
+}
+
+std::string json_of(const Measurement& run) {
+  const auto& options = run.options;
+  const auto& measured = run.measured;
+  const auto& latencies = measured.latencies;
+  return fmt::format(
+      R"({{"what":"{}","api":"{}","clients":{},"batch":{},"condition":{},"seconds":{:.3f},)"
+      R"("operations":{},"events":{},"refused":{},"boundaryEvents":{},)"
+      R"("operationsPerSecond":{:.1f},"eventsPerSecond":{:.1f},)"
+      R"("microseconds":{{"p50":{:.1f},"p90":{:.1f},"p99":{:.1f},"max":{:.1f}}}}})"
+      "\n",
+      options.what, options.api, options.clients,
+      options.batch.value_or(options.what == "read" ? 1000 : 1),
+      options.condition || options.what == "decide", measured.seconds.count(), measured.operations,
+      measured.events, measured.refused, run.boundary_events, measured.operations_per_second(),
+      measured.events_per_second(), microseconds(latencies.at(0.5)),
+      microseconds(latencies.at(0.9)), microseconds(latencies.at(0.99)),
+      microseconds(latencies.max()));
+}
+
+const char* meaning_of_latency(const std::string& what) {
+  if (what == "read") return "to the first event";
+  if (what == "subscribe") return "until all subscribers have it";
+  return "each";
+}
+
+std::string text_of(const Measurement& run) {
+  const auto& measured = run.measured;
+  const auto& latencies = measured.latencies;
+  auto text = fmt::format("{} by {} clients: {:.0f} a second, {:.0f} events/s, {} refused\n",
+                          run.options.what, run.options.clients, measured.operations_per_second(),
+                          measured.events_per_second(), measured.refused);
+  text += fmt::format("  {}: p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us, max {:.0f} us\n",
+                      meaning_of_latency(run.options.what), microseconds(latencies.at(0.5)),
+                      microseconds(latencies.at(0.9)), microseconds(latencies.at(0.99)),
+                      microseconds(latencies.max()));
+  if (run.options.what == "decide") {
+    text += fmt::format("  {} events in a boundary\n", run.boundary_events);
+  }
+  return text;
+}
+
+Result<Exit> bench_command(const Options& options, Program& program) {
+  const auto stop = program.interrupted();
+  WEIR_TRY_ASSIGN(api, open_api(options, program));
+  Measurement run{.options = options, .program = program, .api = *api, .stop = stop};
+  WEIR_TRY(run_what(run));
+  Output out(program.out);
+  out.write(options.json ? json_of(run) : text_of(run));
+  return out.finish();
+}
+
+void add_workload(CLI::App& app, bench::Workload& workload) {
+  app.add_option("--tags", workload.tags, "Different tags, of which each event has two")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
+      ->capture_default_str();
+  app.add_option("--boundaries", workload.boundaries,
+                 "decide: boundaries of 25 events each, appended first unless they are there")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
+      ->capture_default_str();
+  app.add_option("--seed", workload.seed, "Of the random choices")->capture_default_str();
+}
+
+}  // namespace
+
+Run define_bench(CLI::App& app, Program& program) {
+  auto options = std::make_shared<Options>();
+  app.add_option("what", options->what, "append, decide, read or subscribe")
+      ->required()
+      ->check(CLI::IsMember({"append", "decide", "read", "subscribe"}));
+  app.add_option("--api", options->api,
+                 "The protocol: weir, or umadb for any server of umadb.v1")
+      ->check(CLI::IsMember({"weir", "umadb"}))
+      ->capture_default_str();
+  app.add_option("--clients", options->clients,
+                 "Operations outstanding; readers; subscribers")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--batch", options->batch,
+                 "Events of an append (default 1) or of a message of a read (default 1000)")
+      ->check(CLI::Range(1, 10'000));
+  app.add_flag("--condition", options->condition,
+               "append: on condition that nothing with the first tag was appended meanwhile");
+  app.add_flag("--blocking", options->blocking,
+               "append: a thread for each client, which waits for its answer");
+  app.add_option("--seconds", options->seconds, "How long to measure")
+      ->check(CLI::Range(0.01, 86400.0))
+      ->capture_default_str();
+  app.add_option("--warm-up", options->warm_up_seconds, "Seconds before that")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  add_number(app, "--events", options->events, "First append until the log has so many events");
+  add_workload(app, options->workload);
+  app.add_flag("--json", options->json, "Print a JSON object");
+  options->store.add_to(app);
+  app.footer(
+      "Appends to the log that it measures: use one that may be thrown away.\n"
+      "Events have 260 bytes of payload, one of 20 types and two tags. With --api weir all clients\n"
+      "share one session, and N clients are N asynchronous calls outstanding; with --api umadb\n"
+      "there is a connection for every four clients.");
+  return [options, &program] { return bench_command(*options, program); };
+}
+
+}  // namespace weir::cli

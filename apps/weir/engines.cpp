@@ -1,0 +1,43 @@
+#include <apps/weir/engines.hpp>
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include <weir/open.hpp>
+#include <weir/store/sqlite/backup.hpp>
+#include <weir/store/sqlite/store.hpp>
+#include <weir/store/sqlite/verify.hpp>
+
+namespace weir::cli {
+namespace {
+
+constexpr std::string_view sqlite_prefix = "sqlite:";
+
+/// The path of a log's file when the store is embedded.
+std::optional<std::string> file_of(const std::string& store, const std::string& log) {
+  if (!store.starts_with(sqlite_prefix)) return std::nullopt;
+  return sqlite::path_of(store.substr(sqlite_prefix.size()), log);
+}
+
+}  // namespace
+
+Result<BackupDone> backup(const BackupRequest& request) {
+  if (const auto path = file_of(request.store, request.log)) {
+    WEIR_TRY(sqlite::backup_file(*path, request.destination, request.on_progress));
+  } else {
+    WEIR_TRY_ASSIGN(log, weir::open(request.store, {.log = request.log, .create = false}));
+    WEIR_TRY(sqlite::copy_log(*log, request.destination, request.on_progress));
+  }
+  return BackupDone{.bytes = std::filesystem::file_size(request.destination)};
+}
+
+Result<void> verify_engine(const std::string& store, const std::string& log,
+                           const OnDamage& on_damage) {
+  const auto path = file_of(store, log);
+  if (!path) return {};  // what PostgreSQL keeps, it checks by itself
+  if (!std::filesystem::exists(*path)) return {};  // opening it says so
+  return sqlite::verify_file(*path, on_damage);
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,175 @@
+#include <atomic>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include <bench/case.hpp>
+#include <bench/in_process.hpp>
+#include <bench/process.hpp>
+#include <bench/raw_grpc.hpp>
+#include <weir/open.hpp>
+
+namespace weir::bench {
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+constexpr std::uint64_t events_read = 1'000'000;
+constexpr std::size_t batch = 1000;
+
+struct RawServer {
+  std::unique_ptr<ServerProcess> process;
+  std::unique_ptr<RawGrpc> client;
+};
+
+Result<RawServer> start_raw() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  if (error) return unavailable("/proc/self/exe can't be read");
+  RawServer raw;
+  WEIR_TRY_ASSIGN(process, ServerProcess::start({self, "raw-grpc"}));
+  WEIR_TRY_ASSIGN(client, RawGrpc::connect(process->first_line()));
+  raw.process = std::move(process);
+  raw.client = std::move(client);
+  return raw;
+}
+
+/// A server on the log that Context::sustained() left, and a client of it.
+struct ManyServed {
+  WeirServer server;
+  std::shared_ptr<EventStore> store;
+};
+
+Result<ManyServed> serve_many(Context& context) {
+  WEIR_TRY_ASSIGN(sustained, context.sustained());
+  WEIR_TRY_ASSIGN(server, serve(context.program, sustained.store));
+  WEIR_TRY_ASSIGN(store, weir::open("weir://" + server.target));
+  return ManyServed{.server = std::move(server), .store = std::move(store)};
+}
+
+/// Reads the first events, looks at each; the number seen.
+Result<std::uint64_t> read_events(EventStore& store) {
+  auto stream = store.read({.until = Position(events_read), .batch_events_max = batch});
+  std::uint64_t seen = 0;
+  while (true) {
+    WEIR_TRY_ASSIGN(step, stream.next());
+    if (!step) return seen;
+    for (const auto& event : step->batch) seen += event.data().empty() ? 0 : 1;
+  }
+}
+
+Result<Figures> session(Context& context) {
+  WEIR_TRY_ASSIGN(inside, weir::open("sqlite:" + context.path("session-inside.db")));
+  WEIR_TRY_ASSIGN(server, serve(context.program, "sqlite:" + context.path("session.db")));
+  WEIR_TRY_ASSIGN(remote, weir::open("weir://" + server.target));
+  auto api_inside = make_weir_api(inside);
+  auto api_remote = make_weir_api(remote);
+  return alternate(
+      context.rounds(), [&] { return conditional_appends(*api_inside, {}, context); },
+      [&] { return conditional_appends(*api_remote, {}, context); });
+}
+
+Result<double> rate_of(const Context& context, const std::function<Result<std::uint64_t>()>& read) {
+  const auto began = context.clock.instant();
+  WEIR_TRY_ASSIGN(events, read());
+  if (events != events_read) {
+    return internal_bug(fmt::format("read {} events of {}", events, events_read));
+  }
+  return static_cast<double>(events) / Seconds(context.clock.instant() - began).count();
+}
+
+Result<Figures> read_everything_batched(Context& context) {
+  WEIR_TRY_ASSIGN(raw, start_raw());
+  WEIR_TRY_ASSIGN(many, serve_many(context));
+  return alternate(
+      context.rounds(),
+      [&] { return rate_of(context, [&] { return raw.client->stream(events_read); }); },
+      [&] { return rate_of(context, [&] { return read_events(*many.store); }); });
+}
+
+Result<double> median_us(const Context& context, int times, const std::function<Result<void>()>& work) {
+  Latencies latencies;
+  for (int i = 0; i < times; ++i) {
+    const auto began = context.clock.instant();
+    WEIR_TRY(work());
+    latencies.add(context.clock.instant() - began);
+  }
+  return static_cast<double>(latencies.at(0.5).count()) / 1000;
+}
+
+Result<Figures> first_event(Context& context) {
+  WEIR_TRY_ASSIGN(raw, start_raw());
+  WEIR_TRY_ASSIGN(many, serve_many(context));
+  return alternate_less(
+      context.rounds(),
+      [&] { return median_us(context, 500, [&] { return raw.client->call(); }); },
+      [&]() -> Result<double> {
+        Latencies latencies;
+        for (int i = 0; i < 200; ++i) {
+          const auto began = context.clock.instant();
+          // What follows the first batch is cancelled, outside of the time that is measured.
+          auto stream = many.store->read({});
+          WEIR_TRY_ASSIGN(step, stream.next());
+          if (!step || step->batch.empty()) return internal_bug("no first event");
+          latencies.add(context.clock.instant() - began);
+        }
+        return static_cast<double>(latencies.at(0.5).count()) / 1000;
+      });
+}
+
+Result<Figures> memory_growth(Context& context) {
+  WEIR_TRY_ASSIGN(many, serve_many(context));
+  WEIR_TRY_ASSIGN(before, many.server.process->resident_mib());
+  std::atomic<bool> done = false;
+  std::atomic<double> most = before;
+  std::jthread watch([&] {
+    while (!done) {
+      const auto now = many.server.process->resident_mib();
+      if (now && *now > most) most = *now;
+      std::this_thread::yield();
+    }
+  });
+  const auto read = read_events(*many.store);
+  done = true;
+  watch.join();
+  if (!read) return read.error();
+  constexpr double limit_mib = 64;
+  const auto grown = std::max(most - before, 0.1);
+  return Figures{.raw = limit_mib, .weir = grown, .ratio = limit_mib / grown};
+}
+
+/// Events a second that so many readers of the whole log get together.
+Result<double> streams_rate(Api& api, std::size_t clients, const Context& context) {
+  Measured measured;
+  WEIR_TRY(read_everything(api,
+                           {.clients = clients,
+                            .warm_up = Seconds(clients == 1 ? 0.2 : 0.5),
+                            .seconds = context.seconds()},
+                           batch, context.clock, {}, measured));
+  return measured.events_per_second();
+}
+
+Result<Figures> streams(Context& context, std::size_t clients) {
+  WEIR_TRY_ASSIGN(many, serve_many(context));
+  auto api = make_weir_api(many.store);
+  return alternate(
+      context.rounds(), [&] { return streams_rate(*api, 1, context); },
+      [&] { return streams_rate(*api, clients, context); });
+}
+
+}  // namespace
+
+std::vector<Case> wire_cases() {
+  return {
+      {"session, 64 outstanding, conditional, SQLite", "events/s", 0.6, session},
+      {"read everything over gRPC, batched", "events/s", 0.5, read_everything_batched},
+      {"time to the first event of a read: p50", "us", 0.5, first_event},
+      {"server memory while one client reads 1,000,000 events: growth", "MiB", 1, memory_growth},
+      {"50 concurrent reading streams together", "events/s", 0.95,
+       [](Context& c) { return streams(c, 50); }},
+      {"200 concurrent reading streams together", "events/s", 0.9,
+       [](Context& c) { return streams(c, 200); }},
+  };
+}
+
+}  // namespace weir::bench

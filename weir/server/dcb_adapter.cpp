@@ -1,0 +1,122 @@
+#include <weir/server/dcb_adapter.hpp>
+
+#include <chrono>
+#include <stop_token>
+
+#include <fmt/format.h>
+
+#include <weir/gateway/errors.hpp>
+#include <weir/server/dcb_adapter_json.hpp>
+
+namespace weir::server {
+namespace {
+
+using gateway::Ending;
+using Exchange = std::shared_ptr<gateway::Exchange>;
+
+/// How much of an answer is in memory at a time.
+constexpr std::size_t piece_bytes = 256 << 10;
+
+const gateway::Header json_header{"Content-Type", "application/json"};
+
+/// One answer to GET /read: each step of the read is asked for once the socket has taken the last.
+class Reading : public std::enable_shared_from_this<Reading> {
+ public:
+  Reading(std::shared_ptr<EventStore> log, ReadRequest request, Exchange exchange)
+      : log_(std::move(log)), request_(std::move(request)), exchange_(std::move(exchange)) {
+    request_.batch_bytes_max = piece_bytes;
+    request_.call.stop = stop_.get_token();
+  }
+
+  void start() {
+    exchange_->on_ending([weak = weak_from_this()](Ending ending) {
+      const auto reading = weak.lock();
+      if (reading && ending == Ending::client_gone) reading->stop_.request_stop();
+    });
+    exchange_->begin({.status = 200, .headers = {json_header}, .filler = " ", .filler_every = {}},
+                     std::nullopt);
+    read_on();
+  }
+
+ private:
+  void read_on() {
+    log_->read_step(request_, [self = shared_from_this()](Result<ReadStep> step) {
+      if (!step) return self->exchange_->fail(gateway::error_response(step.error()), std::nullopt);
+      self->write(*step);
+    });
+  }
+
+  void write(const ReadStep& step) {
+    std::string text;
+    for (const auto& event : step.batch) {
+      text += opened_ ? "," : "[";
+      opened_ = true;
+      append_dcb_event(text, event);
+    }
+    if (step.end) {
+      text += opened_ ? "]" : "[]";
+      exchange_->write(std::move(text), nullptr);
+      return exchange_->end();
+    }
+    if (request_.limit) *request_.limit -= step.batch.size();
+    if (request_.direction == Direction::forwards) {
+      request_.after = step.cursor;
+      if (!request_.until) request_.until = step.head;
+    } else {
+      request_.until = step.cursor.previous();
+    }
+    if (text.empty()) return read_on();
+    exchange_->write(std::move(text), [self = shared_from_this()] { self->read_on(); });
+  }
+
+  const std::shared_ptr<EventStore> log_;
+  ReadRequest request_;
+  const Exchange exchange_;
+  std::stop_source stop_;
+  bool opened_ = false;
+};
+
+void read(const std::shared_ptr<EventStore>& log, const gateway::HttpRequest& http,
+          const Exchange& exchange) {
+  auto request = parse_dcb_read(http.query);
+  if (!request) return exchange->respond(gateway::error_response(request.error()));
+  std::make_shared<Reading>(log, std::move(*request), exchange)->start();
+}
+
+void append(const std::shared_ptr<EventStore>& log, const gateway::HttpRequest& http,
+            const Exchange& exchange) {
+  if (!is_json(http.content_type())) {
+    return exchange->respond(gateway::error_response(
+        invalid_field("Content-Type", "expected application/json"), 415));
+  }
+  auto request = parse_dcb_append(http.body);
+  if (!request) return exchange->respond(gateway::error_response(request.error()));
+  const auto begun = system_clock().instant();
+  log->append(std::move(*request), [exchange, begun](Result<Appended> appended) {
+    const bool conflict = !appended && appended.error().code == Code::aborted;
+    if (!appended && !conflict) {
+      return exchange->respond(gateway::error_response(appended.error()));
+    }
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+        system_clock().instant() - begun);
+    exchange->respond(
+        {.status = 200,
+         .headers = {json_header},
+         .body = fmt::format("{{\"durationInMicroseconds\":{},\"appendConditionFailed\":{}}}",
+                             took.count(), conflict)});
+  });
+}
+
+}  // namespace
+
+std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log) {
+  using Request = gateway::HttpRequest;
+  return {
+      {"GET", "/read",
+       [log](const Request& request, const Exchange& exchange) { read(log, request, exchange); }},
+      {"POST", "/append",
+       [log](const Request& request, const Exchange& exchange) { append(log, request, exchange); }},
+  };
+}
+
+}  // namespace weir::server

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <vector>
+
+#include <weir/server/logs.hpp>
+
+namespace weir::server {
+
+/// umadb.v1.DCB over the logs, for clients written for UmaDB: once under that name and once under
+/// the one of older clients, umadb.UmaDBService. The log is "default" unless the call's metadata
+/// say otherwise ("weir-log"). docs/compatibility.md says what differs.
+/// Events come and go byte by byte, whatever their data are.
+/// Threads: gRPC's; none of them waits for the disk.
+/// Logs and executor (which reads for subscribers) must outlive the services.
+std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers);
+
+}  // namespace weir::server
