@@ -46,9 +46,10 @@ ALLOWED = {
     ("weir/store/sqlite/file.cpp", "random_device"): "the seed of a new file's term hashes",
     ("weir/server/call.hpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("weir/server/server.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
-    ("weir/server/streams.cpp", "_clock::now"): "gRPC's alarms are on the wall clock",
+    ("weir/server/watch.cpp", "_clock::now"): "gRPC's alarms are on the wall clock",
     ("weir/store/remote/client.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("weir/store/remote/streams.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
+    ("apps/weir/bench_umadb.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("apps/weir/output.cpp", "getenv"): "NO_COLOR and TERM are how terminals are told",
 }
 

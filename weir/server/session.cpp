@@ -33,8 +33,9 @@ void SessionStream::OnReadDone(bool ok) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
     no_more_requests_ = true;
-    last_ = remote::to_status(past_limit("requests", static_cast<std::uint64_t>(in_.requests_size()),
-                                         requests_max, "requests in a message"));
+    last_ =
+        remote::to_status(past_limit("requests", static_cast<std::uint64_t>(in_.requests_size()),
+                                     requests_max, "requests in a message"));
     return finish_if_over();
   }
   for (auto& request : *in_.mutable_requests()) take(request);

@@ -17,7 +17,8 @@ namespace {
 constexpr int streams_tried_max = 3;
 
 std::uint32_t milliseconds_left(Instant deadline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().instant());
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().instant());
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left.count(), 0, UINT32_MAX));
 }
 
@@ -166,7 +167,8 @@ class SessionClient::Stream final
     }
     auto error = status.ok() ? unavailable("the server ended the session") : from_status(status);
     // Whether an append in flight was recorded is not known.
-    if (error.code == Code::cancelled) error = unavailable("the connection to the server is closed");
+    if (error.code == Code::cancelled)
+      error = unavailable("the connection to the server is closed");
     for (auto& [number, waiting] : outstanding) {
       waiting.on_stop.reset();
       waiting.answered(error);

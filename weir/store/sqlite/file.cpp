@@ -54,7 +54,8 @@ Result<void> put_meta(Statement& insert, std::string_view key, std::string_view 
 Result<void> describe(Session& session, const FileOptions& options) {
   WEIR_TRY_ASSIGN(insert, session.prepare("INSERT INTO meta (key, value) VALUES (?, ?)"));
   std::random_device device;
-  const auto seed = static_cast<std::int64_t>(static_cast<std::uint64_t>(device()) << 32 | device());
+  const auto seed =
+      static_cast<std::int64_t>(static_cast<std::uint64_t>(device()) << 32 | device());
   WEIR_TRY(put_meta(insert, "name", options.name));
   WEIR_TRY(put_meta(insert, "created_at",
                     system_clock().now().time_since_epoch().count()));
