@@ -116,9 +116,11 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   Options options;
   CLI::App app("Measures raw baselines and Weir beside each other", "bench/run");
-  app.add_flag("--quick", options.quick, "Under two minutes in all; 1,000,000 events for 10,000,000");
+  app.add_flag("--quick", options.quick,
+               "Under two minutes in all; 1,000,000 events for 10,000,000");
   app.add_flag("--json", options.json, "Print a list of {case, raw, weir, ratio, at_least}");
-  app.add_option("--only", options.only, "Only the cases whose name has this in it; repeat for more");
+  app.add_option("--only", options.only,
+                 "Only the cases whose name has this in it; repeat for more");
   app.add_option("--dir", options.folder, "Where to make a temporary folder for the stores")
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();

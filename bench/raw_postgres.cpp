@@ -70,11 +70,12 @@ Result<std::unique_ptr<RawPostgres>> RawPostgres::create(const std::string& uri)
   if (PQstatus(parts->connection) != CONNECTION_OK) {
     return unavailable(fmt::format("raw PostgreSQL: {}", PQerrorMessage(parts->connection)));
   }
-  WEIR_TRY(parts->check(PQexec(
-      parts->connection,
-      "CREATE TABLE event (position bigint PRIMARY KEY, type text, id uuid, data text, "
-      "tags text[], occurred_at bigint, recorded_at bigint);"
-      "CREATE TABLE tag (tag text, type text, position bigint, PRIMARY KEY (tag, type, position))")));
+  WEIR_TRY(parts->check(
+      PQexec(parts->connection,
+             "CREATE TABLE event (position bigint PRIMARY KEY, type text, id uuid, data text, "
+             "tags text[], occurred_at bigint, recorded_at bigint);"
+             "CREATE TABLE tag (tag text, type text, position bigint, PRIMARY KEY (tag, type, "
+             "position))")));
   WEIR_TRY(parts->check(PQprepare(parts->connection, "insert", insert_sql, 0, nullptr)));
   return std::unique_ptr<RawPostgres>(new RawPostgres(std::move(parts)));
 }

@@ -30,7 +30,9 @@ struct RawSqlite::Parts {
     sqlite3_close(database);
   }
 
-  Error failed() const { return unavailable(fmt::format("raw SQLite: {}", sqlite3_errmsg(database))); }
+  Error failed() const {
+    return unavailable(fmt::format("raw SQLite: {}", sqlite3_errmsg(database)));
+  }
 
   Result<void> execute(const char* sql) {
     if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) != SQLITE_OK) return failed();

@@ -97,7 +97,8 @@ class OnOneLog {
   }
 
  private:
-  Result<double> timed(std::uint64_t times, const std::function<Result<void>(std::uint64_t)>& work) {
+  Result<double> timed(std::uint64_t times,
+                       const std::function<Result<void>(std::uint64_t)>& work) {
     Latencies latencies;
     for (std::uint64_t i = 0; i < times; ++i) {
       const auto began = context_.clock.instant();

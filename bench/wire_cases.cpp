@@ -87,7 +87,8 @@ Result<Figures> read_everything_batched(Context& context) {
       [&] { return rate_of(context, [&] { return read_events(*many.store); }); });
 }
 
-Result<double> median_us(const Context& context, int times, const std::function<Result<void>()>& work) {
+Result<double> median_us(const Context& context, int times,
+                         const std::function<Result<void>()>& work) {
   Latencies latencies;
   for (int i = 0; i < times; ++i) {
     const auto began = context.clock.instant();

@@ -15,6 +15,7 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
 
 set(WEIR_SANITIZE "" CACHE STRING "Sanitizer to build with: address, thread, undefined or empty")
+set(WEIR_TESTS "" CACHE STRING "Regular expression of the test programs to build; empty for all")
 option(WEIR_WERROR "Treat warnings as errors" ON)
 
 if(WEIR_SANITIZE)

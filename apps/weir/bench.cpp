@@ -73,7 +73,9 @@ Result<void> append(Measurement& run) {
   }
   return bench::drive(
       options.load(),
-      [&](std::size_t client, Done<bench::Outcome> done) { appends.begin(client, std::move(done)); },
+      [&](std::size_t client, Done<bench::Outcome> done) {
+        appends.begin(client, std::move(done));
+      },
       *run.program.clock, run.stop, run.measured);
 }
 
@@ -207,7 +209,8 @@ Run define_bench(CLI::App& app, Program& program) {
   options->store.add_to(app);
   app.footer(
       "Appends to the log that it measures: use one that may be thrown away.\n"
-      "Events have 260 bytes of payload, one of 20 types and two tags. With --api weir all clients\n"
+      "Events have 260 bytes of payload, one of 20 types and two tags. With --api weir all "
+      "clients\n"
       "share one session, and N clients are N asynchronous calls outstanding; with --api umadb\n"
       "there is a connection for every four clients.");
   return [options, &program] { return bench_command(*options, program); };

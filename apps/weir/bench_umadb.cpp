@@ -146,7 +146,8 @@ class UmadbApi final : public Api {
   }
 
   void append(std::size_t client, AppendRequest request, Done<Position> done) override {
-    auto* call = new AppendCall{.context = {}, .request = {}, .response = {}, .done = std::move(done)};
+    auto* call =
+        new AppendCall{.context = {}, .request = {}, .response = {}, .done = std::move(done)};
     to_proto(request, call->request);
     stub(client).async()->Append(&call->context, &call->request, &call->response,
                                  [call](const grpc::Status& status) {

@@ -27,7 +27,8 @@ class Clock {
 /// The machine's clocks.
 const Clock& system_clock();
 
-/// RFC 3339 in UTC: "2011-10-11T11:45:40.276Z". As many digits of a second as are needed: 0, 3 or 6.
+/// RFC 3339 in UTC: "2011-10-11T11:45:40.276Z". As many digits of a second as are needed: 0, 3
+/// or 6.
 std::string format_timestamp(Timestamp time);
 
 /// Reads RFC 3339, with "T" or a space between date and time, and any offset ("Z", "+02:00").

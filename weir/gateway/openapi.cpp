@@ -111,7 +111,8 @@ class Document {
     content["text/event-stream"] = {{"schema", element}};
     return {{"description",
              "A stream. Accept chooses its form: one JSON document, application/x-ndjson (one"
-             " element a line; a failure is a last line with \"error\") or text/event-stream (an element an"
+             " element a line; a failure is a last line with \"error\") or text/event-stream (an "
+             "element an"
              " event; \"event: error\" for a failure, \"event: end\" at the end)."},
             {"content", std::move(content)}};
   }

@@ -10,7 +10,8 @@ namespace weir::server {
 
 /// The HTTP contract that the DCB benchmark (dcb.events) asks of an event store, so that it runs
 /// unmodified:
-///   GET /read?query={"items":[{"types":[],"tags":[]}]}&options={"from":1,"limit":10,"backwards":true}
+///   GET /read?query={"items":[{"types":[],"tags":[]}]}
+///             &options={"from":1,"limit":10,"backwards":true}
 ///     200 [{"type":"T","tags":["t"],"data":"...","position":1}]
 ///   POST /append {"events":[{"type":"T","tags":["t"],"data":"..."}],
 ///                 "condition":{"failIfEventsMatch":{"items":[]},"after":1}}

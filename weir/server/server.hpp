@@ -22,8 +22,8 @@ struct ServerOptions {
   StreamOptions streams = {};
 };
 
-/// The gRPC server: weir.v1.EventLog, umadb.v1.DCB, health and reflection over the logs of a catalog.
-/// Threads: any.
+/// The gRPC server: weir.v1.EventLog, umadb.v1.DCB, health and reflection over the logs of a
+/// catalog. Threads: any.
 class Server {
  public:
   /// Errors: unavailable (the address can't be listened on), invalid_argument (it is none).

@@ -1,5 +1,11 @@
 #include <weir/server/service.hpp>
 
+#include <grpcpp/channel.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include <weir/gateway/gateway.hpp>
@@ -11,6 +17,19 @@
 extern const std::string_view weir_server_comments;
 
 namespace weir::server {
+
+namespace {
+
+/// Until the program ends: a call of the gateway may be the last to hold its channel, on a thread
+/// of gRPC's. That ends with the last channel, and would wait for itself, and abort.
+void keep(std::shared_ptr<grpc::Channel> channel) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<std::shared_ptr<grpc::Channel>>;
+  const std::lock_guard lock(mutex);
+  kept->push_back(std::move(channel));
+}
+
+}  // namespace
 
 struct Service::Parts {
   std::shared_ptr<Catalog> catalog;
@@ -35,6 +54,7 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.http.address = options.http_address;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
+  keep(http.channel);
   http.title = "Weir";
   http.version = WEIR_VERSION;
   http.description = "An event store with Dynamic Consistency Boundaries.";
@@ -50,9 +70,12 @@ std::string Service::grpc_address() const { return parts_->server->grpc_address(
 std::string Service::http_address() const { return parts_->gateway->address(); }
 
 void Service::shut_down(std::chrono::milliseconds grace) {
+  const auto until = system_clock().instant() + grace;
   parts_->health.stop();
   if (parts_->gateway) parts_->gateway->stop(grace);
-  parts_->server->shut_down(grace);
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      until - system_clock().instant());
+  parts_->server->shut_down(std::max(left, std::chrono::milliseconds(0)));
 }
 
 }  // namespace weir::server

@@ -1,5 +1,7 @@
 #include <weir/server/session.hpp>
 
+#include <fmt/format.h>
+
 #include <weir/store/remote/convert.hpp>
 
 namespace weir::server {
@@ -14,6 +16,7 @@ SessionStream* SessionStream::start(Logs& logs) {
         if (!self) return;
         const std::lock_guard lock(self->mutex_);
         self->draining_ = true;
+        self->last_ = remote::to_status(shutting_down());
         self->finish_if_over();
       });
   return stream.get();
@@ -26,10 +29,24 @@ void SessionStream::OnReadDone(bool ok) {
     no_more_requests_ = true;
     return finish_if_over();
   }
+  if (in_.requests_size() > requests_max) {
+    const std::lock_guard lock(mutex_);
+    reading_ = false;
+    no_more_requests_ = true;
+    last_ =
+        remote::to_status(past_limit("requests", static_cast<std::uint64_t>(in_.requests_size()),
+                                     requests_max, "requests in a message"));
+    return finish_if_over();
+  }
   for (auto& request : *in_.mutable_requests()) take(request);
   const std::lock_guard lock(mutex_);
-  reading_ = !finished_ && outstanding_.size() < outstanding_max;
+  reading_ = may_read();
   if (reading_) StartRead(&in_);
+}
+
+// With the lock held. What is not read when the server stops was not accepted.
+bool SessionStream::may_read() const {
+  return !finished_ && !draining_ && !no_more_requests_ && outstanding_.size() < outstanding_max;
 }
 
 void SessionStream::take(v1::SessionRequest& request) {
@@ -40,26 +57,43 @@ void SessionStream::take(v1::SessionRequest& request) {
   }
   if (request.request_case() == v1::SessionRequest::kCancel) return cancel(request.cancel());
   auto call = begin(request);
+  if (!call) return;
   switch (request.request_case()) {
     case v1::SessionRequest::kAppend:
-      return append(number, std::move(call), *request.mutable_append());
+      return append(number, std::move(*call), *request.mutable_append());
     case v1::SessionRequest::kRead:
-      return read(number, std::move(call), *request.mutable_read());
+      return read(number, std::move(*call), *request.mutable_read());
     case v1::SessionRequest::kHead:
-      return head(number, std::move(call), request.head().log());
+      return head(number, std::move(*call), request.head().log());
     default:
       return refuse(number, invalid_field("request", "is neither append, read, head nor cancel"));
   }
 }
 
-CallOptions SessionStream::begin(const v1::SessionRequest& request) {
+std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& request) {
   CallOptions call;
   if (const auto timeout = request.timeout_milliseconds(); timeout > 0) {
     call.deadline = system_clock().instant() + std::chrono::milliseconds(timeout);
   }
   const std::lock_guard lock(mutex_);
-  call.stop = outstanding_[request.number()].get_token();
+  const auto number = request.number();
+  if (draining_) return answer_error(number, shutting_down()), std::nullopt;
+  const auto [begun, fresh] = outstanding_.try_emplace(number);
+  if (!fresh) {
+    answer_error(number, invalid_field("number", fmt::format("{} is outstanding already", number)));
+    return std::nullopt;
+  }
+  call.stop = begun->second.get_token();
   return call;
+}
+
+// With the lock held: an answer to what was never begun.
+void SessionStream::answer_error(std::uint64_t number, const Error& error) {
+  if (broken_) return;
+  auto& response = *waiting_.add_responses();
+  response.set_number(number);
+  response.set_error(remote::to_status_bytes(error));
+  write_waiting();
 }
 
 void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendRequest& request) {
@@ -135,7 +169,7 @@ void SessionStream::answer(std::uint64_t number, Fill fill) {
     fill(response);
     write_waiting();
   }
-  if (!reading_ && !no_more_requests_ && !finished_ && outstanding_.size() < outstanding_max) {
+  if (!reading_ && may_read()) {
     reading_ = true;
     StartRead(&in_);
   }
@@ -167,7 +201,7 @@ void SessionStream::finish_if_over() {
   if (finished_ || !over || writing_ || !outstanding_.empty()) return;
   if (waiting_.responses_size() > 0) return write_waiting();
   finished_ = true;
-  Finish(no_more_requests_ ? grpc::Status::OK : remote::to_status(shutting_down()));
+  Finish(last_);
 }
 
 void SessionStream::OnCancel() {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 
 #include <weir/server/logs.hpp>
@@ -22,6 +23,8 @@ class SessionStream final
  public:
   /// Requests that may be outstanding; no further message is read while there are more.
   static constexpr std::size_t outstanding_max = 4096;
+  /// Requests in one message; more end the stream with invalid_argument.
+  static constexpr int requests_max = 131'072;
 
   static SessionStream* start(Logs& logs);
 
@@ -38,12 +41,15 @@ class SessionStream final
   void read(std::uint64_t number, CallOptions call, v1::SessionRead& request);
   void head(std::uint64_t number, CallOptions call, const std::string& log);
   void cancel(std::uint64_t number);
-  CallOptions begin(const v1::SessionRequest& request);
+  /// Nothing when the request was refused already.
+  std::optional<CallOptions> begin(const v1::SessionRequest& request);
   void refuse(std::uint64_t number, const Error& error);
   /// Adds an answer; `fill` sets what it says.
   template <class Fill>
   void answer(std::uint64_t number, Fill fill);
+  void answer_error(std::uint64_t number, const Error& error);
   void write_waiting();
+  bool may_read() const;
   void finish_if_over();
 
   Logs& logs_;
@@ -59,6 +65,8 @@ class SessionStream final
   bool broken_ = false;
   bool finished_ = false;
   bool draining_ = false;
+  /// How the stream ends, when it is not the client that ends it.
+  grpc::Status last_;
   std::unique_ptr<std::stop_callback<std::function<void()>>> on_drain_;
 };
 

@@ -31,9 +31,9 @@ bool all_have_ids(const std::vector<Event>& events) {
          std::all_of(events.begin(), events.end(), [](const Event& e) { return e.id.has_value(); });
 }
 
-/// What an append comes to that the log refused: a repeat of one that succeeded, or a conflict, which
-/// comes before any other fault of the request. A repeat is one whose events are, by their ids, the
-/// first that match after the position given.
+/// What an append comes to that the log refused: a repeat of one that succeeded, or a conflict,
+/// which comes before any other fault of the request. A repeat is one whose events are, by their
+/// ids, the first that match after the position given.
 Result<Position> settle(EventStore& log, const AppendRequest& request, const Error& refusal) {
   const auto& events = request.events;
   const bool named = all_have_ids(events);

@@ -182,7 +182,8 @@ char* put_event(char* out, std::string_view message) {
 }
 
 char* put_sequenced(char* out, std::string_view message, const Layout& layout) {
-  out = wire::put_varint(out, wire::key(theirs::SequencedEvent::kPositionFieldNumber, Type::varint));
+  out =
+      wire::put_varint(out, wire::key(theirs::SequencedEvent::kPositionFieldNumber, Type::varint));
   out = wire::put_varint(out, layout.position);
   out = wire::put_varint(out, wire::key(theirs::SequencedEvent::kEventFieldNumber, Type::bytes));
   out = wire::put_varint(out, layout.event_bytes);
@@ -203,7 +204,8 @@ Kind kind_of(const Error& error) {
     case Code::aborted:
       return {grpc::FAILED_PRECONDITION, Response::INTEGRITY, "integrity error: "};
     case Code::failed_precondition:
-      return {grpc::FAILED_PRECONDITION, Response::INTEGRITY, "integrity error: condition failed: "};
+      return {grpc::FAILED_PRECONDITION, Response::INTEGRITY,
+              "integrity error: condition failed: "};
     case Code::invalid_argument:
       return {grpc::INVALID_ARGUMENT, Response::INVALID_ARGUMENT, "invalid argument: "};
     case Code::not_found:
@@ -301,7 +303,8 @@ Result<ReadRequest> parse_read(std::string_view message) {
     }
   }
   if (!reader.ok()) return malformed("ReadRequest");
-  if (subscribe) return invalid_field("subscribe", "Read does not subscribe any more, call Subscribe");
+  if (subscribe)
+    return invalid_field("subscribe", "Read does not subscribe any more, call Subscribe");
   if (start && request.direction == Direction::forwards) request.after = start->previous();
   if (start && request.direction == Direction::backwards) request.until = start;
   return request;

@@ -15,7 +15,8 @@ namespace weir::server {
 struct WatchOptions {
   /// Without news, an empty step is given this often. Absent: never.
   std::optional<std::chrono::milliseconds> heartbeat = std::nullopt;
-  /// A step without events says when everything up to the head has been given. Default: it does not.
+  /// A step without events says when everything up to the head has been given. Default: it does
+  /// not.
   bool markers = false;
 };
 

@@ -137,7 +137,8 @@ struct Known {
 class StepSource {
  public:
   virtual ~StepSource() = default;
-  /// The next step; nothing at the end. Each carries the head of the first. After an error: nothing.
+  /// The next step; nothing at the end. Each carries the head of the first. After an error:
+  /// nothing.
   virtual Result<std::optional<ReadStep>> next() = 0;
 };
 

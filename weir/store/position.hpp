@@ -26,5 +26,7 @@ inline constexpr Position position_max{static_cast<std::uint64_t>(INT64_MAX)};
 
 template <>
 struct std::hash<weir::Position> {
-  std::size_t operator()(weir::Position p) const noexcept { return std::hash<std::uint64_t>()(p.value); }
+  std::size_t operator()(weir::Position p) const noexcept {
+    return std::hash<std::uint64_t>()(p.value);
+  }
 };

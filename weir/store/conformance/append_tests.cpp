@@ -24,12 +24,13 @@ TEST_P(Conformance, positions_are_1_2_3_without_gaps) {
 
 TEST_P(Conformance, an_event_comes_back_as_it_was_given) {
   const auto id = parse_uuid("0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11");
-  Event event{.id = id,
-              .type = "Ünïcode \"type\"",
-              .tags = {"b:2", "a:1", "quote\"d", "back\\slash", "tab\tnew\nline", "日本"},
-              .data = R"({"n":12345678901234567890123456789012345678901,"f":1E5,"z":-0.0, "s":"\u00e9"})",
-              .metadata = {{"correlation-id", "c\"1\""}, {"traceparent", ""}},
-              .occurred_at = *parse_timestamp("2011-10-11T13:45:40.276001+02:00")};
+  Event event{
+      .id = id,
+      .type = "Ünïcode \"type\"",
+      .tags = {"b:2", "a:1", "quote\"d", "back\\slash", "tab\tnew\nline", "日本"},
+      .data = R"({"n":12345678901234567890123456789012345678901,"f":1E5,"z":-0.0, "s":"\u00e9"})",
+      .metadata = {{"correlation-id", "c\"1\""}, {"traceparent", ""}},
+      .occurred_at = *parse_timestamp("2011-10-11T13:45:40.276001+02:00")};
   append({event});
   const auto read = events();
   ASSERT_THAT(read, SizeIs(1));
@@ -54,7 +55,8 @@ TEST_P(Conformance, bytes_that_are_not_json_come_back_byte_for_byte) {
   EXPECT_EQ(read[1].data, "");
 }
 
-TEST_P(Conformance, an_event_without_an_id_gets_a_version_7_one_and_without_a_time_the_recorded_one) {
+TEST_P(Conformance,
+       an_event_without_an_id_gets_a_version_7_one_and_without_a_time_the_recorded_one) {
   append({simple("A"), simple("A")});
   const auto read = events();
   ASSERT_THAT(read, SizeIs(2));

@@ -149,7 +149,8 @@ TEST_P(Conformance, steps_add_up_to_the_whole_in_both_directions) {
   std::mt19937 random(7);
   std::vector<Event> all;
   for (int i = 0; i < 500; ++i) {
-    all.push_back(simple("T" + std::to_string(random() % 3), {"x:" + std::to_string(random() % 5)}));
+    all.push_back(
+        simple("T" + std::to_string(random() % 3), {"x:" + std::to_string(random() % 5)}));
   }
   append(all);
   const auto query = Query{}.of_type("T1").tagged("x:2").or_else().of_type("T2");

@@ -141,7 +141,8 @@ void Committer::run() {
   pthread_setname_np(pthread_self(), "weir-writer");
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty()); });
+    wake_.wait(lock,
+               [this] { return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty()); });
     if (queue_.empty()) return;
     const auto group = take_group();
     busy_ = true;
@@ -291,7 +292,8 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
 
 Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& accepted) {
   if (!pending.request.condition) return {};
-  const auto after = std::max(pending.judged, pending.request.condition->after.value_or(Position()));
+  const auto after =
+      std::max(pending.judged, pending.request.condition->after.value_or(Position()));
   if (after < tail_.begin() || tail_.may_match(pending.condition, after)) {
     // By its terms there may be a match: the store itself has the last word.
     ReadRequest look{.query = pending.condition.query,

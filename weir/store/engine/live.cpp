@@ -213,12 +213,16 @@ void Live::run() {
     }
     dirty_ = false;
     lock.unlock();
-    fill();
+    const bool filled = fill();
     lock.lock();
+    if (filled || stopping_) continue;
+    // What was announced is still to be read, once the store is back.
+    dirty_ = true;
+    changed_.wait_for(lock, options_.look_every, [this] { return stopping_; });
   }
 }
 
-void Live::fill() {
+bool Live::fill() {
   Position from;
   bool started = false;
   {
@@ -229,20 +233,21 @@ void Live::fill() {
   if (!started) {
     const auto head = backend_.head({});
     const std::lock_guard lock(mutex_);
-    if (!head) {
-      dirty_ = true;
-      return;
-    }
+    if (!head) return false;
     ring_begin_ = ring_end_ = *head;
     ring_started_ = subscribers_ > 0;
-    return;
+    return true;
   }
+  bool reached = true;
   while (true) {
     auto step = backend_.read_step({.after = from});
-    if (!step) break;  // the store is down; the next look tries again
+    if (!step) {
+      reached = false;
+      break;
+    }
     const std::unique_lock lock(mutex_);
     ++reads_;
-    if (!ring_started_ || ring_end_ != from) return;
+    if (!ring_started_ || ring_end_ != from) return true;
     if (!step->batch.empty()) {
       ring_bytes_ += step->batch.bytes();
       ring_.push_back(std::make_shared<const Batch>(std::move(step->batch)));
@@ -256,6 +261,7 @@ void Live::fill() {
     if (step->end) break;
   }
   wake_all();
+  return reached;
 }
 
 }  // namespace weir::engine

@@ -60,7 +60,8 @@ class Live {
   };
 
   void run();
-  void fill();
+  /// Reads what is new into the ring. False when the store could not be read to its end.
+  bool fill();
   Recent recent(Position cursor) const;
   bool wait_past(Position cursor, std::uint64_t id, std::function<void()> wake);
   void wake_all();

@@ -118,6 +118,13 @@ void Tail::reset(Position head) {
   segments_.push_back(std::make_shared<Segment>(head));
 }
 
+void Tail::skip_to(Position position) {
+  const std::unique_lock lock(mutex_);
+  if (segments_.back()->end() >= position) return;
+  segments_.clear();
+  segments_.push_back(std::make_shared<Segment>(position));
+}
+
 void Tail::append(Position first, std::span<const std::uint32_t> counts,
                   std::span<const Term> terms) {
   const std::unique_lock lock(mutex_);

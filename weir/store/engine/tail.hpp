@@ -89,6 +89,8 @@ class Tail {
 
   /// Forgets everything; the next event follows `head`.
   void reset(Position head);
+  /// The same, if it does not reach that far yet.
+  void skip_to(Position position);
   /// Events from `first` on: for each the number of its terms, and all the terms in order. Those
   /// that are known already are passed over, so that whoever sees a committed event first may add
   /// it. `first` must not lie past head() + 1.

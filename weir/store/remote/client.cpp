@@ -10,6 +10,7 @@
 
 #include <weir/rpc/keep.hpp>
 #include <weir/store/remote/convert.hpp>
+#include <weir/store/remote/reaction.hpp>
 #include <weir/store/remote/session_client.hpp>
 #include <weir/store/remote/streams.hpp>
 
@@ -59,14 +60,21 @@ Result<ReadStep> to_read_step(Result<v1::SessionResponse*> response) {
   return read_step_from_wire(std::move(*(*response)->mutable_read()));
 }
 
+/// Checks requests before they are sent: what can't be a message at all (text that is not UTF-8, a
+/// huge payload) would take the session down, and with it what others have asked.
 class RemoteLog final : public EventStore {
  public:
   RemoteLog(std::shared_ptr<Connection> connection, LogInfo info)
       : connection_(std::move(connection)), info_(std::move(info)) {}
+  ~RemoteLog() override { let_go(std::move(connection_)); }
 
   const LogInfo& info() const override { return info_; }
 
   void append(AppendRequest request, Done<Appended> done) override {
+    if (auto checked = check(request, request.limits != nullptr ? *request.limits : Limits());
+        !checked) {
+      return done(checked.error());
+    }
     v1::SessionRequest message;
     to_proto(request, info_.name, *message.mutable_append());
     connection_->session.call(
@@ -82,6 +90,7 @@ class RemoteLog final : public EventStore {
   }
 
   void read_step(ReadRequest request, Done<ReadStep> done) override {
+    if (auto checked = check(request, Limits()); !checked) return done(checked.error());
     v1::SessionRequest message;
     to_proto(request, info_.name, *message.mutable_read()->mutable_read());
     connection_->session.call(std::move(message), request.call,
@@ -111,11 +120,13 @@ class RemoteLog final : public EventStore {
 
   std::unique_ptr<StepSource> open_read(ReadRequest request) override {
     // A small bounded read is one step of the session, which saves opening a stream.
-    if (request.limit && *request.limit <= 100) return EventReader::open_read(std::move(request));
+    const bool small = request.limit && *request.limit <= 100;
+    if (small || !check(request, Limits())) return EventReader::open_read(std::move(request));
     return open_read_stream(connection_->channel, info_.name, std::move(request));
   }
 
   Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest request) override {
+    WEIR_TRY(check(ReadRequest{.query = request.query}, Limits()));
     return open_subscription_stream(connection_->channel, info_.name, std::move(request));
   }
 
@@ -186,6 +197,7 @@ class RemoteLog final : public EventStore {
 class Client final : public Catalog {
  public:
   explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+  ~Client() override { let_go(std::move(connection_)); }
 
   Result<std::vector<LogInfo>> list(CallOptions call) override {
     v1::ListLogsResponse response;

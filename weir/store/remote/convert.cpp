@@ -201,11 +201,12 @@ void to_proto(const Appended& appended, v1::AppendResponse& out) {
 }
 
 Appended from_proto(const v1::AppendResponse& response) {
-  return {.first = Position(response.first_position()),
-          .last = Position(response.last_position()),
-          .recorded_at = Timestamp(std::chrono::seconds(response.recorded_at().seconds()) +
-                                   std::chrono::microseconds(response.recorded_at().nanos() / 1000)),
-          .replayed = response.replayed()};
+  return {
+      .first = Position(response.first_position()),
+      .last = Position(response.last_position()),
+      .recorded_at = Timestamp(std::chrono::seconds(response.recorded_at().seconds()) +
+                               std::chrono::microseconds(response.recorded_at().nanos() / 1000)),
+      .replayed = response.replayed()};
 }
 
 Result<ReadRequest> from_proto(const v1::ReadRequest& request) {

@@ -11,7 +11,8 @@ namespace weir::remote {
 
 // Between weir.v1 messages and the library's types. Both sides of the wire use these.
 
-/// With google.rpc.Status in the details: ErrorInfo (reason, domain "weir", metadata) and RetryInfo.
+/// With google.rpc.Status in the details: ErrorInfo (reason, domain "weir", metadata) and
+/// RetryInfo.
 grpc::Status to_status(const Error& error);
 /// A status without our details becomes an Error of its code.
 Error from_status(const grpc::Status& status);

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <thread>
 
 namespace weir::remote {
 
 /// Lets whoever drops a call wait until gRPC is done with it, so that none outlives the program's
-/// main(); but not on a thread of gRPC's own, which would then wait for itself.
-/// Threads: any.
+/// main(). What may be the last of a channel goes by let_go(), never in a reaction: gRPC's threads
+/// end with the last channel, and one that waited for itself would abort the program.
+/// Threads: any but a reaction, for wait().
 class CallEnd {
  public:
   /// Held by every reaction while it runs.
@@ -25,10 +28,16 @@ class CallEnd {
     changed_.notify_all();
   }
   void wait() {
-    if (depth() > 0) return;
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return ended_; });
   }
+
+  bool ended() {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+  }
+  /// Whether this is a reaction.
+  static bool reacting() { return depth() > 0; }
 
  private:
   static int& depth() {
@@ -40,5 +49,12 @@ class CallEnd {
   std::condition_variable changed_;
   bool ended_ = false;
 };
+
+/// Destroys what waits for a call or may hold a channel: here, or on a thread of its own when this
+/// is a reaction.
+template <class T>
+void let_go(T last) {
+  if (CallEnd::reacting()) std::thread([last = std::move(last)] {}).detach();
+}
 
 }  // namespace weir::remote

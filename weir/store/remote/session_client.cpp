@@ -13,8 +13,12 @@
 namespace weir::remote {
 namespace {
 
+/// A stream may end between being found and being used; its successor is tried then.
+constexpr int streams_tried_max = 3;
+
 std::uint32_t milliseconds_left(Instant deadline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().instant());
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().instant());
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left.count(), 0, UINT32_MAX));
 }
 
@@ -42,17 +46,16 @@ class SessionClient::Stream final
     return over_ || closing_;
   }
 
-  void call(v1::SessionRequest& request, const CallOptions& options, Answered answered) {
+  /// False, with nothing done, when the stream is over.
+  bool call(v1::SessionRequest& request, const CallOptions& options, Answered& answered) {
     std::unique_lock lock(mutex_);
-    if (over_ || closing_) {
-      lock.unlock();
-      return answered(unavailable("the connection to the server is closed"));
-    }
+    if (over_ || closing_) return false;
     if (outstanding_.size() >= options_.outstanding_max) {
       lock.unlock();
-      return answered(overloaded(fmt::format("{} requests are outstanding, the limit is {}",
-                                             options_.outstanding_max, options_.outstanding_max),
-                                 std::chrono::milliseconds(50)));
+      answered(overloaded(fmt::format("{} requests are outstanding, the limit is {}",
+                                      options_.outstanding_max, options_.outstanding_max),
+                          std::chrono::milliseconds(50)));
+      return true;
     }
     const auto number = next_number_++;
     request.set_number(number);
@@ -65,7 +68,7 @@ class SessionClient::Stream final
     }
     *waiting_.back().add_requests() = std::move(request);
     write_waiting();
-    if (!options.stop.stop_possible()) return;
+    if (!options.stop.stop_possible()) return true;
     lock.unlock();
     // Outside of the lock: it may fire at once.
     auto on_stop = std::make_unique<OnStop>(options.stop, [weak = weak_from_this(), number] {
@@ -79,6 +82,7 @@ class SessionClient::Stream final
       lock.unlock();
       on_stop.reset();
     }
+    return true;
   }
 
   std::shared_ptr<CallEnd> end() const { return end_; }
@@ -163,12 +167,16 @@ class SessionClient::Stream final
     }
     auto error = status.ok() ? unavailable("the server ended the session") : from_status(status);
     // Whether an append in flight was recorded is not known.
-    if (error.code == Code::cancelled) error = unavailable("the connection to the server is closed");
+    if (error.code == Code::cancelled)
+      error = unavailable("the connection to the server is closed");
     for (auto& [number, waiting] : outstanding) {
       waiting.on_stop.reset();
       waiting.answered(error);
     }
-    end_->set();
+    // The channel must not go with this object here: whoever waits has it still.
+    const auto end = end_;
+    self.reset();
+    end->set();
   }
 
   const Options options_;
@@ -191,16 +199,16 @@ SessionClient::SessionClient(std::shared_ptr<grpc::Channel> channel, Options opt
     : channel_(std::move(channel)), stub_(v1::EventLog::NewStub(channel_)), options_(options) {}
 
 SessionClient::~SessionClient() {
-  const auto stream = std::move(stream_);
-  if (!stream) return;
-  stream->close();
-  stream->end()->wait();
+  if (stream_) stream_->close();
+  for (const auto& end : ends_) end->wait();
 }
 
 std::shared_ptr<SessionClient::Stream> SessionClient::stream() {
   const std::lock_guard lock(mutex_);
   if (!stream_ || stream_->over()) {
     stream_ = std::make_shared<Stream>(options_);
+    std::erase_if(ends_, [](const auto& end) { return end->ended(); });
+    ends_.push_back(stream_->end());
     stream_->open(*stub_);
   }
   return stream_;
@@ -214,7 +222,10 @@ void SessionClient::call(v1::SessionRequest request, const CallOptions& options,
     if (left == 0) return answered(deadline_passed());
     request.set_timeout_milliseconds(left);
   }
-  stream()->call(request, options, std::move(answered));
+  for (int tries = 0; tries < streams_tried_max; ++tries) {
+    if (stream()->call(request, options, answered)) return;
+  }
+  answered(unavailable("the connection to the server is closed"));
 }
 
 }  // namespace weir::remote

@@ -6,9 +6,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include <weir/base/result.hpp>
 #include <weir/base/unique_function.hpp>
+#include <weir/store/remote/reaction.hpp>
 #include <weir/store/requests.hpp>
 
 namespace weir::remote {
@@ -47,6 +49,8 @@ class SessionClient {
   const Options options_;
   std::mutex mutex_;
   std::shared_ptr<Stream> stream_;
+  /// Of the streams that gRPC may not be done with.
+  std::vector<std::shared_ptr<CallEnd>> ends_;
 };
 
 }  // namespace weir::remote

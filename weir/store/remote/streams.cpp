@@ -39,6 +39,16 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
  public:
   static constexpr std::size_t waiting_max = 2;
 
+  /// Closes the stream and waits for its end when it goes.
+  struct Closer {
+    explicit Closer(std::shared_ptr<MessageStream> closed) : stream(std::move(closed)) {}
+    Closer(Closer&&) = default;
+    ~Closer() {
+      if (stream) stream->close();
+    }
+    std::shared_ptr<MessageStream> stream;
+  };
+
   void open(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
             grpc::ByteBuffer request, const CallOptions& call) {
     self_ = shared_from_this();
@@ -139,7 +149,10 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     }
     changed_.notify_all();
     if (wake) wake();
-    end_->set();
+    // The channel must not go with this object here: whoever waits has it still.
+    const auto end = end_;
+    self.reset();
+    end->set();
   }
 
   void release() {
@@ -172,7 +185,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 class StreamedRead final : public StepSource {
  public:
   explicit StreamedRead(std::shared_ptr<MessageStream> stream) : stream_(std::move(stream)) {}
-  ~StreamedRead() override { stream_->close(); }
+  ~StreamedRead() override { let_go(MessageStream::Closer{std::move(stream_)}); }
 
   Result<std::optional<ReadStep>> next() override {
     if (end_) return std::optional<ReadStep>();
@@ -198,7 +211,7 @@ class StreamedSubscription final : public Subscription {
       : stream_(std::move(stream)),
         cursor_(request.after.value_or(Position())),
         call_(std::move(request.call)) {}
-  ~StreamedSubscription() override { stream_->close(); }
+  ~StreamedSubscription() override { let_go(MessageStream::Closer{std::move(stream_)}); }
 
   Position cursor() const override { return cursor_; }
   std::optional<Instant> deadline() const override { return call_.deadline; }

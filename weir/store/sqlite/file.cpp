@@ -54,7 +54,8 @@ Result<void> put_meta(Statement& insert, std::string_view key, std::string_view 
 Result<void> describe(Session& session, const FileOptions& options) {
   WEIR_TRY_ASSIGN(insert, session.prepare("INSERT INTO meta (key, value) VALUES (?, ?)"));
   std::random_device device;
-  const auto seed = static_cast<std::int64_t>(static_cast<std::uint64_t>(device()) << 32 | device());
+  const auto seed =
+      static_cast<std::int64_t>(static_cast<std::uint64_t>(device()) << 32 | device());
   WEIR_TRY(put_meta(insert, "name", options.name));
   WEIR_TRY(put_meta(insert, "created_at",
                     system_clock().now().time_since_epoch().count()));
@@ -211,13 +212,21 @@ Result<void> File::load_tail() {
 }
 
 File::Lease::~Lease() {
-  if (!connection_) return;
+  if (connection_) file_->give_back(std::move(connection_));
+}
+
+void File::Lease::discard() {
+  connection_.reset();
+  file_->give_back(nullptr);
+}
+
+void File::give_back(std::unique_ptr<ReadConnection> connection) {
   {
-    const std::lock_guard lock(file_->lease_mutex_);
-    file_->free_.push_back(std::move(connection_));
-    --file_->leased_;
+    const std::lock_guard lock(lease_mutex_);
+    if (connection) free_.push_back(std::move(connection));
+    --leased_;
   }
-  file_->lease_freed_.notify_one();
+  lease_freed_.notify_one();
 }
 
 Result<File::Lease> File::lease(const CallOptions& call) {
@@ -237,10 +246,7 @@ Result<File::Lease> File::lease(const CallOptions& call) {
   lock.unlock();
   auto opened = ReadConnection::open(options_);
   if (!opened) {
-    lock.lock();
-    --leased_;
-    lock.unlock();
-    lease_freed_.notify_one();
+    give_back(nullptr);
     return opened.error();
   }
   return Lease(*this, std::move(opened).value());
@@ -310,7 +316,7 @@ Result<void> File::catch_up(ReadConnection& connection, Position head, Position 
   if (head.value <= tail_->head().value + behind_max) return {};
   const std::lock_guard lock(catch_up_mutex_);
   // What a run holds need not be in the tail as well.
-  if (tail_->head() < reached) tail_->reset(reached);
+  tail_->skip_to(reached);
   std::vector<std::uint32_t> counts;
   std::vector<engine::Term> terms;
   auto first = tail_->head().next();

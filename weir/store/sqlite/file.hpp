@@ -72,6 +72,8 @@ class File {
         : file_(&file), connection_(std::move(connection)) {}
     Lease(Lease&&) = default;
     ~Lease();
+    /// Closes the connection instead: whatever state it is in, nothing is read by it again.
+    void discard();
     ReadConnection& operator*() { return *connection_; }
     ReadConnection* operator->() { return connection_.get(); }
 
@@ -91,6 +93,7 @@ class File {
   explicit File(FileOptions options) : options_(std::move(options)) {}
   Result<void> load_meta();
   Result<void> load_tail();
+  void give_back(std::unique_ptr<ReadConnection> connection);
 
   FileOptions options_;
   LogInfo info_;

@@ -158,7 +158,8 @@ Result<void> Indexer::take_over() {
 
   std::map<std::int64_t, std::int64_t> kept;
   for (const auto& run : planned_->runs) {
-    kept.emplace(run->first_block, run->first_block + static_cast<std::int64_t>(run->fences.size()));
+    kept.emplace(run->first_block,
+                 run->first_block + static_cast<std::int64_t>(run->fences.size()));
   }
   WEIR_TRY_ASSIGN(first_block,
                   connection_->session.query_integer("SELECT ifnull(min(id), 1) FROM block"));

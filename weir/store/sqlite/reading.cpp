@@ -165,15 +165,27 @@ class Step {
   bool full_ = false;
 };
 
+/// Whether the connection may have suffered.
+bool failed(const Result<ReadStep>& step) {
+  return !step && step.error().code != Code::cancelled &&
+         step.error().code != Code::deadline_exceeded;
+}
+
 }  // namespace
 
 Result<ReadStep> read_step(File& file, const ReadRequest& request) {
   if (request.call.stop.stop_requested()) return cancelled();
   WEIR_TRY_ASSIGN(connection, file.lease(request.call));
-  WEIR_TRY(connection->begin.run());
+  if (const auto begun = connection->begin.run(); !begun) {
+    connection.discard();
+    return begun.error();
+  }
   auto step = Step(file, *connection, request).run();
   connection->blocks.release();
-  WEIR_TRY(connection->commit.run());
+  // After an error the transaction may be over already, or not.
+  const auto ended = connection->commit.run();
+  if (!ended || failed(step)) connection.discard();
+  if (step && !ended) return ended.error();
   return step;
 }
 

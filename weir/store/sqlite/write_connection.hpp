@@ -12,9 +12,9 @@
 
 namespace weir::sqlite {
 
-/// The one connection of a process that writes to a log's file. After an I/O error it is closed, and
-/// opened anew for the next transaction, so that nothing rests on a state that may not be on disk.
-/// Threads: any; a transaction holds it until it is committed or rolled back.
+/// The one connection of a process that writes to a log's file. After an I/O error it is closed,
+/// and opened anew for the next transaction, so that nothing rests on a state that may not be on
+/// disk. Threads: any; a transaction holds it until it is committed or rolled back.
 class WriteConnection {
  public:
   struct Open {

@@ -1,0 +1,165 @@
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <ostream>
+
+#include <thread>
+
+#include <weir/gateway/testing/http_client.hpp>
+
+#include <tests/support/server_process.hpp>
+#include <tests/system/place.hpp>
+
+namespace weir::system_tests {
+namespace {
+
+using gateway::testing::HttpClient;
+using testing::HasSubstr;
+using testing_support::ServerProcess;
+
+struct Bad {
+  std::string name;
+  std::string method;
+  std::string target;
+  std::string body;
+  std::string headers;
+  int status;
+  /// What the message must name.
+  std::string names;
+};
+
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.name; }
+
+constexpr const char* json = "Content-Type: application/json\r\n";
+constexpr const char* events = "/v1/logs/default/events";
+
+std::string append_of(const std::string& event) { return "{\"events\":[" + event + "]}"; }
+
+std::string many(const std::string& part, int count) {
+  std::string list;
+  for (int i = 0; i < count; ++i) list += (i == 0 ? "" : ",") + part;
+  return list;
+}
+
+std::vector<Bad> bad_requests() {
+  const std::string deep(100'000, '[');
+  const std::string x1025(1025, 'x');
+  std::vector<Bad> bad = {
+      {"empty_body", "POST", events, "", json, 400, "body: it is empty"},
+      {"huge_body", "POST", events, std::string((32 << 20) + 1, 'x'), json, 413, "33554432"},
+      {"wrong_content_type", "POST", events, "{}", "Content-Type: text/plain\r\n", 415,
+       "text/plain"},
+      {"no_json", "POST", events, "{\"events\":", json, 400, "body: not valid JSON at byte 10"},
+      {"no_object", "POST", events, "[]", json, 400, "body: expected an object"},
+      {"too_deep", "POST", events, append_of(deep), json, 400, "body: "},
+      {"malformed_utf8", "POST", events, append_of("{\"type\":\"\xff\"}"), json, 400, "body: "},
+      {"surrogate_alone", "POST", events, append_of(R"({"type":"\ud800","data":{}})"), json, 400,
+       "body: "},
+      {"unknown_field", "POST", events, append_of(R"({"type":"A","colour":1})"), json, 400,
+       "events[0].colour: unknown field"},
+      {"wrong_type", "POST", events, append_of(R"({"type":7})"), json, 400, "events[0].type"},
+      {"no_events", "POST", events, "{}", json, 400, "events: must hold at least one event"},
+      {"empty_type", "POST", events, append_of(R"({"type":"","data":{}})"), json, 400,
+       "events[0].type: must not be empty"},
+      {"long_type", "POST", events, append_of("{\"data\":{},\"type\":\"" + x1025 + "\"}"), json,
+       400, "events[0].type: 1025 bytes, the limit is 1024"},
+      {"long_tag", "POST", events,
+       append_of("{\"data\":{},\"type\":\"A\",\"tags\":[\"a\",\"" + x1025 + "\"]}"), json, 400,
+       "events[0].tags[1]: 1025 bytes, the limit is 1024"},
+      {"many_tags", "POST", events,
+       append_of("{\"data\":{},\"type\":\"A\",\"tags\":[" + many("\"a\"", 257) + "]}"), json, 400,
+       "events[0].tags: 257"},
+      {"large_data", "POST", events,
+       append_of("{\"type\":\"A\",\"data\":\"" + std::string(1 << 20, 'x') + "\"}"), json, 400,
+       "events[0].data: 1048578 bytes, the limit is 1048576"},
+      {"many_events", "POST", events,
+       append_of(many(R"({"type":"A","data":{}})", 10'001)), json, 400,
+       "events: 10001 events, the limit is 10000"},
+      {"large_append", "POST", events,
+       append_of(many("{\"type\":\"A\",\"data\":\"" + std::string(1'000'000, 'x') + "\"}", 5)),
+       json, 400, "the limit is 4194304"},
+      {"bad_id", "POST", events, append_of(R"({"type":"A","data":{},"id":"7"})"), json, 400,
+       "events[0].id"},
+      {"bad_time", "POST", events, append_of(R"({"type":"A","data":{},"occurredAt":"noon"})"),
+       json, 400, "events[0].occurredAt"},
+      {"bad_limit", "GET", std::string(events) + "?limit=-1", "", "", 400, "limit: expected"},
+      {"bad_position", "GET", std::string(events) + "?after=99999999999999999999", "", "", 400,
+       "after: expected"},
+      {"unknown_parameter", "GET", std::string(events) + "?colour=1", "", "", 400,
+       "colour: unknown parameter"},
+      {"malformed_utf8_parameter", "GET", std::string(events) + "?types=%ff", "", "", 400,
+       "types: not valid UTF-8"},
+      {"bad_log_name", "GET", "/v1/logs/No%20Such/events", "", "", 400, "log: 'No Such'"},
+      {"unknown_log", "GET", "/v1/logs/missing/events", "", "", 404, "log 'missing'"},
+      {"unknown_path", "GET", "/v1/nothing", "", "", 404, "/v1/nothing"},
+      {"unknown_method", "DELETE", events, "", "", 405, "DELETE"},
+      {"bad_last_event_id", "GET", "/v1/logs/default/events:subscribe", "",
+       "Accept: text/event-stream\r\nLast-Event-ID: x\r\n", 400, "Last-Event-ID"},
+      {"long_header", "GET", events, "", "X-Long: " + std::string(40'000, 'x') + "\r\n", 431, ""},
+  };
+  return bad;
+}
+
+/// One server for all of them: what one of them breaks, the next finds.
+class BadHttp : public testing::TestWithParam<Bad> {
+ protected:
+  static void SetUpTestSuite() {
+    place_ = engines().front().make();
+    server_ = std::make_unique<ServerProcess>(
+        ServerProcess::Options{.program = WEIR_PROGRAM, .store = place_->uri()});
+  }
+  static void TearDownTestSuite() {
+    server_->signal(SIGTERM);
+    EXPECT_EQ(server_->wait(std::chrono::seconds(8)), 0) << server_->log();
+    server_.reset();
+    place_.reset();
+  }
+  static inline std::unique_ptr<Place> place_;
+  static inline std::unique_ptr<ServerProcess> server_;
+};
+
+TEST_P(BadHttp, is_refused_with_the_right_status_and_a_message_that_names_the_culprit) {
+  const auto& bad = GetParam();
+  HttpClient http(server_->http_port());
+  http.request(bad.method, bad.target, bad.body, bad.headers);
+  const auto answer = http.answer();
+  EXPECT_EQ(answer.status, bad.status) << answer.body;
+  EXPECT_THAT(answer.body, HasSubstr(bad.names));
+  HttpClient next(server_->http_port());
+  EXPECT_EQ(next.get("/health/ready").status, 200) << server_->log();
+  EXPECT_THAT(next.get("/v1/logs/default/head").body, HasSubstr("\"position\":0"))
+      << "nothing that was refused may be recorded";
+}
+
+INSTANTIATE_TEST_SUITE_P(Requests, BadHttp, testing::ValuesIn(bad_requests()),
+                         [](const auto& requested) { return requested.param.name; });
+
+TEST(HttpServer, does_not_grow_by_clients_that_come_and_go_in_the_middle) {
+  const auto place = engines().front().make();
+  ServerProcess server({.program = WEIR_PROGRAM, .store = place->uri()});
+  HttpClient(server.http_port())
+      .post("/v1/logs/default/events", append_of(R"({"type":"A","data":{}})"));
+  const auto cycle = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      HttpClient http(server.http_port());
+      if (i % 3 == 0) {
+        http.send("POST /v1/logs/default/events HTTP/1.1\r\nHost: a\r\n"
+                  "Content-Length: 9999\r\n\r\n{");
+      } else {
+        http.request("GET", "/v1/logs/default/events:subscribe", {},
+                     "Accept: text/event-stream\r\n");
+        http.read_until("id: 1");
+      }
+      http.reset();
+    }
+  };
+  cycle(300);
+  const auto before = server.memory();
+  cycle(900);
+  EXPECT_LT(server.memory(), before + (16 << 20));
+  HttpClient http(server.http_port());
+  EXPECT_EQ(http.get("/health/ready").status, 200);
+}
+
+}  // namespace
+}  // namespace weir::system_tests
