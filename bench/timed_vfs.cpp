@@ -50,6 +50,8 @@ const char* timed_vfs() {
   return registered ? name : nullptr;
 }
 
-std::chrono::nanoseconds wal_sync_time() { return std::chrono::nanoseconds(sync_nanoseconds.load()); }
+std::chrono::nanoseconds wal_sync_time() {
+  return std::chrono::nanoseconds(sync_nanoseconds.load());
+}
 
 }  // namespace weir::bench

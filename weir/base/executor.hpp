@@ -13,8 +13,8 @@
 namespace weir {
 
 /// A few threads that take tasks from one bounded queue, in order.
-/// Threads: any. Destruction runs what is queued and waits for it; on one of its own threads (a task
-/// held the last reference) that thread is let go instead, and ends when its task is done.
+/// Threads: any. Destruction runs what is queued and waits for it; on one of its own threads (a
+/// task held the last reference) that thread is let go instead, and ends when its task is done.
 class Executor {
  public:
   struct Options {

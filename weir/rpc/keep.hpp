@@ -7,8 +7,8 @@ namespace weir::rpc {
 ///
 /// gRPC 1.51 takes both down when the last object that uses them goes, and does so while its own
 /// threads may still be in the queue: now and then the process then ends in
-/// "ref_counted.h: assertion failed: prior > 0". Also turns off Abseil's search for deadlocks, which
-/// Debian's build does at every lock.
+/// "ref_counted.h: assertion failed: prior > 0". Also turns off Abseil's search for deadlocks,
+/// which Debian's build does at every lock.
 /// Threads: any.
 void keep_grpc();
 

@@ -64,7 +64,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
   if (!subscribe) return stream->fail(subscribe.error()), stream.get();
   subscribe->call = {.deadline = deadline_of(*context), .stop = stream->stop_token()};
   auto shared = std::make_shared<SubscribeRequest>(std::move(subscribe).value());
-  logs_.find(message->log(), [this, stream, shared, from_head = message->from_head() && !message->has_after()](Log log) {
+  const bool from_head = message->from_head() && !message->has_after();
+  logs_.find(message->log(), [this, stream, shared, from_head](Log log) {
     if (!log) return stream->fail(log.error());
     const auto begin = [this, stream, shared, log = *log](Result<Position> after) {
       if (!after) return stream->fail(after.error());
