@@ -103,7 +103,7 @@ TEST_F(Bench, ends_early_when_interrupted) {
   stop_.request_stop();
   const auto done = weir({"bench", "append", "--seconds", "1000"});
   EXPECT_EQ(done.exit, Exit::failed);
-  EXPECT_THAT(done.err, HasSubstr("cancelled"));
+  EXPECT_THAT(done.err, HasSubstr("the caller gave up"));
 }
 
 }  // namespace
