@@ -239,6 +239,7 @@ bool Live::fill() {
     return true;
   }
   bool reached = true;
+  const auto before = from;
   while (true) {
     auto step = backend_.read_step({.after = from});
     if (!step) {
@@ -260,7 +261,7 @@ bool Live::fill() {
     }
     if (step->end) break;
   }
-  wake_all();
+  if (reached || from > before) wake_all();
   return reached;
 }
 

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include <weir/store/engine/log.hpp>
+
+namespace weir::testing_support {
+
+/// A log in memory that fails and waits as a test tells it.
+/// Threads: any.
+class FakeBackend final : public engine::Backend {
+ public:
+  /// What commits do: write; write and say that they failed; fail.
+  enum class Commits { work, work_and_fail, fail };
+
+  const LogInfo& info() const override { return info_; }
+  Result<std::unique_ptr<engine::Writer>> open_writer() override {
+    return std::unique_ptr<engine::Writer>(std::make_unique<FakeWriter>(*this));
+  }
+  Result<ReadStep> read_step(const ReadRequest& request) override {
+    const std::lock_guard lock(mutex_);
+    if (down_) return unavailable("the fake is down");
+    const auto head = Position(events_.size());
+    const auto until = std::min(request.until.value_or(head), head);
+    BatchBuilder builder;
+    for (auto p = request.after.next(); p <= until; p = p.next()) {
+      const auto& event = events_[p.value - 1];
+      const std::vector<std::string_view> tags(event.tags.begin(), event.tags.end());
+      if (!matches(request.query, {event.type, tags, event.data})) continue;
+      builder.add({.position = p, .type = event.type, .tags = tags, .data = event.data});
+    }
+    return ReadStep{.batch = std::move(builder).build(),
+                    .head = head,
+                    .cursor = std::max(until, request.after),
+                    .end = true};
+  }
+  Result<Position> head(const CallOptions&) override {
+    const std::lock_guard lock(mutex_);
+    if (down_) return unavailable("the fake is down");
+    return Position(events_.size());
+  }
+  bool changed_elsewhere() override { return false; }
+  void on_change_elsewhere(std::function<void()> listener) override {
+    const std::lock_guard lock(mutex_);
+    listener_ = std::move(listener);
+  }
+  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey&, const CallOptions&) override {
+    return std::optional<Snapshot>();
+  }
+  Result<bool> save_snapshot(const Snapshot&, const CallOptions&) override { return true; }
+  Result<void> delete_snapshot(const SnapshotKey&, const CallOptions&) override { return {}; }
+  Result<std::optional<std::uint64_t>> tracked(const std::string&, const CallOptions&) override {
+    return std::optional<std::uint64_t>();
+  }
+
+  void set_down(bool down) {
+    const std::lock_guard lock(mutex_);
+    down_ = down;
+  }
+  void set_commits(Commits commits) {
+    const std::lock_guard lock(mutex_);
+    commits_ = commits;
+  }
+  /// While held, the writer waits before it begins.
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  void release() {
+    {
+      const std::lock_guard lock(mutex_);
+      held_ = false;
+    }
+    changed_.notify_all();
+  }
+  /// Until the writer waits.
+  void wait_until_held() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_; });
+  }
+  /// As another process does.
+  void append_elsewhere(Event event) {
+    std::function<void()> listener;
+    {
+      const std::lock_guard lock(mutex_);
+      events_.push_back(std::move(event));
+      listener = listener_;
+    }
+    if (listener) listener();
+  }
+  std::size_t commits() const {
+    const std::lock_guard lock(mutex_);
+    return committed_;
+  }
+  std::vector<std::string> types() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> list;
+    for (const auto& event : events_) list.push_back(event.type);
+    return list;
+  }
+
+ private:
+  class FakeWriter final : public engine::Writer {
+   public:
+    explicit FakeWriter(FakeBackend& backend) : backend_(backend) {}
+    Result<engine::Begun> begin(const engine::BeginRequest& request) override {
+      std::unique_lock lock(backend_.mutex_);
+      backend_.waiting_ = true;
+      backend_.changed_.notify_all();
+      backend_.changed_.wait(lock, [this] { return !backend_.held_; });
+      backend_.waiting_ = false;
+      if (backend_.down_) return unavailable("the fake is down");
+      engine::Begun begun{.head = Position(backend_.events_.size())};
+      BatchBuilder missed;
+      for (auto p = request.known.next(); p <= begun.head; p = p.next()) {
+        const auto& event = backend_.events_[p.value - 1];
+        missed.add({.position = p,
+                    .type = event.type,
+                    .tags = {event.tags.begin(), event.tags.end()},
+                    .data = event.data});
+      }
+      begun.missed = std::move(missed).build();
+      for (const auto& record : backend_.keys_) {
+        if (std::find(request.keys.begin(), request.keys.end(), record.key) !=
+            request.keys.end()) {
+          begun.keys.push_back(record);
+        }
+      }
+      return begun;
+    }
+    Result<void> commit(const engine::Group& group) override {
+      const std::lock_guard lock(backend_.mutex_);
+      if (backend_.commits_ != Commits::fail) {
+        for (const auto& event : group.events) backend_.events_.push_back(*event.event);
+        backend_.keys_.insert(backend_.keys_.end(), group.keys.begin(), group.keys.end());
+        ++backend_.committed_;
+      }
+      if (backend_.commits_ != Commits::work)
+        return unavailable("whether it was written is unknown");
+      return {};
+    }
+    void rollback() override {}
+
+   private:
+    FakeBackend& backend_;
+  };
+
+  LogInfo info_{.name = "fake"};
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Event> events_;
+  std::vector<engine::KeyRecord> keys_;
+  std::function<void()> listener_;
+  Commits commits_ = Commits::work;
+  bool down_ = false;
+  bool held_ = false;
+  bool waiting_ = false;
+  std::size_t committed_ = 0;
+};
+
+}  // namespace weir::testing_support

@@ -1,0 +1,231 @@
+#include <weir/store/engine/log.hpp>
+
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include <tests/support/fake_backend.hpp>
+
+namespace weir::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::FakeBackend;
+using namespace std::chrono_literals;
+
+Event event(std::string type, std::vector<std::string> tags = {}) {
+  return {.type = std::move(type), .tags = std::move(tags), .data = "{}"};
+}
+
+class EngineLog : public testing::Test {
+ protected:
+  void open(LogEngineOptions options = {}) {
+    auto backend = std::make_unique<FakeBackend>();
+    fake_ = backend.get();
+    log_ = std::make_shared<Log>(std::move(backend), std::make_shared<Tail>(Tail::Options{}),
+                                 TermHasher(1, {}), std::make_shared<Threads>(), system_clock(),
+                                 options);
+  }
+  std::future<Result<Appended>> later(AppendRequest request) {
+    auto promise = std::make_shared<std::promise<Result<Appended>>>();
+    auto future = promise->get_future();
+    log_->append(std::move(request), [promise](Result<Appended> appended) {
+      promise->set_value(std::move(appended));
+    });
+    return future;
+  }
+  /// The writer waits with one append; all that is appended until release() is one group.
+  std::future<Result<Appended>> hold() {
+    fake_->hold();
+    auto first = later({.events = {event("First")}});
+    fake_->wait_until_held();
+    return first;
+  }
+
+  FakeBackend* fake_ = nullptr;
+  std::shared_ptr<Log> log_;
+};
+
+TEST_F(EngineLog, commits_together_whoever_waits_while_another_commits) {
+  open();
+  auto first = hold();
+  std::vector<std::future<Result<Appended>>> others;
+  for (int i = 0; i < 50; ++i) others.push_back(later({.events = {event("A"), event("B")}}));
+  fake_->release();
+  ASSERT_TRUE(first.get());
+  std::uint64_t next = 2;
+  for (auto& other : others) {
+    const auto appended = other.get();
+    ASSERT_TRUE(appended);
+    EXPECT_EQ(appended.value().first.value, next);
+    EXPECT_EQ(appended.value().last.value, next + 1);
+    next += 2;
+  }
+  EXPECT_EQ(fake_->commits(), 2u);
+}
+
+TEST_F(EngineLog, one_bad_or_cancelled_append_of_a_group_does_not_disturb_the_others) {
+  open();
+  auto first = hold();
+  std::stop_source stop;
+  auto good = later({.events = {event("Good", {"x"})}});
+  auto cancelled = later({.events = {event("Cancelled")}, .call = {.stop = stop.get_token()}});
+  auto late = later({.events = {event("Late")}, .call = {.deadline = system_clock().instant()}});
+  auto refused = later({.events = {event("Refused")},
+                        .condition = Condition{.fail_if_events_match = Query{}.tagged("x")}});
+  auto good_too = later({.events = {event("GoodToo")},
+                         .condition = Condition{.fail_if_events_match = Query{}.tagged("y")}});
+  stop.request_stop();
+  fake_->release();
+  ASSERT_TRUE(first.get());
+  EXPECT_EQ(good.get().value().first.value, 2u);
+  EXPECT_EQ(cancelled.get().error().code, Code::cancelled);
+  EXPECT_EQ(late.get().error().code, Code::deadline_exceeded);
+  const auto conflict = refused.get();
+  EXPECT_EQ(conflict.error().code, Code::aborted);
+  EXPECT_EQ(conflict.error().details.at("position"), "2") << "an event of its own group";
+  EXPECT_EQ(good_too.get().value().first.value, 3u);
+  EXPECT_THAT(fake_->types(), ElementsAre("First", "Good", "GoodToo"));
+}
+
+TEST_F(EngineLog, a_commit_whose_outcome_is_unknown_is_learned_of_by_the_next) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("A")}}));
+  fake_->set_commits(FakeBackend::Commits::work_and_fail);
+  const auto unknown = log_->append({.events = {event("B", {"b"})}, .idempotency_key = "k"});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Code::unavailable);
+  fake_->set_commits(FakeBackend::Commits::work);
+  const auto conflict =
+      log_->append({.events = {event("C")},
+                    .condition = Condition{.fail_if_events_match = Query{}.tagged("b"),
+                                           .after = Position(1)}});
+  ASSERT_FALSE(conflict);
+  EXPECT_EQ(conflict.error().details.at("position"), "2");
+  const auto again = log_->append({.events = {event("B", {"b"})}, .idempotency_key = "k"});
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again.value().replayed);
+  EXPECT_EQ(again.value().first.value, 2u);
+  EXPECT_THAT(fake_->types(), ElementsAre("A", "B"));
+}
+
+TEST_F(EngineLog, a_commit_that_failed_leaves_no_trace_in_later_conditions) {
+  open();
+  fake_->set_commits(FakeBackend::Commits::fail);
+  ASSERT_FALSE(log_->append({.events = {event("A", {"x"})}}));
+  fake_->set_commits(FakeBackend::Commits::work);
+  const auto appended =
+      log_->append({.events = {event("B")},
+                    .condition = Condition{.fail_if_events_match = Query{}.tagged("x")}});
+  ASSERT_TRUE(appended);
+  EXPECT_EQ(appended.value().first.value, 1u);
+}
+
+TEST_F(EngineLog, a_group_stands_or_falls_with_its_keys) {
+  open();
+  auto first = hold();
+  auto once = later({.events = {event("A")}, .idempotency_key = "k"});
+  auto twice = later({.events = {event("A")}, .idempotency_key = "k"});
+  auto other = later({.events = {event("B")}, .idempotency_key = "k"});
+  fake_->release();
+  ASSERT_TRUE(first.get());
+  const auto appended = once.get();
+  ASSERT_TRUE(appended);
+  EXPECT_FALSE(appended.value().replayed);
+  const auto replayed = twice.get();
+  ASSERT_TRUE(replayed);
+  EXPECT_TRUE(replayed.value().replayed);
+  EXPECT_EQ(replayed.value().first, appended.value().first);
+  EXPECT_EQ(other.get().error().code, Code::already_exists);
+  EXPECT_THAT(fake_->types(), ElementsAre("First", "A"));
+}
+
+TEST_F(EngineLog, a_full_queue_refuses_with_a_delay_and_takes_appends_again_later) {
+  LogEngineOptions options;
+  options.committer.queue_max = 3;
+  open(options);
+  auto first = hold();
+  std::vector<std::future<Result<Appended>>> waiting;
+  for (int i = 0; i < 3; ++i) waiting.push_back(later({.events = {event("A")}}));
+  const auto refused = later({.events = {event("B")}}).get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::resource_exhausted);
+  EXPECT_TRUE(refused.error().retry_after);
+  EXPECT_THAT(refused.error().message, HasSubstr("the limit is 3"));
+  fake_->release();
+  for (auto& append : waiting) EXPECT_TRUE(append.get());
+  EXPECT_TRUE(log_->append({.events = {event("C")}}));
+}
+
+TEST_F(EngineLog, when_it_shuts_down_what_was_accepted_is_answered_and_the_rest_refused) {
+  open();
+  auto first = hold();
+  auto accepted = later({.events = {event("A")}});
+  auto down = std::async(std::launch::async, [&] { log_->shut_down(); });
+  // It waits for what was accepted; from some moment on nothing more is.
+  std::vector<std::future<Result<Appended>>> more;
+  while (true) {
+    more.push_back(later({.events = {event("B")}}));
+    if (more.back().wait_for(0ms) == std::future_status::ready) break;
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(more.back().get().error().reason, Reason::shutting_down);
+  more.pop_back();
+  fake_->release();
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(accepted.get());
+  for (auto& append : more) EXPECT_TRUE(append.get());
+  down.get();
+}
+
+TEST_F(EngineLog, a_subscriber_sees_what_came_while_the_store_could_not_be_read) {
+  open();
+  auto subscription = log_->subscribe({});
+  ASSERT_TRUE(subscription);
+  ASSERT_TRUE(log_->append({.events = {event("A")}}));
+  Position seen;
+  while (seen < Position(1)) {
+    const auto step = (*subscription)->next();
+    ASSERT_TRUE(step);
+    seen = step.value().cursor;
+  }
+  // In the ring from here on. The announcement comes while the store is down.
+  std::promise<void> woken;
+  auto polled = (*subscription)->poll([&] { woken.set_value(); });
+  while (polled && *polled) polled = (*subscription)->poll([&] { woken.set_value(); });
+  ASSERT_TRUE(polled);
+  fake_->set_down(true);
+  fake_->append_elsewhere(event("B"));
+  std::this_thread::sleep_for(50ms);
+  fake_->set_down(false);
+  ASSERT_EQ(woken.get_future().wait_for(10s), std::future_status::ready)
+      << "nobody looked again after the failed read";
+  polled = (*subscription)->poll([] {});
+  ASSERT_TRUE(polled && *polled);
+  ASSERT_EQ((*polled)->batch.size(), 1u);
+  EXPECT_EQ((*polled)->batch.begin()->type(), "B");
+}
+
+TEST_F(EngineLog, a_slow_subscriber_falls_back_to_the_store_and_misses_nothing) {
+  LogEngineOptions options;
+  options.live.ring_bytes_max = 2'000;
+  open(options);
+  auto slow = log_->subscribe({});
+  auto fast = log_->subscribe({});
+  std::uint64_t seen = 0;
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(log_->append({.events = {event("T" + std::to_string(i))}}));
+    while ((*fast)->cursor() < Position(static_cast<std::uint64_t>(i) + 1)) {
+      ASSERT_TRUE((*fast)->next());
+    }
+  }
+  while (seen < 200) {
+    const auto step = (*slow)->next();
+    ASSERT_TRUE(step);
+    for (const auto& got : step.value().batch) ASSERT_EQ(got.position().value, ++seen);
+  }
+}
+
+}  // namespace
+}  // namespace weir::engine
