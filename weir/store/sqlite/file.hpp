@@ -54,6 +54,9 @@ struct ReadConnection {
   RowReader row;
 };
 
+/// Length and bytes of a message, in one piece of memory.
+using EventCache = engine::Cache<std::uint64_t, char[]>;
+
 /// One log in one database file: what reading, writing and indexing share.
 /// Threads: any.
 class File {
@@ -72,11 +75,22 @@ class File {
 
   /// Events as a batch holds them, by position: a commit makes a reading connection drop its pages,
   /// but an event never changes.
-  engine::Cache<std::uint64_t, std::string>& events() { return events_; }
   void keep_event(Position position, std::string_view message);
+  /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
+  std::string_view kept_event(Position position, EventCache::Held& held);
   TermLists& term_lists() { return term_lists_; }
   /// The file was replaced by another: what is kept of it means nothing.
   void forget();
+
+  /// What a reading connection saw of the log's end when it began.
+  struct Look {
+    Instant began;
+    Position head;
+    std::shared_ptr<const RunSet> runs;
+  };
+  void looked(Look look);
+  /// One that began at that moment or later.
+  std::optional<Look> look_since(Instant moment);
 
   /// A reading connection, given back on destruction.
   class Lease {
@@ -115,8 +129,11 @@ class File {
   LogInfo info_;
   std::unique_ptr<engine::TermHasher> hasher_;
   std::shared_ptr<engine::Tail> tail_;
-  engine::Cache<std::uint64_t, std::string> events_;
+  EventCache events_;
   TermLists term_lists_;
+
+  std::mutex look_mutex_;
+  std::optional<Look> look_;
 
   std::mutex lease_mutex_;
   std::condition_variable lease_freed_;

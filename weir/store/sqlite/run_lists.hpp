@@ -18,11 +18,15 @@ struct TermList {
 using TermLists = engine::Cache<Term, TermList>;
 
 /// The runs of a moment as one source. Rare terms are read whole and kept in `lists`; frequent ones
-/// block by block as the cursor moves. `runs`, `blocks` and `lists` must outlive it.
+/// block by block as the cursor moves. `runs`, `blocks` and `lists` must outlive it; `blocks` may be
+/// null when all_kept().
 /// A term that is not kept yet is looked up in every run only when `whole` is set: when the read
 /// will want to look at most of them anyway.
-std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader& blocks,
+std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
                                                        TermLists& lists, Direction direction,
                                                        bool whole);
+
+/// Whether all that the runs hold for these terms is in memory.
+bool all_kept(const RunSet& runs, TermLists& lists, const engine::CompiledQuery& query);
 
 }  // namespace weir::sqlite
