@@ -220,6 +220,10 @@ void File::keep_event(Position position, std::string_view message) {
   events_.put(position.value, std::move(bytes), sizeof length + length);
 }
 
+bool File::has_room_for_events() const {
+  return events_.bytes() < options_.event_cache_bytes / 10 * 9;
+}
+
 std::string_view File::kept_event(Position position, EventCache::Held& held) {
   held = events_.find(position.value);
   if (!held) return {};

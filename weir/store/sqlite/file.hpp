@@ -76,6 +76,8 @@ class File {
   /// Events as a batch holds them, by position: a commit makes a reading connection drop its pages,
   /// but an event never changes.
   void keep_event(Position position, std::string_view message);
+  /// Some of the memory for events has never been used.
+  bool has_room_for_events() const;
   /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
   std::string_view kept_event(Position position, EventCache::Held& held);
   TermLists& term_lists() { return term_lists_; }
