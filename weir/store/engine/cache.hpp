@@ -23,8 +23,8 @@ class Cache {
  public:
   using Held = std::shared_ptr<const Value>;
 
-  /// None are kept when `bytes_max` is 0.
-  explicit Cache(std::size_t bytes_max) : shard_bytes_max_(bytes_max / shards_count) {}
+  /// None are kept when `bytes` is 0.
+  explicit Cache(std::size_t bytes) : shard_bytes_max_(bytes / shards_count) {}
 
   /// Null when it is not there.
   Held find(const Key& key) {
@@ -63,6 +63,7 @@ class Cache {
     }
   }
 
+  std::size_t bytes_max() const { return shard_bytes_max_ * shards_count; }
   /// Bytes kept, as they were put in and with what the cache itself needs.
   std::size_t bytes() const {
     std::size_t sum = 0;
