@@ -1,0 +1,88 @@
+#pragma once
+
+#include <stop_token>
+
+#include <weir/resilience/pipeline/execution.hpp>
+#include <weir/resilience/pipeline/landed.hpp>
+
+/// Runs calls that block: the thin shell around Execution that makes the call and waits.
+namespace weir::resilience::detail {
+
+template <class T, class F>
+void run_beside(const CorePtr& core, Context& context, std::size_t index, F& f, Landed<T>& out);
+
+/// Waits for a permit on the calling thread. True: it is the caller's.
+bool wait_for_permit(Bulkhead& bulkhead, Instant until, const std::stop_token& stop,
+                     Timers& timers);
+
+/// What chaos answers instead of the call.
+template <class T>
+void answer(const Level& level, Context& context, Landed<T>& out) {
+  if (level.kind == Kind::chaos_fault) {
+    out.set(level.as<ChaosFaultOptions>().exception);
+  } else {
+    out.set(level.as<ErasedChaosOutcome>().template run<T>(context));
+  }
+}
+
+template <class T, class F>
+void run_levels(const CorePtr& core, Context& context, std::size_t first, F& f, Landed<T>& out) {
+  Execution execution(*core, context, first);
+  Step step = execution.start();
+  while (true) {
+    switch (step.what) {
+      case Step::Do::invoke:
+        if (execution.end() == core->levels.size()) {
+          out.make(f, context);
+        } else {
+          run_beside(core, context, execution.end(), f, out);
+        }
+        step = execution.invoked(out.view());
+        break;
+      case Step::Do::again: step = execution.waited(true); break;
+      case Step::Do::wait:
+        step = execution.waited(core->timers->wait(step.until, execution.stop()));
+        break;
+      case Step::Do::queue:
+        step = execution.granted(wait_for_permit(core->levels[step.level].with<Bulkhead>(),
+                                                 step.until, execution.stop(), *core->timers));
+        break;
+      case Step::Do::fall_back: {
+        const auto& fallback = core->levels[step.level].as<ErasedFallback>();
+        const auto replacing = execution.error() ? Outcome::of_error(*execution.error())
+                                                 : out.view();
+        out.set(fallback.template run<T>(replacing, context));
+        step = execution.replaced(out.view());
+        break;
+      }
+      case Step::Do::answer:
+        answer(core->levels[step.level], context, out);
+        step = execution.replaced(out.view());
+        break;
+      case Step::Do::finish:
+        if (execution.error()) out.set(Result<T>(std::move(*execution.error())));
+        return;
+    }
+  }
+}
+
+/// Whether the pipeline's strategies may run calls that return a T.
+template <class T>
+Result<void> check_type(const Core& core) {
+  if (core.type == nullptr || core.type == type_key_of<T>()) return {};
+  return Error{.code = Code::failed_precondition,
+               .message = core.name + ": its fallback or chaos is for calls that return another type"};
+}
+
+template <class T, class F>
+Result<T> run_blocking(const CorePtr& core, const Call& call, F& f) {
+  if (core->type != nullptr) WEIR_TRY(check_type<T>(*core));
+  Context context(call, *core->clock, *core->timers);
+  Landed<T> out;
+  run_levels(core, context, 0, f, out);
+  return std::move(out).land();
+}
+
+}  // namespace weir::resilience::detail
+
+#include <weir/resilience/pipeline/beside.hpp>
