@@ -24,7 +24,9 @@ constexpr TypeKey type_key_of() {
 class Outcome {
  public:
   static Outcome of_error(const Error& error) { return {&error, nullptr, nullptr, nullptr}; }
-  static Outcome of_exception(const std::exception_ptr& e) { return {nullptr, &e, nullptr, nullptr}; }
+  static Outcome of_exception(const std::exception_ptr& thrown) {
+    return {nullptr, &thrown, nullptr, nullptr};
+  }
   /// Of a call that returns nothing.
   static Outcome of_success() { return {nullptr, nullptr, nullptr, nullptr}; }
   template <class T>

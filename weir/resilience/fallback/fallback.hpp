@@ -33,7 +33,8 @@ struct ErasedFallback {
     using Action = std::function<Result<T>(const Outcome&, Context&)>;
     return {.name = std::move(options.name),
             .type = type_key_of<T>(),
-            .action = options.action ? std::make_shared<Action>(std::move(options.action)) : nullptr,
+            .action = options.action ? std::make_shared<Action>(std::move(options.action))
+                                     : nullptr,
             .handled = std::move(options.handled)};
   }
   /// Only for the T of `type`.

@@ -20,8 +20,8 @@ struct LoadSheddingOptions {
   /// Calls under way at which even those of high priority are shed. Range 1 to 1,000,000.
   /// Default: this does not shed.
   std::optional<int> in_flight_max = {};
-  /// The share of in_flight_max at which calls of low and of normal priority are shed. Range (0, 1].
-  /// Default 0.6 and 0.9.
+  /// The share of in_flight_max at which calls of low and of normal priority are shed.
+  /// Range (0, 1]. Default 0.6 and 0.9.
   double share_low = 0.6;
   double share_normal = 0.9;
   /// Sheds by chance when the callee refuses: requests - K * accepts over requests + 1, from

@@ -126,6 +126,38 @@ Result<std::shared_ptr<void>> machine_for(const StrategyOptions& options, const 
       options);
 }
 
+HotLevel hot_level(const Level& level) {
+  HotLevel hot{.kind = level.kind, .slow = true, .machine = level.machine.get()};
+  switch (level.kind) {
+    case Kind::retry:
+      hot.budget = level.as<RetryOptions>().budget.get();
+      hot.slow = level.as<RetryOptions>().total_max.has_value();
+      break;
+    case Kind::timeout:
+      hot.after = level.as<TimeoutOptions>().after;
+      hot.slow = static_cast<bool>(level.as<TimeoutOptions>().after_generated);
+      break;
+    case Kind::circuit_breaker:
+    case Kind::bulkhead:
+    case Kind::rate_limiter:
+    case Kind::fallback: hot.slow = false; break;
+    default: break;
+  }
+  return hot;
+}
+
+bool looks_at_values(const StrategyOptions& options) {
+  return std::visit(
+      [](const auto& of_kind) {
+        if constexpr (requires { of_kind.handled; }) {
+          return static_cast<bool>(of_kind.handled.values);
+        } else {
+          return false;
+        }
+      },
+      options);
+}
+
 }  // namespace
 
 std::string_view name_of(Kind kind) {
@@ -163,12 +195,16 @@ Result<CorePtr> build_core(const PipelineSpec& spec, const Core* previous) {
   }
   const auto count = core->levels.size();
   bool beside = false;
+  bool values = false;
   core->segment_end[count] = static_cast<std::uint8_t>(count);
   for (std::size_t i = count; i-- > 0;) {
     const bool runs_beside = core->levels[i].runs_beside();
     beside = beside || runs_beside;
+    values = values || looks_at_values(core->levels[i].options);
+    core->hot[i] = hot_level(core->levels[i]);
     core->segment_end[i] = runs_beside ? static_cast<std::uint8_t>(i) : core->segment_end[i + 1];
   }
+  core->plain = !beside && !values && !core->wants_calls;
   core->executor = spec.executor;
   if (beside && !core->executor) {
     core->executor = previous != nullptr && previous->executor

@@ -32,6 +32,18 @@ struct Level {
   bool runs_beside() const;
 };
 
+/// What the way of nearly every call needs of a level, close together.
+struct HotLevel {
+  Kind kind;
+  /// Whether the level has no quick way in, so that Execution::enter() must do.
+  bool slow;
+  void* machine;
+  /// Of a retry.
+  RetryBudget* budget;
+  /// Of a timeout.
+  Duration after;
+};
+
 /// A built pipeline. Immutable but for the machines.
 /// Threads: any.
 struct Core {
@@ -39,6 +51,9 @@ struct Core {
   std::vector<Level> levels;
   /// For each level, the first at or after it that runs beside; otherwise levels.size().
   std::array<std::uint8_t, strategies_max + 1> segment_end{};
+  std::array<HotLevel, strategies_max> hot{};
+  /// Nothing runs beside, nobody looks at values or wants calls: a value is a success for all.
+  bool plain = false;
   std::shared_ptr<Listener> listener;
   bool wants_calls = false;
   /// What calls return, if a strategy must know; otherwise null.

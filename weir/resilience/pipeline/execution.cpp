@@ -23,14 +23,13 @@ milliseconds rounded_up(Duration duration) {
   return std::chrono::ceil<milliseconds>(std::min<Duration>(duration, std::chrono::hours(24)));
 }
 
-// Fifteen characters at most, so that refusing a call allocates nothing.
-Error circuit_error(const CircuitBreaker& breaker, std::optional<Duration> retry_after) {
-  Error error{.code = Code::unavailable,
-              .reason = Reason::circuit_open,
-              .message = breaker.state() == CircuitBreaker::State::isolated ? "circuit isolated"
-                                                                            : "circuit is open"};
-  if (retry_after) error.retry_after = rounded_up(*retry_after);
-  return error;
+/// Fifteen characters at most, and made where it stays: refusing a call is quick.
+void set_circuit_error(std::optional<Error>& error, std::optional<Duration> retry_after) {
+  error.emplace();
+  error->code = Code::unavailable;
+  error->reason = Reason::circuit_open;
+  error->message.assign("circuit is open", 15);
+  if (retry_after) error->retry_after = rounded_up(*retry_after);
 }
 
 Error refusal(std::string_view what, std::optional<Duration> retry_after) {
@@ -66,17 +65,16 @@ void Execution::tell(const Core& core, const Context& context, Event event) {
   core.listener->on_event(event);
 }
 
-Step Execution::start() {
-  if (first_ == 0) {
-    if (core_.wants_calls) began_ = context_.now();
-    if (context_.caller_stopped()) {
-      error_ = cancelled();
-    } else if (context_.deadline_ != Instant::max() && context_.now() >= context_.deadline_) {
-      error_ = deadline_passed();
-    }
-    if (error_) return finish(Outcome::of_error(*error_));
-  }
-  return go_in(first_);
+bool Execution::refuse_to_start(Error error) {
+  error_ = std::move(error);
+  finish(Outcome::of_error(*error_));
+  return false;
+}
+
+void Execution::leave_after_success(std::size_t index) {
+  context_.forget_time();
+  auto outcome = Outcome::of_success();
+  leave(index, outcome);
 }
 
 Step Execution::go_in(std::size_t level) {
@@ -163,6 +161,10 @@ bool Execution::stop_at(Step step) {
 
 bool Execution::reject(const Level& level, Error error) {
   error_ = std::move(error);
+  return rejected(level);
+}
+
+bool Execution::rejected(const Level& level) {
   step_.what = Step::Do::finish;
   tell(core_, context_,
        {.kind = EventKind::rejected, .strategy = level.name(), .error = &*error_});
@@ -207,7 +209,10 @@ bool Execution::enter_circuit(const Level& level, Frame& frame) {
   } else {
     const auto admission = breaker.admit(context_.now());
     tell_change(level, admission.change);
-    if (!admission) return reject(level, circuit_error(breaker, admission.retry_after));
+    if (!admission) {
+      set_circuit_error(error_, admission.retry_after);
+      return rejected(level);
+    }
     frame.breaker.word = admission.word;
     frame.breaker.probe = admission.probe;
   }

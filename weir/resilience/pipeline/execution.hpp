@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <new>
 #include <optional>
 
 #include <weir/resilience/core/context.hpp>
@@ -45,7 +46,20 @@ class Execution {
   Execution& operator=(const Execution&) = delete;
 
   /// The first step; each of the others answers the step of its name.
-  Step start();
+  Step start() {
+    if (first_ == 0 && !may_start()) return {.what = Step::Do::finish};
+    for (; depth_ < end_; ++depth_) {
+      if (!enter_quickly(core_.hot[depth_], frames_[depth_])) return go_in(depth_);
+    }
+    return {.what = Step::Do::invoke};
+  }
+  /// Instead of invoked(), when all levels of a plain core were entered and the call gave a value.
+  void succeeded() {
+    while (depth_ > first_) {
+      --depth_;
+      leave_quickly(core_.hot[depth_], frames_[depth_]);
+    }
+  }
   Step invoked(const Outcome& outcome);
   Step waited(bool to_the_end);
   Step granted(bool permit);
@@ -83,6 +97,16 @@ class Execution {
     Instant started;
   };
 
+  bool may_start() {
+    if (core_.wants_calls) began_ = context_.now();
+    if (context_.caller_stopped()) return refuse_to_start(cancelled());
+    if (context_.deadline_ == Instant::max() || context_.now() < context_.deadline_) return true;
+    return refuse_to_start(deadline_passed());
+  }
+  bool refuse_to_start(Error error);
+  bool enter_quickly(const HotLevel& level, Frame& frame);
+  void leave_quickly(const HotLevel& level, const Frame& frame);
+
   Step go_in(std::size_t level);
   Step come_out(std::size_t level, Outcome outcome);
   /// Whether to go on inwards; if not, step_ or error_ says why.
@@ -94,12 +118,14 @@ class Execution {
   void enter_timeout(const TimeoutOptions& options, Frame& frame);
   /// Whether to go on outwards; if not, step_ says why.
   bool leave(std::size_t index, Outcome& outcome);
+  void leave_after_success(std::size_t index);
   bool leave_retry(std::size_t index, const Outcome& outcome);
   bool leave_fallback(std::size_t index, const Outcome& outcome);
   void leave_breaker(const Level& level, const Frame& frame, const Outcome& outcome);
   void leave_timeout(const Level& level, const Frame& frame, Outcome& outcome);
   void leave_adaptive(const Level& level, const Frame& frame, const Outcome& outcome);
   bool reject(const Level& level, Error error);
+  bool rejected(const Level& level);
   bool stop_at(Step step);
   void tell_change(const Level& level, const CircuitBreaker::Change& change);
   void tell_attempt(const Outcome& outcome);
@@ -119,5 +145,59 @@ class Execution {
   Step step_{Step::Do::invoke};
   std::array<Frame, strategies_max> frames_;
 };
+
+/// Whether the level was entered; if not, go_in() has to.
+inline bool Execution::enter_quickly(const HotLevel& level, Frame& frame) {
+  if (level.slow) return false;
+  switch (level.kind) {
+    case Kind::retry:
+      new (&frame.retry) Retry{.retrying = Retrying(Instant{}), .outer_attempt = context_.attempt_};
+      context_.attempt_ = 1;
+      return true;
+    case Kind::circuit_breaker: {
+      auto& breaker = *static_cast<CircuitBreaker*>(level.machine);
+      if (breaker.needs_time()) breaker.roll(context_.now());
+      const auto word = breaker.admit_closed();
+      if (!word || breaker.watches_time()) return false;
+      frame.breaker.word = *word;
+      frame.breaker.probe = 0;
+      return true;
+    }
+    case Kind::timeout:
+      frame.timeout.outer = context_.deadline_;
+      frame.timeout.own = later(context_.now(), level.after);
+      if (frame.timeout.own < frame.timeout.outer) context_.set_deadline(frame.timeout.own);
+      return true;
+    case Kind::bulkhead: return static_cast<Bulkhead*>(level.machine)->try_enter();
+    case Kind::rate_limiter:
+      return static_cast<RateLimiter*>(level.machine)
+          ->admit(context_.now(), context_.key())
+          .admitted;
+    default: return true;
+  }
+}
+
+/// What a success means to a level; the context is not needed any more.
+inline void Execution::leave_quickly(const HotLevel& level, const Frame& frame) {
+  switch (level.kind) {
+    case Kind::retry:
+      if (level.budget != nullptr) level.budget->succeeded();
+      return;
+    case Kind::circuit_breaker: {
+      auto& breaker = *static_cast<CircuitBreaker*>(level.machine);
+      if (frame.breaker.probe == 0 && !breaker.watches_time()) {
+        breaker.succeed(frame.breaker.word);
+        return;
+      }
+      break;
+    }
+    case Kind::bulkhead: static_cast<Bulkhead*>(level.machine)->leave(); return;
+    case Kind::timeout:
+    case Kind::rate_limiter:
+    case Kind::fallback: return;
+    default: break;
+  }
+  leave_after_success(depth_);
+}
 
 }  // namespace weir::resilience

@@ -25,10 +25,10 @@ void answer(const Level& level, Context& context, Landed<T>& out) {
   }
 }
 
+/// Does step after step.
 template <class T, class F>
-void run_levels(const CorePtr& core, Context& context, std::size_t first, F& f, Landed<T>& out) {
-  Execution execution(*core, context, first);
-  Step step = execution.start();
+void drive(const CorePtr& core, Context& context, Execution& execution, Step step, F& f,
+           Landed<T>& out) {
   while (true) {
     switch (step.what) {
       case Step::Do::invoke:
@@ -66,20 +66,38 @@ void run_levels(const CorePtr& core, Context& context, std::size_t first, F& f, 
   }
 }
 
+template <class T, class F>
+void run_levels(const CorePtr& core, Context& context, std::size_t first, F& f, Landed<T>& out) {
+  Execution execution(*core, context, first);
+  drive(core, context, execution, execution.start(), f, out);
+}
+
 /// Whether the pipeline's strategies may run calls that return a T.
 template <class T>
 Result<void> check_type(const Core& core) {
   if (core.type == nullptr || core.type == type_key_of<T>()) return {};
   return Error{.code = Code::failed_precondition,
-               .message = core.name + ": its fallback or chaos is for calls that return another type"};
+               .message = core.name + ": its fallback or chaos is for calls of another type"};
 }
 
 template <class T, class F>
 Result<T> run_blocking(const CorePtr& core, const Call& call, F& f) {
   if (core->type != nullptr) WEIR_TRY(check_type<T>(*core));
   Context context(call, *core->clock, *core->timers);
+  Execution execution(*core, context, 0);
+  Step step = execution.start();
   Landed<T> out;
-  run_levels(core, context, 0, f, out);
+  if (core->plain && step.what == Step::Do::invoke) {
+    out.make(f, context);
+    if (out.result && out.result->ok()) {
+      execution.succeeded();
+      return std::move(*out.result);
+    }
+    step = execution.invoked(out.view());
+  } else if (core->plain && step.what == Step::Do::finish) {
+    return std::move(*execution.error());
+  }
+  drive(core, context, execution, step, f, out);
   return std::move(out).land();
 }
 

@@ -29,9 +29,9 @@ class Registry {
   Result<Pipeline> get(std::string_view name) const;
   std::vector<std::string> names() const;
 
-  /// Gives the pipeline of the builder's name other options, strategies or listener. Where kind and
-  /// name of a strategy are as before it goes on: an open circuit stays open, permits in use stay in
-  /// use, tokens used up stay used up. With an error nothing changes.
+  /// Gives the pipeline of the builder's name other options, strategies or listener. Where kind
+  /// and name of a strategy are as before it goes on: an open circuit stays open, permits in use
+  /// stay in use, tokens used up stay used up. With an error nothing changes.
   /// Errors: invalid_argument, naming the option; not_found.
   Result<void> reload(const PipelineBuilder& builder);
 
