@@ -32,8 +32,8 @@ std::optional<Duration> Context::time_left() const {
 }
 
 std::stop_token Context::stop_token() {
-  if (deadline_ == Instant::max()) return caller_stop_;
-  if (!link_) link_.reset(new Link(caller_stop_, deadline_, *timers_));
+  if (deadline_ == Instant::max()) return call_->stop;
+  if (!link_) link_.reset(new Link(call_->stop, deadline_, *timers_));
   return link_->source.get_token();
 }
 

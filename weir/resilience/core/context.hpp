@@ -26,17 +26,24 @@ struct Call {
   Priority priority = Priority::normal;
 };
 
+/// A call of which nothing is said.
+inline const Call& plain_call() {
+  static const Call plain;
+  return plain;
+}
+
 /// What a call is told about itself, down to the driver at the bottom.
 /// Threads: the one that runs the attempt. Lifetime: the attempt.
 class Context {
  public:
+  /// All three must outlive it.
   Context(const Call& call, const Clock& clock, Timers& timers, int attempt = 1);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  std::string_view operation() const { return operation_; }
-  std::string_view key() const { return key_; }
-  Priority priority() const { return priority_; }
+  std::string_view operation() const { return call_->operation; }
+  std::string_view key() const { return call_->key; }
+  Priority priority() const { return call_->priority; }
   /// From 1; of the innermost retry or hedging.
   int attempt() const { return attempt_; }
 
@@ -49,7 +56,7 @@ class Context {
   /// a call that never asks pays nothing.
   std::stop_token stop_token();
   /// Stops when the caller does; knows of no deadline.
-  const std::stop_token& caller_stop() const { return caller_stop_; }
+  const std::stop_token& caller_stop() const { return call_->stop; }
   /// Whether the caller stopped, or the deadline passed. Reads the clock if there is one.
   bool stopped() const;
   /// Errors: cancelled, deadline_exceeded. For loops: `WEIR_TRY(context.check());`
@@ -65,21 +72,18 @@ class Context {
     void operator()(Link* link) const;
   };
 
-  bool caller_stopped() const { return caller_stop_.stop_requested(); }
+  bool caller_stopped() const { return call_->stop.stop_requested(); }
   void set_deadline(Instant deadline);
   /// The time has gone on since it was read.
   void forget_time() { time_known_ = false; }
 
+  const Call* call_;
   const Clock* clock_;
   Timers* timers_;
-  std::string_view operation_;
-  std::string_view key_;
-  std::stop_token caller_stop_;
-  Instant deadline_ = Instant::max();
+  Instant deadline_;
   Instant now_{};
   std::unique_ptr<Link, LinkDeleter> link_;
-  int attempt_ = 1;
-  Priority priority_;
+  int attempt_;
   bool time_known_ = false;
 };
 
@@ -92,14 +96,11 @@ inline Instant Context::now() {
 }
 
 inline Context::Context(const Call& call, const Clock& clock, Timers& timers, int attempt)
-    : clock_(&clock),
+    : call_(&call),
+      clock_(&clock),
       timers_(&timers),
-      operation_(call.operation),
-      key_(call.key),
-      caller_stop_(call.stop),
       deadline_(call.deadline.value_or(Instant::max())),
-      attempt_(attempt),
-      priority_(call.priority) {}
+      attempt_(attempt) {}
 
 inline void Context::set_deadline(Instant deadline) {
   if (deadline_ == deadline) return;

@@ -65,8 +65,15 @@ void Execution::tell(const Core& core, const Context& context, Event event) {
   core.listener->on_event(event);
 }
 
-bool Execution::refuse_to_start(Error error) {
-  error_ = std::move(error);
+bool Execution::look_before_start() {
+  if (core_.wants_calls) began_ = context_.now();
+  if (context_.caller_stopped()) {
+    error_ = cancelled();
+  } else if (context_.deadline_ != Instant::max() && context_.now() >= context_.deadline_) {
+    error_ = deadline_passed();
+  } else {
+    return true;
+  }
   finish(Outcome::of_error(*error_));
   return false;
 }
@@ -166,6 +173,7 @@ bool Execution::reject(const Level& level, Error error) {
 
 bool Execution::rejected(const Level& level) {
   step_.what = Step::Do::finish;
+  if (!core_.listener) return false;
   tell(core_, context_,
        {.kind = EventKind::rejected, .strategy = level.name(), .error = &*error_});
   return false;

@@ -46,19 +46,21 @@ class Execution {
   Execution& operator=(const Execution&) = delete;
 
   /// The first step; each of the others answers the step of its name.
-  Step start() {
+  [[gnu::always_inline]] Step start() {
     if (first_ == 0 && !may_start()) return {.what = Step::Do::finish};
-    for (; depth_ < end_; ++depth_) {
-      if (!enter_quickly(core_.hot[depth_], frames_[depth_])) return go_in(depth_);
+    const std::size_t end = end_;
+    for (std::size_t i = first_; i < end; ++i) {
+      if (!enter_quickly(core_.hot[i], frames_[i])) return go_in(i);
     }
+    depth_ = end;
     return {.what = Step::Do::invoke};
   }
   /// Instead of invoked(), when all levels of a plain core were entered and the call gave a value.
-  void succeeded() {
-    while (depth_ > first_) {
-      --depth_;
-      leave_quickly(core_.hot[depth_], frames_[depth_]);
+  [[gnu::always_inline]] void succeeded() {
+    for (std::size_t i = end_; i-- > first_;) {
+      if (!leave_quickly(core_.hot[i], frames_[i])) leave_after_success(i);
     }
+    depth_ = first_;
   }
   Step invoked(const Outcome& outcome);
   Step waited(bool to_the_end);
@@ -97,15 +99,16 @@ class Execution {
     Instant started;
   };
 
-  bool may_start() {
-    if (core_.wants_calls) began_ = context_.now();
-    if (context_.caller_stopped()) return refuse_to_start(cancelled());
-    if (context_.deadline_ == Instant::max() || context_.now() < context_.deadline_) return true;
-    return refuse_to_start(deadline_passed());
+  [[gnu::always_inline]] bool may_start() {
+    if (!core_.wants_calls && context_.deadline_ == Instant::max() &&
+        !context_.caller_stop().stop_possible()) {
+      return true;
+    }
+    return look_before_start();
   }
-  bool refuse_to_start(Error error);
-  bool enter_quickly(const HotLevel& level, Frame& frame);
-  void leave_quickly(const HotLevel& level, const Frame& frame);
+  bool look_before_start();
+  [[gnu::always_inline]] bool enter_quickly(const HotLevel& level, Frame& frame);
+  [[gnu::always_inline]] bool leave_quickly(const HotLevel& level, const Frame& frame);
 
   Step go_in(std::size_t level);
   Step come_out(std::size_t level, Outcome outcome);
@@ -177,27 +180,24 @@ inline bool Execution::enter_quickly(const HotLevel& level, Frame& frame) {
   }
 }
 
-/// What a success means to a level; the context is not needed any more.
-inline void Execution::leave_quickly(const HotLevel& level, const Frame& frame) {
+/// What a success means to a level; the context is not needed any more. False: leave() must do.
+inline bool Execution::leave_quickly(const HotLevel& level, const Frame& frame) {
   switch (level.kind) {
     case Kind::retry:
       if (level.budget != nullptr) level.budget->succeeded();
-      return;
+      return true;
     case Kind::circuit_breaker: {
       auto& breaker = *static_cast<CircuitBreaker*>(level.machine);
-      if (frame.breaker.probe == 0 && !breaker.watches_time()) {
-        breaker.succeed(frame.breaker.word);
-        return;
-      }
-      break;
+      if (frame.breaker.probe != 0 || breaker.watches_time()) return false;
+      breaker.succeed(frame.breaker.word);
+      return true;
     }
-    case Kind::bulkhead: static_cast<Bulkhead*>(level.machine)->leave(); return;
+    case Kind::bulkhead: static_cast<Bulkhead*>(level.machine)->leave(); return true;
     case Kind::timeout:
     case Kind::rate_limiter:
-    case Kind::fallback: return;
-    default: break;
+    case Kind::fallback: return true;
+    default: return false;
   }
-  leave_after_success(depth_);
 }
 
 }  // namespace weir::resilience

@@ -63,7 +63,7 @@ class Pipeline {
  public:
   template <class F>
   auto run(F&& f) const {
-    return run(Call{}, std::forward<F>(f));
+    return run(plain_call(), std::forward<F>(f));
   }
   template <class F>
   auto run(const Call& call, F&& f) const {

@@ -80,25 +80,62 @@ Result<void> check_type(const Core& core) {
                .message = core.name + ": its fallback or chaos is for calls of another type"};
 }
 
+/// The rest of a call from a step on.
+template <class T, class F>
+[[gnu::noinline]] Result<T> run_on(const CorePtr& core, Context& context, Execution& execution,
+                                   Step step, F& f) {
+  Landed<T> out;
+  drive(core, context, execution, step, f, out);
+  return std::move(out).land();
+}
+
+/// The rest of a call whose first attempt failed or threw.
+template <class T, class F>
+[[gnu::noinline]] Result<T> run_on(const CorePtr& core, Context& context, Execution& execution,
+                                   F& f, Result<T> result, std::exception_ptr thrown) {
+  Landed<T> out;
+  if (thrown) {
+    out.set(std::move(thrown));
+  } else {
+    out.set(std::move(result));
+  }
+  drive(core, context, execution, execution.invoked(out.view()), f, out);
+  return std::move(out).land();
+}
+
+/// The call alone. When it throws, some error and what was thrown.
+template <class T, class F>
+Result<T> make_call(F& f, Context& context, std::exception_ptr& thrown) {
+  try {
+    if constexpr (std::is_void_v<Returned<F>>) {
+      call(f, context);
+      return {};
+    } else {
+      return call(f, context);
+    }
+  } catch (...) {
+    thrown = std::current_exception();
+    return Error{};
+  }
+}
+
+/// Nearly every call succeeds at once, and goes straight through here.
 template <class T, class F>
 Result<T> run_blocking(const CorePtr& core, const Call& call, F& f) {
   if (core->type != nullptr) WEIR_TRY(check_type<T>(*core));
   Context context(call, *core->clock, *core->timers);
   Execution execution(*core, context, 0);
-  Step step = execution.start();
-  Landed<T> out;
-  if (core->plain && step.what == Step::Do::invoke) {
-    out.make(f, context);
-    if (out.result && out.result->ok()) {
-      execution.succeeded();
-      return std::move(*out.result);
-    }
-    step = execution.invoked(out.view());
-  } else if (core->plain && step.what == Step::Do::finish) {
-    return std::move(*execution.error());
+  const Step step = execution.start();
+  if (!core->plain) return run_on<T>(core, context, execution, step, f);
+  if (step.what == Step::Do::finish) return std::move(*execution.error());
+  if (step.what != Step::Do::invoke) return run_on<T>(core, context, execution, step, f);
+  std::exception_ptr thrown;
+  auto result = make_call<T>(f, context, thrown);
+  if (!result.ok()) [[unlikely]] {
+    return run_on(core, context, execution, f, std::move(result), std::move(thrown));
   }
-  drive(core, context, execution, step, f, out);
-  return std::move(out).land();
+  execution.succeeded();
+  return result;
 }
 
 }  // namespace weir::resilience::detail
