@@ -25,6 +25,12 @@ void answer(const Level& level, Context& context, Landed<T>& out) {
   }
 }
 
+template <class T>
+void fall_back(const Level& level, Execution& execution, Context& context, Landed<T>& out) {
+  const auto replacing = execution.error() ? Outcome::of_error(*execution.error()) : out.view();
+  out.set(level.as<ErasedFallback>().template run<T>(replacing, context));
+}
+
 /// Does step after step.
 template <class T, class F>
 void drive(const CorePtr& core, Context& context, Execution& execution, Step step, F& f,
@@ -47,14 +53,10 @@ void drive(const CorePtr& core, Context& context, Execution& execution, Step ste
         step = execution.granted(wait_for_permit(core->levels[step.level].with<Bulkhead>(),
                                                  step.until, execution.stop(), *core->timers));
         break;
-      case Step::Do::fall_back: {
-        const auto& fallback = core->levels[step.level].as<ErasedFallback>();
-        const auto replacing = execution.error() ? Outcome::of_error(*execution.error())
-                                                 : out.view();
-        out.set(fallback.template run<T>(replacing, context));
+      case Step::Do::fall_back:
+        fall_back(core->levels[step.level], execution, context, out);
         step = execution.replaced(out.view());
         break;
-      }
       case Step::Do::answer:
         answer(core->levels[step.level], context, out);
         step = execution.replaced(out.view());
