@@ -82,8 +82,10 @@ Coroutine<void> run_awaited_race(const BesidePlan& plan, std::shared_ptr<Awaited
     if (action.act == Hedge::Act::start) {
       began[index] = now;
       if (action.attempt > 1) plan.tell_hedged(context, action.attempt);
+      // Asio looks at the slot once more when the coroutine has ended: the handler keeps it.
       asio::co_spawn(executor, run_attempt(race, action.attempt),
-                     asio::bind_cancellation_slot(race->cancels[index].slot(), asio::detached));
+                     asio::bind_cancellation_slot(race->cancels[index].slot(),
+                                                  [race](const std::exception_ptr&) {}));
     } else if (action.act == Hedge::Act::finish) {
       race->cancel_all();
       out = std::move(race->landed[index]);

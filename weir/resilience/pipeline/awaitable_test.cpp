@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <weir/resilience/pipeline/builder.hpp>
