@@ -37,6 +37,27 @@ struct ValueOf<Result<T>> {
 template <class R>
 using Value = typename ValueOf<R>::type;
 
+/// Calls a function of nothing and gives what it returns as a Result.
+template <class T, class F>
+Result<T> returned(F& f) {
+  if constexpr (std::is_void_v<decltype(f())>) {
+    f();
+    return {};
+  } else {
+    return f();
+  }
+}
+
+template <class T>
+Outcome outcome_of(const Result<T>& result) {
+  if (!result.ok()) return Outcome::of_error(result.error());
+  if constexpr (std::is_void_v<T>) {
+    return Outcome::of_success();
+  } else {
+    return Outcome::of_value(*result);
+  }
+}
+
 /// How an attempt ended: one of the two.
 template <class T>
 struct Landed {
@@ -71,13 +92,7 @@ struct Landed {
   }
 
   Outcome view() const {
-    if (exception) return Outcome::of_exception(exception);
-    if (!result->ok()) return Outcome::of_error(result->error());
-    if constexpr (std::is_void_v<T>) {
-      return Outcome::of_success();
-    } else {
-      return Outcome::of_value(**result);
-    }
+    return exception ? Outcome::of_exception(exception) : outcome_of(*result);
   }
 
   Result<T> land() && {
