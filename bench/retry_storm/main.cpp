@@ -69,8 +69,8 @@ int run(const char* path) {
       R"(font-size="11"><rect width="100%" height="100%" fill="white"/>)" "\n", width, height);
   svg += fmt::format(
       R"(<text x="{}" y="20" font-size="13">100,000 clients, 5,000 calls a second; capacity )"
-      R"(8,000, a quarter of it while slow (shaded). Red: attempts that reach the service a second. )"
-      R"(Green: calls answered in time.</text>)" "\n", margin);
+      R"(8,000, a quarter of it while slow (shaded). Red: attempts that reach the service a )"
+      R"(second. Green: calls answered in time.</text>)" "\n", margin);
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const auto outcome = simulate(options, ways[i]);
     print(ways[i], outcome);

@@ -87,7 +87,7 @@ class Context {
   bool time_known_ = false;
 };
 
-inline Instant Context::now() {
+[[gnu::always_inline]] inline Instant Context::now() {
   if (!time_known_) {
     now_ = clock_->instant();
     time_known_ = true;

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include <weir/base/error.hpp>
+#include <weir/resilience/core/transient.hpp>
 
 namespace weir::resilience {
 

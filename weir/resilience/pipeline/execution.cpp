@@ -23,12 +23,12 @@ milliseconds rounded_up(Duration duration) {
   return std::chrono::ceil<milliseconds>(std::min<Duration>(duration, std::chrono::hours(24)));
 }
 
-/// Fifteen characters at most, and made where it stays: refusing a call is quick.
+/// Fifteen characters at most, and copied to where it stays: refusing a call is quick.
 void set_circuit_error(std::optional<Error>& error, std::optional<Duration> retry_after) {
-  error.emplace();
-  error->code = Code::unavailable;
-  error->reason = Reason::circuit_open;
-  error->message.assign("circuit is open", 15);
+  static const Error open{.code = Code::unavailable,
+                          .reason = Reason::circuit_open,
+                          .message = "circuit is open"};
+  error.emplace(open);
   if (retry_after) error->retry_after = rounded_up(*retry_after);
 }
 
@@ -88,17 +88,23 @@ Step Execution::go_in(std::size_t level) {
   for (depth_ = level; depth_ < end_; ++depth_) {
     if (enter(depth_)) continue;
     if (step_.what != Step::Do::finish) return step_;
-    return come_out(depth_, Outcome::of_error(*error_));
+    return come_out_failed(depth_);
   }
   return {.what = Step::Do::invoke};
 }
 
-Step Execution::come_out(std::size_t level, Outcome outcome) {
+Step Execution::come_out(std::size_t level, Outcome& outcome) {
   for (depth_ = level; depth_ > first_;) {
     --depth_;
     if (!leave(depth_, outcome)) return step_;
   }
   return finish(outcome);
+}
+
+/// With error_ for an outcome.
+Step Execution::come_out_failed(std::size_t level) {
+  auto outcome = Outcome::of_error(*error_);
+  return come_out(level, outcome);
 }
 
 void Execution::abandon() {
@@ -124,7 +130,8 @@ Step Execution::finish(const Outcome& outcome) {
 Step Execution::invoked(const Outcome& outcome) {
   context_.forget_time();
   if (core_.wants_calls && end_ == core_.levels.size()) tell_attempt(outcome);
-  return come_out(end_, outcome);
+  Outcome own = outcome;
+  return come_out(end_, own);
 }
 
 Step Execution::waited(bool to_the_end) {
@@ -135,7 +142,7 @@ Step Execution::waited(bool to_the_end) {
   if (core_.levels[pending_].kind == Kind::retry) {
     context_.attempt_ = frames_[pending_].retry.outer_attempt;
   }
-  return come_out(pending_, Outcome::of_error(*error_));
+  return come_out_failed(pending_);
 }
 
 Step Execution::granted(bool permit) {
@@ -147,12 +154,13 @@ Step Execution::granted(bool permit) {
   } else {
     reject(level, refusal(fmt::format("{}: no permit in time", level.name()), std::nullopt));
   }
-  return come_out(pending_, Outcome::of_error(*error_));
+  return come_out_failed(pending_);
 }
 
 Step Execution::replaced(const Outcome& outcome) {
   error_.reset();
-  return come_out(pending_, outcome);
+  Outcome own = outcome;
+  return come_out(pending_, own);
 }
 
 Instant Execution::now_again() {
@@ -210,7 +218,6 @@ bool Execution::enter(std::size_t index) {
 
 bool Execution::enter_circuit(const Level& level, Frame& frame) {
   auto& breaker = level.with<CircuitBreaker>();
-  if (breaker.needs_time()) breaker.roll(context_.now());
   frame.breaker.probe = 0;
   if (const auto word = breaker.admit_closed()) {
     frame.breaker.word = *word;

@@ -111,7 +111,8 @@ class Execution {
   [[gnu::always_inline]] bool leave_quickly(const HotLevel& level, const Frame& frame);
 
   Step go_in(std::size_t level);
-  Step come_out(std::size_t level, Outcome outcome);
+  Step come_out(std::size_t level, Outcome& outcome);
+  Step come_out_failed(std::size_t level);
   /// Whether to go on inwards; if not, step_ or error_ says why.
   bool enter(std::size_t index);
   bool enter_circuit(const Level& level, Frame& frame);

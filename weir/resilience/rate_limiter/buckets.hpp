@@ -31,7 +31,7 @@ struct Rate {
 /// Threads: any; without a lock.
 class TokenBucket {
  public:
-  RateAdmission admit(const Rate& rate, Instant now) {
+  [[gnu::always_inline]] RateAdmission admit(const Rate& rate, Instant now) {
     const auto at = now.time_since_epoch().count();
     auto full_at = full_at_.load(std::memory_order_relaxed);
     while (true) {

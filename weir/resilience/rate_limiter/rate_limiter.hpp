@@ -46,7 +46,7 @@ class RateLimiter {
   /// Takes other numbers and keeps what was used up. What is keyed, and the algorithm, stay.
   Result<void> reconfigure(const RateLimiterOptions& options);
 
-  RateAdmission admit(Instant now, std::string_view key = {}) {
+  [[gnu::always_inline]] RateAdmission admit(Instant now, std::string_view key = {}) {
     if (lock_free_) return tokens_.admit(rate(), now);
     return admit_locked(now, key);
   }
