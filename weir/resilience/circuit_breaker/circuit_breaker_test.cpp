@@ -1,5 +1,6 @@
 #include <weir/resilience/circuit_breaker/circuit_breaker.hpp>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <thread>
