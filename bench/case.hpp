@@ -55,8 +55,13 @@ struct Figures {
 struct Case {
   std::string name;
   const char* unit;
-  double at_least;
+  double at_least = 0;
   std::function<Result<Figures>(Context&)> measure;
+  /// Of a case that says how many times the raw figure ours may be: the ratio is weir / raw, less
+  /// is better, and at_least means nothing.
+  std::optional<double> at_most = {};
+
+  bool met(double ratio) const { return at_most ? ratio <= *at_most : ratio >= at_least; }
 };
 
 using Sample = std::function<Result<double>()>;
@@ -74,5 +79,6 @@ std::vector<Case> sqlite_cases(const Context& context);
 std::vector<Case> postgres_cases();
 std::vector<Case> wire_cases();
 std::vector<Case> subscription_cases();
+std::vector<Case> resilience_cases();
 
 }  // namespace weir::bench

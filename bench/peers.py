@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from breaker_peers import breaker_rows
+
 CLIENTS = (1, 8, 64)
 # What the ratio must at least be, by number of clients.
 SAME_PROTOCOL = {1: 1.3, 8: 2, 64: 2}
@@ -128,26 +130,18 @@ class Peers:
 
 
 def print_row(row):
-    verdict = "  ok" if row["ratio"] >= row["at_least"] else "miss"
-    print(f"{verdict} {row['ratio']:6.2f} of {row['at_least']:<4} {row['raw']:>10.0f} "
-          f"{row['weir']:>10.0f}  {row['case']}", flush=True)
+    if "at_most" in row:
+        met, bound = row["ratio"] <= row["at_most"], f"<= {row['at_most']:<4}"
+    else:
+        met, bound = row["ratio"] >= row["at_least"], f"of {row['at_least']:<4}"
+    digits = 1 if "at_most" in row else 0
+    print(f"{'  ok' if met else 'miss'} {row['ratio']:6.2f} {bound} {row['raw']:>10.{digits}f} "
+          f"{row['weir']:>10.{digits}f}  {row['case']}", flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="bench/peers", description=__doc__)
-    parser.add_argument("--weir", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--umadb", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--quick", action="store_true",
-                        help="short rounds; the large store has 100,000 events, not 1,000,000")
-    parser.add_argument("--json", action="store_true",
-                        help="print a list of {case, raw, weir, ratio, at_least}; raw is UmaDB's")
-    parser.add_argument("--only", action="append", help="only cases whose name has this in it")
-    parser.add_argument("--dir", default="build", help="where to make a temporary folder")
-    options = parser.parse_args()
+def measure_servers(options):
     large = 100_000 if options.quick else 1_000_000
     rows = []
-    if not options.json:
-        print("      ratio        UmaDB       Weir  case (a second)")
     for events, store in ((0, "fresh store"), (large, f"store of {large:,} events")):
         with tempfile.TemporaryDirectory(dir=options.dir, prefix="peers-") as folder, \
                 start_umadb(options.umadb, folder) as umadb, \
@@ -158,6 +152,36 @@ def main():
                 peers.drive(umadb, "umadb", "read", "--events", str(events))
                 peers.drive(weir, "weir", "read", "--events", str(events))
             rows += peers.all_cases(store)
+    return rows
+
+
+def measure_breakers(options):
+    rows = breaker_rows(
+        options, lambda case: not options.only or any(o in case for o in options.only))
+    if not options.json:
+        for row in rows:
+            print_row(row)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/peers", description=__doc__)
+    parser.add_argument("--weir", help=argparse.SUPPRESS)
+    parser.add_argument("--umadb", help=argparse.SUPPRESS)
+    parser.add_argument("--breakers", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--cache", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true",
+                        help="short rounds; the large store has 100,000 events, not 1,000,000")
+    parser.add_argument("--json", action="store_true",
+                        help="print a list of {case, raw, weir, ratio, at_least or at_most}; raw is "
+                             "the peer's")
+    parser.add_argument("--only", action="append", help="only cases whose name has this in it")
+    parser.add_argument("--dir", default="build", help="where to make a temporary folder")
+    options = parser.parse_args()
+    if not options.json:
+        print("      ratio         peer       Weir  case (a second; of breakers, ns)")
+    rows = measure_servers(options) if options.umadb else []
+    rows += measure_breakers(options)
     if options.json:
         print(json.dumps(rows, indent=2))
 

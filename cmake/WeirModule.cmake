@@ -3,17 +3,20 @@
 #   [LIBRARIES target ...]   libraries that its public headers need
 #   [PRIVATE target ...]     libraries that only its sources need
 #   [TEST target ...]        what only its tests need
+#   [FOLDERS folder ...]     folders below this one whose files are also its own
 #   [PRECOMPILE header ...]) headers worth precompiling
 #
 # One folder is one static library. Sources, headers and tests lie side by side: *_test.cpp needs
 # nothing, *_pgtest.cpp needs PostgreSQL, *_fuzz.cpp is a libFuzzer target. The tests of a module are one program.
 function(weir_module name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;PRIVATE;TEST;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;PRIVATE;TEST;FOLDERS;PRECOMPILE" ${ARGN})
   string(REPLACE "/" "_" id ${name})
   set(target weir_${id})
 
-  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
-  file(GLOB headers CONFIGURE_DEPENDS *.hpp)
+  list(TRANSFORM arg_FOLDERS APPEND /*.cpp OUTPUT_VARIABLE more)
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp ${more})
+  list(TRANSFORM arg_FOLDERS APPEND /*.hpp OUTPUT_VARIABLE more)
+  file(GLOB headers CONFIGURE_DEPENDS *.hpp ${more})
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_(test|pgtest)\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_(test|pgtest|bench|fuzz)\\.cpp$")

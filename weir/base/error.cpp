@@ -19,14 +19,15 @@ std::string_view name_of(Code code) {
 }
 
 std::string_view name_of(Reason reason) {
-  static constexpr std::array<std::string_view, 17> names = {
+  static constexpr std::array<std::string_view, 18> names = {
       "ERROR_REASON_UNSPECIFIED", "INVALID_FIELD",  "CONDITION_FAILED",
       "IDEMPOTENCY_KEY_REUSED",   "TRACKING_NOT_INCREASING",
       "LOG_NOT_FOUND",            "LOG_EXISTS",     "SNAPSHOT_NOT_FOUND",
       "OVERLOADED",               "ENGINE_UNAVAILABLE",
       "STORE_DAMAGED",            "SCHEMA_TOO_NEW", "SHUTTING_DOWN",
       "DEADLINE_PASSED",          "CALLER_CANCELLED",
-      "INTERNAL_BUG",             "NOT_SUPPORTED"};
+      "INTERNAL_BUG",             "NOT_SUPPORTED",
+      "CIRCUIT_OPEN"};
   const auto index = static_cast<std::size_t>(reason);
   return index < names.size() ? names[index] : names[0];
 }

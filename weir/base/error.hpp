@@ -55,6 +55,7 @@ enum class Reason : std::uint8_t {
   caller_cancelled = 14,
   internal_bug = 15,
   not_supported = 16,
+  circuit_open = 17,
 };
 
 /// The name as errors.proto spells it: "CONDITION_FAILED".

@@ -52,7 +52,7 @@ class [[nodiscard]] Result {
 template <>
 class [[nodiscard]] Result<void> {
  public:
-  Result() = default;
+  Result() {}  // NOLINT: defaulted, {} would first fill the room of an Error with zeros
   Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit
 
   bool ok() const { return !error_.has_value(); }
