@@ -12,6 +12,9 @@ import sys
 ARROWS = {
     "base": [],
     "rpc": [],
+    "telemetry/api": ["base"],
+    "telemetry/sdk": ["telemetry/api"],
+    "telemetry/prometheus": ["telemetry/sdk"],
     "store": ["base"],
     "store/engine": ["store"],
     "store/testing": ["store"],
@@ -44,6 +47,7 @@ BANNED = [
 ALLOWED = {
     ("weir/base/time.cpp", "_clock::now"): "the one place that reads the clocks",
     ("weir/base/uuid.cpp", "random_device"): "the seed of the UUIDs' random bits",
+    ("weir/telemetry/sdk/id_generator.cpp", "random_device"): "the seed of trace and span ids",
     ("weir/store/sqlite/file.cpp", "random_device"): "the seed of a new file's term hashes",
     ("weir/server/call.hpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("weir/server/server.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
