@@ -7,7 +7,8 @@ using Text = std::string_view;
 using enum MetricKind;
 
 // The conventions' buckets for calls, and for databases.
-constexpr double call_seconds[] = {.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10};
+constexpr double call_seconds[] = {.005, .01, .025, .05, .075, .1,  .25,
+                                   .5,   .75, 1,    2.5, 5,    7.5, 10};
 constexpr double store_seconds[] = {.0001, .00025, .0005, .001, .0025, .005, .01,
                                     .025,  .05,    .1,    .25,  .5,    1,    5,   10};
 constexpr double sizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};

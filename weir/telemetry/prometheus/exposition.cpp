@@ -211,7 +211,8 @@ ExpositionFormat choose_exposition(std::string_view accept) {
     while (!range.empty()) {
       auto parameter = take(range, ';');
       const auto name = take(parameter, '=');
-      if (name == "q") std::from_chars(parameter.data(), parameter.data() + parameter.size(), quality);
+      const auto* const end = parameter.data() + parameter.size();
+      if (name == "q") std::from_chars(parameter.data(), end, quality);
       if (name == "version") version = parameter;
     }
     if (type == "application/openmetrics-text" && (version.empty() || version == "1.0.0")) {

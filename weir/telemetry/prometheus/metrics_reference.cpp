@@ -32,7 +32,7 @@ std::string metrics_reference() {
 Every metric that Weir reports: on `/metrics`, and by OTLP when an endpoint is set. Durations are in
 seconds. `error.type` is absent on what succeeded. A metric keeps at most 2000 series; what is past
 that is in one with `otel.metric.overflow="true"`. Made from `weir/telemetry/api/metric_list.cpp` by
-`weir metrics-reference`; a test keeps it so.
+`tools/build release metrics_reference`; a test keeps it so.
 
 )";
   for (const auto* spec : metric::all()) {

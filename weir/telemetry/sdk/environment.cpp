@@ -97,7 +97,8 @@ Result<void> read_otlp(const Reader& reader, OtlpSettings& otlp) {
   const bool secure = endpoint.starts_with("https://");
   if (!secure && !endpoint.starts_with("http://")) {
     return invalid_field("OTEL_EXPORTER_OTLP_ENDPOINT",
-                         fmt::format("'{}' is not http://HOST:PORT or https://HOST:PORT", endpoint));
+                         fmt::format("'{}' is not http://HOST:PORT or https://HOST:PORT",
+                                     endpoint));
   }
   if (secure && !grpc) {
     return invalid_field("OTEL_EXPORTER_OTLP_ENDPOINT",

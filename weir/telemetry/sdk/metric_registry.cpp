@@ -16,7 +16,9 @@ constexpr char separator = '\x1f';
 
 struct Hash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>()(text);
+  }
 };
 
 std::vector<std::string> split(std::string_view key, std::size_t count) {

@@ -9,8 +9,8 @@
 
 namespace weir::telemetry {
 
-/// Which traces are recorded: by a share of the trace ids, so that every process decides alike, and,
-/// when parent-based, as whoever began the trace decided.
+/// Which traces are recorded: by a share of the trace ids, so that every process decides alike,
+/// and, when parent-based, as whoever began the trace decided.
 /// A value; threads: any.
 class Sampler {
  public:
