@@ -211,6 +211,16 @@ Result<void> File::load_tail() {
   return caught_up;
 }
 
+void File::keep_event(Position position, std::string_view message) {
+  events_.put(position.value, std::make_shared<const std::string>(message),
+              sizeof(std::string) + message.size());
+}
+
+void File::forget() {
+  events_.forget();
+  term_lists_.forget();
+}
+
 File::Lease::~Lease() {
   if (connection_) file_->give_back(std::move(connection_));
 }

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/assert.hpp>
+
 namespace weir::sqlite {
 namespace {
 
@@ -42,10 +44,8 @@ class Step {
   Result<void> walk_forwards() {
     const auto query = engine::compile(request_.query, file_.hasher());
     if (query.scans) return scan(hi_);
-    for (const auto& run : runs_->runs) {
-      if (run->last <= lo_ || run->first > hi_ || full_) continue;
-      const auto source = make_run_source(*run, connection_.blocks, request_.direction);
-      WEIR_TRY(pick(query, *source, std::min(run->last, hi_)));
+    if (const auto reached = std::min(runs_->reached(), hi_); lo_ < reached) {
+      WEIR_TRY(pick(query, *run_source(), reached));
     }
     if (full_ || lo_ >= hi_) return {};
     const auto tail = file_.tail()->view(lo_, hi_, request_.direction);
@@ -65,12 +65,14 @@ class Step {
     const auto tail_from = std::max({tail.begin, reached, lo_});
     if (!full_ && hi_ > tail_from) WEIR_TRY(pick(query, *tail.source, tail_from));
     if (!full_ && hi_ > std::max(reached, lo_)) WEIR_TRY(scan(std::max(reached, lo_)));
-    for (auto run = runs_->runs.rbegin(); run != runs_->runs.rend(); ++run) {
-      if ((*run)->first > hi_ || (*run)->last <= lo_ || full_) continue;
-      const auto source = make_run_source(**run, connection_.blocks, request_.direction);
-      WEIR_TRY(pick(query, *source, std::max((*run)->first.previous(), lo_)));
-    }
+    if (!full_ && lo_ < hi_) WEIR_TRY(pick(query, *run_source(), lo_));
     return {};
+  }
+
+  std::unique_ptr<engine::PostingSource> run_source() {
+    const bool whole = request_.after == Position() && (forwards() || !request_.limit);
+    return make_run_source(*runs_, connection_.blocks, file_.term_lists(), request_.direction,
+                           whole);
   }
 
   /// Looks at every event up to `to` (backwards: down to, but not at it).
@@ -106,14 +108,20 @@ class Step {
         considered(to, to.next());
         break;
       }
+      if (const auto kept = file_.events().find(found->value)) {
+        WEIR_TRY(take_kept(*found, *kept));
+        continue;
+      }
       one.bind(1, static_cast<std::int64_t>(found->value));
       WEIR_TRY_ASSIGN(row, one.step());
       if (!row) {
         return damaged(fmt::format("event {} is in the index, but not in the log", found->value));
       }
+      const auto events = builder_.size();
       const auto taken = take(one);
       one.reset();
       WEIR_TRY(taken);
+      if (builder_.size() > events) file_.keep_event(*found, builder_.last());
     }
     return {};
   }
@@ -122,7 +130,19 @@ class Step {
   Result<void> take(const Statement& statement) {
     WEIR_TRY_ASSIGN(fields, connection_.row.read(statement));
     if (wanted(*fields)) builder_.add(*fields);
-    considered(fields->position, fields->position);
+    return looked_at(fields->position);
+  }
+
+  /// The same for an event as a batch holds it.
+  Result<void> take_kept(Position position, const std::string& message) {
+    const auto event = EventView::of(message);
+    WEIR_ASSERT(event.has_value());  // a builder made it
+    if (wanted(*event)) builder_.add(position, message);
+    return looked_at(position);
+  }
+
+  Result<void> looked_at(Position position) {
+    considered(position, position);
     ++looks_;
     full_ = looks_ >= looks_max || builder_.size() >= request_.batch_events_max ||
             builder_.bytes() >= request_.batch_bytes_max ||
@@ -137,12 +157,20 @@ class Step {
   }
 
   bool wanted(const EventFields& fields) const {
+    return wanted(fields.occurred_at, fields.type, fields.tags, fields.content_type, fields.data);
+  }
+  bool wanted(const EventView& event) const {
+    return wanted(event.occurred_at(), event.type(), event.tags(), event.content_type(),
+                  event.data());
+  }
+  bool wanted(Timestamp occurred_at, std::string_view type,
+              const std::vector<std::string_view>& tags, std::string_view content_type,
+              std::string_view data) const {
     const auto& range = request_.occurred;
-    if (range.from && fields.occurred_at < *range.from) return false;
-    if (range.until && fields.occurred_at > *range.until) return false;
+    if (range.from && occurred_at < *range.from) return false;
+    if (range.until && occurred_at > *range.until) return false;
     if (request_.query.everything()) return true;
-    const auto json = is_json(fields.content_type) ? fields.data : std::string_view();
-    return matches(request_.query, {fields.type, fields.tags, json});
+    return matches(request_.query, {type, tags, is_json(content_type) ? data : std::string_view()});
   }
 
   /// Everything up to `low` (backwards: from `high` on) has been looked at.

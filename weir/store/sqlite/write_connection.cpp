@@ -134,6 +134,7 @@ Result<engine::Begun> FileWriter::look(WriteConnection::Open& open,
     begun.recorded_at = from_micros(open.last.integer(1));
   }
   open.last.reset();
+  if (begun.head < request.known) file_->forget();
 
   if (begun.head > request.known) {
     const auto oldest = begun.head.value > request.missed_max
