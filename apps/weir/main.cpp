@@ -17,6 +17,10 @@ int main(int argc, char** argv) {
   };
   program.backup = weir::cli::backup;
   program.verify_engine = weir::cli::verify_engine;
+  program.environment = [](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
   program.interrupted = weir::cli::stop_on_signals;
   const auto exit = weir::cli::run({argv + 1, argv + argc}, program);
   // Threads of gRPC's may still be running: what static destructors take away, they may yet use.

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -63,6 +64,9 @@ struct Program {
   /// A token that fires when the user wants the command to end (SIGINT, SIGTERM). From the first
   /// call on, these signals no longer end the process by themselves.
   std::function<std::stop_token()> interrupted = [] { return std::stop_token(); };
+  /// The environment. Default: no variable is set.
+  std::function<std::optional<std::string>(const char* name)> environment =
+      [](const char*) { return std::nullopt; };
   /// Copies a log while it is in use. Absent: no engine here can.
   std::function<Result<BackupDone>(const BackupRequest&)> backup;
   /// What an engine itself can tell of damage below the events (pages, checksums, index), of the

@@ -15,13 +15,15 @@ namespace weir::server {
 struct Server::Parts {
   Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
       : logs(std::move(catalog)),
-        event_log(logs, readers, options.streams),
-        others(make_umadb_services(logs, readers)) {
+        reports(options.telemetry),
+        event_log(logs, readers, reports, options.streams),
+        others(make_umadb_services(logs, readers, reports)) {
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, logs.draining()));
   }
 
   Logs logs;
+  const CallReports reports;
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;

@@ -1,11 +1,29 @@
 #include <weir/store/engine/log.hpp>
 
+#include <algorithm>
+
 namespace weir::engine {
 namespace {
 
 constexpr std::chrono::milliseconds overload_delay{50};
 
 Error reads_overloaded() { return overloaded("too many reads wait", overload_delay); }
+
+/// Keys that are there stay; what would be more than an event may have is left out.
+void stamp(Event& event, const std::vector<MetadataEntry>& stamps, const Limits& limits) {
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : event.metadata) bytes += key.size() + value.size();
+  for (const auto& entry : stamps) {
+    const bool has = std::any_of(event.metadata.begin(), event.metadata.end(),
+                                 [&](const auto& other) { return other.key == entry.key; });
+    const auto more = entry.key.size() + entry.value.size();
+    const bool fits = event.metadata.size() < limits.metadata_entries_max &&
+                      bytes + more <= limits.metadata_bytes_max;
+    if (has || !fits) continue;
+    event.metadata.push_back(entry);
+    bytes += more;
+  }
+}
 
 }  // namespace
 
@@ -37,6 +55,7 @@ Result<std::unique_ptr<PendingAppend>> Log::prepare(AppendRequest request) const
   const auto now = clock_.now();
   std::vector<std::string_view> tags;
   for (auto& event : request.events) {
+    if (!request.stamp.empty()) stamp(event, request.stamp, limits_of(request));
     if (!event.id && request.make_ids) event.id = make_uuid_v7(now);
     if (event.content_type == default_content_type) event.content_type.clear();
     pending->bytes += size_of(event);

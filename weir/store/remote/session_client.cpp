@@ -7,6 +7,7 @@
 #include <functional>
 #include <stop_token>
 
+#include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
 
@@ -222,6 +223,7 @@ void SessionClient::call(v1::SessionRequest request, const CallOptions& options,
     if (left == 0) return answered(deadline_passed());
     request.set_timeout_milliseconds(left);
   }
+  add_context(options, request);
   for (int tries = 0; tries < streams_tried_max; ++tries) {
     if (stream()->call(request, options, answered)) return;
   }

@@ -79,7 +79,9 @@ void BatchSpanProcessor::Shared::export_batch(const SpanBatch& batch) {
   if (abandoned) return;
   const auto error = result ? std::string_view() : name_of(result.error().code);
   if (result) {
-    exported.add(batch.size());
+    const auto rejected = std::min(result->rejected, batch.size());
+    exported.add(batch.size() - rejected);
+    if (rejected > 0) failed.add(rejected, {"rejected"});
   } else {
     failed.add(batch.size(), {error});
   }

@@ -42,10 +42,11 @@ Result<void> write_all(std::FILE* file, const std::string& text) {
 class ConsoleSpans final : public SpanExporter {
  public:
   explicit ConsoleSpans(std::FILE* file) : file_(file) {}
-  Result<void> export_spans(const SpanBatch& spans, Instant, std::stop_token) override {
+  Result<Exported> export_spans(const SpanBatch& spans, Instant, std::stop_token) override {
     std::string out;
     for (const auto& span : spans) out += to_json(*span) + '\n';
-    return write_all(file_, out);
+    WEIR_TRY(write_all(file_, out));
+    return Exported{};
   }
 
  private:

@@ -13,6 +13,12 @@ namespace weir::telemetry {
 
 using SpanBatch = std::vector<std::unique_ptr<SpanData>>;
 
+/// What became of a batch that was taken.
+struct Exported {
+  /// Spans in it that the receiver did not want.
+  std::size_t rejected = 0;
+};
+
 /// Takes spans out of the process.
 /// Threads: one call at a time.
 /// Errors: whatever kept the batch from being taken; it is not given again.
@@ -20,8 +26,8 @@ class SpanExporter {
  public:
   virtual ~SpanExporter() = default;
   /// Gives up at the deadline, and soon after `stop` fires.
-  virtual Result<void> export_spans(const SpanBatch& spans, Instant deadline,
-                                    std::stop_token stop) = 0;
+  virtual Result<Exported> export_spans(const SpanBatch& spans, Instant deadline,
+                                        std::stop_token stop) = 0;
 };
 
 /// Given each recorded span when it has ended.

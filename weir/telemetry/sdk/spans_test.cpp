@@ -135,12 +135,12 @@ class Held final : public SpanExporter {
     bool deaf = false;  ///< to the deadline and the stop token
     std::vector<std::size_t> batches;
     bool entered = false;
-    Result<void> answer;
+    Result<Exported> answer = Exported{};
   };
   explicit Held(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-  Result<void> export_spans(const SpanBatch& spans, Instant deadline,
-                            std::stop_token stop) override {
+  Result<Exported> export_spans(const SpanBatch& spans, Instant deadline,
+                                std::stop_token stop) override {
     auto& state = *state_;
     const std::stop_callback wake(stop, [&] {
       const std::lock_guard lock(state.mutex);
