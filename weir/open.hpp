@@ -13,6 +13,9 @@ struct OpenOptions {
   std::string log = "default";
   /// Make an embedded store that is not there. Default true.
   bool create = true;
+  /// Callbacks of appends never block nor drop the store, so that they may run on the thread that
+  /// writes: less work an append. Default false.
+  bool callbacks_on_writer = false;
 };
 
 /// The logs at "sqlite:PATH" (embedded), "postgres://..." (embedded, over a PostgreSQL), or

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;
   program.open_catalog = [](const std::string& uri, bool create) {
-    return weir::open_catalog(uri, {.create = create});
+    return weir::open_catalog(uri, {.create = create, .callbacks_on_writer = true});
   };
   program.backup = weir::cli::backup;
   program.verify_engine = weir::cli::verify_engine;
