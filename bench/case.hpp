@@ -74,5 +74,6 @@ std::vector<Case> sqlite_cases(const Context& context);
 std::vector<Case> postgres_cases();
 std::vector<Case> wire_cases();
 std::vector<Case> subscription_cases();
+std::vector<Case> telemetry_cases();
 
 }  // namespace weir::bench

@@ -11,6 +11,7 @@
 
 #include <weir/base/time.hpp>
 #include <weir/store/event_store.hpp>
+#include <weir/telemetry/api/telemetry.hpp>
 
 namespace CLI {
 class App;
@@ -61,6 +62,11 @@ struct Program {
   /// Opens "sqlite:PATH", "postgres://..." or "weir://HOST:PORT"; an embedded store that is not
   /// there is made only when `create` says so.
   std::function<Result<std::shared_ptr<Catalog>>(const std::string& uri, bool create)> open_catalog;
+  /// Told what the stores do that open_catalog opens from now on. Default: nobody.
+  StoreObserver* observer = nullptr;
+  /// What their statements are reported with, and whether with their texts.
+  telemetry::Telemetry telemetry = {};
+  bool statement_text = false;
   /// A token that fires when the user wants the command to end (SIGINT, SIGTERM). From the first
   /// call on, these signals no longer end the process by themselves.
   std::function<std::stop_token()> interrupted = [] { return std::stop_token(); };

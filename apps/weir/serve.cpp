@@ -22,6 +22,7 @@ struct Options {
   std::string grpc = "127.0.0.1:50051";
   std::string http = "127.0.0.1:8080";
   double grace_seconds = 10;
+  bool trace_statements = false;
   std::string log_format = "text";
   std::string log_level = "info";
   bool json = false;
@@ -41,6 +42,9 @@ Result<Exit> serve(const Options& options, Program& program) {
   WEIR_TRY_ASSIGN(settings, telemetry::read_environment(program.environment));
   WEIR_TRY_ASSIGN(reporting, server::Reporting::create({.settings = std::move(settings),
                                                         .console = program.err}));
+  program.observer = reporting->store_observer();
+  program.telemetry = reporting->telemetry();
+  program.statement_text = options.trace_statements;
   const auto stop = program.interrupted();
   WEIR_TRY_ASSIGN(catalog, program.open_catalog(options.store, true));
   WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
@@ -92,6 +96,8 @@ Run define_serve(CLI::App& app, Program& program) {
                  "Seconds that what was accepted may take to finish after SIGTERM")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
+  app.add_flag("--trace-statements", options->trace_statements,
+               "Put the texts of SQL statements, without values, into their spans");
   app.add_option("--log-format", options->log_format, "text, or json: an object a line")
       ->capture_default_str();
   app.add_option("--log-level", options->log_level,

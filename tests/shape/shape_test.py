@@ -22,7 +22,7 @@ ARROWS = {
     "store/conformance": ["store"],
     "io": ["store"],
     "sql/sqlite": ["base"],
-    "sql/postgres": ["base"],
+    "sql/postgres": ["base", "telemetry/api"],
     "store/sqlite": ["store/engine", "sql/sqlite"],
     "store/postgres": ["store/engine", "sql/postgres"],
     "store/remote": ["store", "rpc"],

@@ -12,8 +12,8 @@
 
 namespace weir::testing_support {
 
-/// A receiver of OTLP, over gRPC and as HTTP/protobuf, that keeps what it is sent and can be made to
-/// misbehave.
+/// A receiver of OTLP, over gRPC and as HTTP/protobuf, that keeps what it is sent and can be made
+/// to misbehave.
 /// Threads: any.
 class OtlpReceiver {
  public:

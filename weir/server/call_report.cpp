@@ -82,7 +82,17 @@ CallReports::CallReports(telemetry::Telemetry telemetry)
       reporting_(telemetry.meter != &telemetry::no_meter() ||
                  telemetry.tracer != &telemetry::no_tracer()),
       duration_(telemetry.meter->histogram(metric::rpc_server_call_duration)),
-      session_duration_(telemetry.meter->histogram(metric::session_request_duration)) {}
+      session_duration_(telemetry.meter->histogram(metric::session_request_duration)),
+      append_ok_(session_duration_.bind({"append", ""})),
+      read_ok_(session_duration_.bind({"read", ""})),
+      head_ok_(session_duration_.bind({"head", ""})) {}
+
+telemetry::BoundHistogram CallReports::duration_of(std::string_view operation,
+                                                   std::string_view error) const {
+  if (!error.empty()) return session_duration_.bind({operation, error});
+  if (operation == "append") return append_ok_;
+  return operation == "read" ? read_ok_ : head_ok_;
+}
 
 CallReport CallReports::begin(std::string_view method,
                               const grpc::CallbackServerContext& context) const {
@@ -99,6 +109,15 @@ CallReport CallReports::begin(std::string_view method,
                                      {.kind = telemetry::SpanKind::server,
                                       .parent = std::move(parent)});
   return report;
+}
+
+CallReport& CallReport::operator=(CallReport&& other) noexcept {
+  end(grpc::StatusCode::CANCELLED);
+  method_ = other.method_;
+  duration_ = std::exchange(other.duration_, nullptr);
+  began_ = other.began_;
+  span_ = std::move(other.span_);
+  return *this;
 }
 
 void CallReport::end(grpc::StatusCode code) {
@@ -139,7 +158,7 @@ SessionReport CallReports::begin(std::string_view operation, const v1::RequestCo
 void CallReports::end(SessionReport& report, const Error* error) const {
   if (!reporting_) return;
   const auto type = error != nullptr ? name_of(error->code) : std::string_view();
-  session_duration_.bind({report.operation, type})
+  duration_of(report.operation, type)
       .record(system_clock().instant() - report.began, report.span.span_context());
   if (error != nullptr && report.span.is_recording()) {
     report.span.set_attribute("error.type", type);

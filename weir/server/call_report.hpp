@@ -16,13 +16,13 @@ class RequestContext;
 namespace weir::server {
 
 /// What is reported of one call: a span and a duration, by the semantic conventions for RPC. Ends
-/// when end() is called or, as cancelled, when it goes. Moved, not copied; by default of nobody.
+/// when end() is called or, as cancelled, when it goes. Moved, not copied; nobody's by default.
 /// Threads: one at a time.
 class CallReport {
  public:
   CallReport() = default;
-  CallReport(CallReport&&) = default;
-  CallReport& operator=(CallReport&&) = default;
+  CallReport(CallReport&& other) noexcept { *this = std::move(other); }
+  CallReport& operator=(CallReport&& other) noexcept;
   ~CallReport() { end(grpc::StatusCode::CANCELLED); }
 
   /// Whose work the call is: what it does is done under this.
@@ -63,10 +63,14 @@ class CallReports {
   void end(SessionReport& report, const Error* error) const;
 
  private:
+  telemetry::BoundHistogram duration_of(std::string_view operation, std::string_view error) const;
+
   telemetry::Tracer* const tracer_;
   const bool reporting_;
   const telemetry::Histogram duration_;
   const telemetry::Histogram session_duration_;
+  /// Of what goes well, which is nearly everything.
+  const telemetry::BoundHistogram append_ok_, read_ok_, head_ok_;
 };
 
 /// Puts the context into the metadata of every event of the append: correlation-id, causation-id,

@@ -125,7 +125,8 @@ grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::Head
 
 grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context, const v1::ListLogsRequest*,
                                                     v1::ListLogsResponse* response) {
-  return blocking("weir.v1.EventLog/ListLogs", context, "", [this, response](EventStore&, CallOptions call) -> Result<void> {
+  return blocking("weir.v1.EventLog/ListLogs", context, "",
+                  [this, response](EventStore&, CallOptions call) -> Result<void> {
     WEIR_TRY_ASSIGN(logs, logs_.catalog().list(call));
     for (const auto& log : logs) remote::to_proto(log, *response->add_logs());
     return {};

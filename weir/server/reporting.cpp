@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include <weir/server/store_reports.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
 #include <weir/telemetry/otlp/exporter.hpp>
 #include <weir/telemetry/prometheus/exposition.hpp>
@@ -69,6 +70,7 @@ struct Reporting::Parts {
   std::unique_ptr<telemetry::PeriodicReader> reader;
   std::shared_ptr<telemetry::BatchSpanProcessor> processor;
   std::unique_ptr<telemetry::SdkTracerProvider> tracers;
+  std::unique_ptr<StoreReports> store;
 
   void observe_process();
 };
@@ -121,7 +123,11 @@ Result<std::shared_ptr<Reporting>> Reporting::create(ReportingOptions options) {
                                                       settings.reader, *options.clock));
     parts->reader = std::move(reader);
   }
-  return std::shared_ptr<Reporting>(new Reporting(std::move(parts)));
+  auto made = std::shared_ptr<Reporting>(new Reporting(std::move(parts)));
+  if (!made->parts_->settings.disabled) {
+    made->parts_->store = std::make_unique<StoreReports>(made->telemetry());
+  }
+  return made;
 }
 
 Reporting::Reporting(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -129,10 +135,13 @@ Reporting::Reporting(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Reporting::~Reporting() = default;
 
 telemetry::Telemetry Reporting::telemetry() const {
+  if (parts_->settings.disabled) return {};
   telemetry::Telemetry telemetry{.meter = parts_->registry.get()};
   if (parts_->tracers) telemetry.tracer = &parts_->tracers->tracer(scope);
   return telemetry;
 }
+
+StoreObserver* Reporting::store_observer() const { return parts_->store.get(); }
 
 telemetry::MetricRegistry& Reporting::registry() const { return *parts_->registry; }
 

@@ -6,6 +6,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/gateway/gateway.hpp>
+#include <weir/store/observer.hpp>
 #include <weir/telemetry/api/telemetry.hpp>
 #include <weir/telemetry/sdk/environment.hpp>
 #include <weir/telemetry/sdk/metric_registry.hpp>
@@ -31,6 +32,8 @@ class Reporting {
 
   telemetry::Telemetry telemetry() const;
   telemetry::MetricRegistry& registry() const;
+  /// For weir::OpenOptions. Null when everything is disabled.
+  StoreObserver* store_observer() const;
   /// GET /metrics, as Prometheus wants it.
   gateway::Route metrics_route() const;
 

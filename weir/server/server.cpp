@@ -8,6 +8,7 @@
 #include <weir/rpc/keep.hpp>
 #include <weir/server/event_log_service.hpp>
 #include <weir/server/health_service.hpp>
+#include <weir/server/store_reports.hpp>
 #include <weir/server/umadb_service.hpp>
 
 namespace weir::server {
@@ -18,6 +19,7 @@ struct Server::Parts {
         reports(options.telemetry),
         event_log(logs, readers, reports, options.streams),
         others(make_umadb_services(logs, readers, reports)) {
+    observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, logs.draining()));
   }
@@ -32,6 +34,8 @@ struct Server::Parts {
   int port = 0;
   std::unique_ptr<grpc::Server> grpc;
   bool shut_down = false;
+  /// Last: they look at the logs.
+  std::vector<std::unique_ptr<telemetry::Observed>> observed;
 };
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -69,6 +73,8 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
     return unavailable(fmt::format("can't listen on {}: is another server running there?",
                                    options.grpc_address));
   }
+  // So that metrics tell of it from the start. If it can't be opened, whoever asks for it is told.
+  parts->logs.find("default", [](const Result<std::shared_ptr<EventStore>>&) {});
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

@@ -45,7 +45,7 @@ struct AppendRequest {
   const Limits* limits = nullptr;
   /// Give events without an id one (version 7). Only the umadb.v1 protocol turns it off.
   bool make_ids = true;
-  /// Metadata that every event gets unless it has that key: correlation-id and the like. Not part of
+  /// Metadata that every event gets unless it has the key: correlation-id and the like. No part of
   /// what an idempotency key stands for, since a repeated call belongs to another trace.
   std::vector<MetadataEntry> stamp = {};
 };

@@ -115,7 +115,12 @@ Result<void> Committer::admit(const PendingAppend& pending) {
 
 Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   std::unique_lock lock(mutex_);
-  WEIR_TRY(admit(*pending));
+  if (const auto admitted = admit(*pending); !admitted) {
+    if (options_.observer) {
+      options_.observer->refused(backend_.info().name, admitted.error().code);
+    }
+    return admitted.error();
+  }
   if (!busy_ && queue_.empty()) {
     // Nobody else is committing: no hand-over to the writing thread.
     busy_ = true;
@@ -147,6 +152,9 @@ void Committer::append_later(std::unique_ptr<PendingAppend> pending) {
   std::unique_lock lock(mutex_);
   if (auto admitted = admit(*pending); !admitted) {
     lock.unlock();
+    if (options_.observer) {
+      options_.observer->refused(backend_.info().name, admitted.error().code);
+    }
     pending->done(admitted.error());
     return;
   }
@@ -265,10 +273,45 @@ void Committer::learn(const Begun& begun) {
 }
 
 void Committer::commit(const Batch& group) {
+  if (options_.observer == nullptr) return static_cast<void>(commit_group(group));
+  const auto traced = std::find_if(group.begin(), group.end(), [](const PendingAppend* pending) {
+    return pending->request.call.context.span.sampled;
+  });
+  // What the engine reports of the commit belongs to the first of those that are traced.
+  const telemetry::Scope scope(traced == group.end() ? telemetry::Context()
+                                                     : (*traced)->request.call.context);
+  const auto began = clock_.instant();
+  tell(group, began, commit_group(group));
+}
+
+void Committer::tell(const Batch& group, Instant began, const Result<bool>& committed) {
+  StoreObserver::Commit told{.log = backend_.info().name,
+                             .began = began,
+                             .took = clock_.instant() - began};
+  std::vector<Code> refused;
+  std::vector<telemetry::Context> traced;
+  for (const auto* pending : group) {
+    const auto& outcome = pending->outcome;
+    if (!outcome.ok()) {
+      refused.push_back(outcome.error().code);
+    } else if (!outcome->replayed) {
+      ++told.appends;
+      told.events += pending->request.events.size();
+    }
+    const auto& context = pending->request.call.context;
+    if (context.span.sampled) traced.push_back(context);
+  }
+  told.refused = refused;
+  told.traced = traced;
+  if (!committed) told.error = committed.error().code;
+  options_.observer->committed(told);
+}
+
+Result<bool> Committer::commit_group(const Batch& group) {
   const auto begun = begin(group);
   if (!begun) {
     for (auto* pending : group) pending->outcome = begun.error();
-    return;
+    return begun.error();
   }
   learn(*begun);
   Accepted accepted(begun->head);
@@ -281,7 +324,7 @@ void Committer::commit(const Batch& group) {
   }
   if (accepted.appends == 0) {
     writer_->rollback();
-    return;
+    return false;
   }
   const auto written = write(group, accepted, *begun);
   for (auto* pending : group) {
@@ -293,6 +336,8 @@ void Committer::commit(const Batch& group) {
       pending->outcome->replayed = pending->repeats;
     }
   }
+  if (!written) return written.error();
+  return true;
 }
 
 Result<void> Committer::judge(PendingAppend& pending, Accepted& accepted, const Begun& begun) {

@@ -11,6 +11,7 @@ constexpr double call_seconds[] = {.005, .01, .025, .05, .075, .1,  .25,
                                    .5,   .75, 1,    2.5, 5,    7.5, 10};
 constexpr double store_seconds[] = {.0001, .00025, .0005, .001, .0025, .005, .01,
                                     .025,  .05,    .1,    .25,  .5,    1,    5,   10};
+constexpr double database_seconds[] = {.001, .005, .01, .05, .1, .5, 1, 5, 10};
 constexpr double sizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
 
 constexpr Text rpc_labels[] = {"rpc.system.name", "rpc.method", "rpc.response.status_code",
@@ -20,6 +21,7 @@ constexpr Text http_labels[] = {"http.request.method", "url.scheme", "http.route
 constexpr Text session_labels[] = {"weir.operation.name", "error.type"};
 constexpr Text log_label[] = {"weir.log.name"};
 constexpr Text log_error[] = {"weir.log.name", "error.type"};
+constexpr Text database_labels[] = {"db.system.name", "db.operation.name", "error.type"};
 constexpr Text error_label[] = {"error.type"};
 constexpr Text metric_label[] = {"weir.metric.name"};
 constexpr Text cpu_mode[] = {"cpu.mode"};
@@ -74,6 +76,11 @@ const MetricSpec store_subscription_lag{
     "weir.store.subscription.lag", gauge, "{event}",
     "Events that the slowest live subscription has not been given", log_label};
 
+const MetricSpec db_client_operation_duration{
+    "db.client.operation.duration", histogram, "s",
+    "Time of a round trip to PostgreSQL; BATCH is of several statements that went together",
+    database_labels, database_seconds};
+
 const MetricSpec sdk_spans_processed{
     "otel.sdk.processor.span.processed", counter, "{span}",
     "Spans taken by the batch processor; with error.type, spans that it dropped", error_label};
@@ -108,7 +115,8 @@ std::span<const MetricSpec* const> all() {
       &http_server_connections_refused, &session_request_duration, &store_append_events,
       &store_append_refused, &store_commit_duration, &store_commit_appends, &store_commit_events,
       &store_read_events, &store_read_duration, &store_queue_depth, &store_head,
-      &store_tail_events, &store_subscribers, &store_subscription_lag, &sdk_spans_processed,
+      &store_tail_events, &store_subscribers, &store_subscription_lag,
+      &db_client_operation_duration, &sdk_spans_processed,
       &sdk_span_queue_size, &sdk_span_queue_capacity, &sdk_spans_exported, &sdk_export_duration,
       &sdk_metric_series, &sdk_metric_series_refused, &process_cpu_time, &process_memory_usage,
       &process_uptime, &build_info};

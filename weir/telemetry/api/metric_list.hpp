@@ -29,6 +29,9 @@ extern const MetricSpec store_tail_events;
 extern const MetricSpec store_subscribers;
 extern const MetricSpec store_subscription_lag;
 
+// Of the database below it.
+extern const MetricSpec db_client_operation_duration;
+
 // Of telemetry itself.
 extern const MetricSpec sdk_spans_processed;
 extern const MetricSpec sdk_span_queue_size;

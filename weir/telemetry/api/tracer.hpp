@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ struct SpanOptions {
   /// Absent: what is current in this thread. An empty one makes a root.
   std::optional<Context> parent = std::nullopt;
   std::vector<Link> links = {};
+  /// When it began, by the clock that never jumps. Absent: now.
+  std::optional<Instant> began = std::nullopt;
 };
 
 /// Keeps what is said about a span that is recorded. Implemented by an SDK.

@@ -94,8 +94,9 @@ TEST_P(Otlp, sends_metrics_as_they_are_counted) {
   const auto registry = MetricRegistry::create({}).value();
   registry->counter(metric::store_append_events).add(3, {"default"});
   registry->histogram(metric::store_commit_events).record(5, {"default"});
-  const auto gauge =
-      registry->observe(metric::store_queue_depth, [](Observer& to) { to.observe(7, {"default"}); });
+  const auto gauge = registry->observe(metric::store_queue_depth, [](Observer& to) {
+    to.observe(7, {"default"});
+  });
   auto exporter = make_otlp_metric_exporter(settings(), resource(), system_clock()).value();
   const auto exported =
       exporter->export_metrics(registry->collect(), registry->started(), soon(), {});

@@ -84,7 +84,8 @@ using Response = http::response<http::string_body>;
 /// One request on a connection of its own: exports are seconds apart.
 class Exchange {
  public:
-  Exchange(asio::io_context& io, const Target& target) : target_(target), resolver_(io), stream_(io) {
+  Exchange(asio::io_context& io, const Target& target)
+      : target_(target), resolver_(io), stream_(io) {
     parser_.body_limit(response_bytes_max);
   }
 
@@ -148,7 +149,8 @@ Attempt Exchange::attempt() const {
   const int status = response.result_int();
   if (status >= 200 && status < 300) return Attempt{.body = response.body()};
   const bool retryable = status == 429 || status == 502 || status == 503 || status == 504;
-  auto attempt = failed(code_of(status), fmt::format("the receiver answered {}", status), retryable);
+  auto attempt =
+      failed(code_of(status), fmt::format("the receiver answered {}", status), retryable);
   const auto after = response[http::field::retry_after];
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(after.data(), after.data() + after.size(), seconds);

@@ -9,8 +9,8 @@
 
 namespace weir::telemetry::otlp {
 
-/// When a failed attempt is made again: after twice as long each time, with full jitter, or when
-/// the receiver said. A state machine without I/O.
+/// When a failed attempt is made again: after twice as long each time, with full jitter, but not
+/// before the receiver said. A state machine without I/O.
 /// Threads: one at a time.
 class RetrySchedule {
  public:

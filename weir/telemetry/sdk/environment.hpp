@@ -31,7 +31,7 @@ enum class ExporterKind : std::uint8_t { none, otlp, console };
 
 /// What the OTEL_* variables say.
 struct TelemetrySettings {
-  /// OTEL_SDK_DISABLED=true: nothing is traced or exported. /metrics still answers.
+  /// OTEL_SDK_DISABLED=true: nothing is traced, measured or exported.
   bool disabled = false;
   /// OTEL_SERVICE_NAME (default "weir") and OTEL_RESOURCE_ATTRIBUTES.
   Resource resource;

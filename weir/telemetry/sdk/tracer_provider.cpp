@@ -43,9 +43,10 @@ class SdkTracerProvider::SdkTracer final : public Tracer {
 
 class SdkTracerProvider::SdkTracer::Recorder final : public SpanRecorder {
  public:
-  Recorder(std::shared_ptr<const Parts> parts, std::unique_ptr<SpanData> data)
-      : parts_(std::move(parts)), data_(std::move(data)), began_(clock().instant()) {
-    data_->start = nanos(clock().now().time_since_epoch());
+  Recorder(std::shared_ptr<const Parts> parts, std::unique_ptr<SpanData> data,
+           std::optional<Instant> began)
+      : parts_(std::move(parts)), data_(std::move(data)), began_(began.value_or(now_steady())) {
+    data_->start = nanos(clock().now().time_since_epoch() - (now_steady() - began_));
   }
 
   void set_attribute(std::string_view key, const AttributeValue& value) override {
@@ -92,6 +93,7 @@ class SdkTracerProvider::SdkTracer::Recorder final : public SpanRecorder {
     return static_cast<UnixNanos>(since_1970.count());
   }
   const Clock& clock() const { return *parts_->options.clock; }
+  Instant now_steady() const { return clock().instant(); }
   const SpanLimits& limits() const { return parts_->options.limits; }
   /// By the clock that never jumps, so that no span is longer or shorter than its work.
   UnixNanos now() const { return data_->start + nanos(clock().instant() - began_); }
@@ -139,7 +141,7 @@ Span SdkTracerProvider::SdkTracer::start(std::string_view name, Attributes attri
   data->links.assign(options.links.begin(),
                      options.links.begin() + static_cast<std::ptrdiff_t>(links));
   data->dropped_links = static_cast<std::uint32_t>(options.links.size() - links);
-  auto recorder = std::make_unique<Recorder>(parts_, std::move(data));
+  auto recorder = std::make_unique<Recorder>(parts_, std::move(data), options.began);
   for (const auto& attribute : attributes) {
     recorder->set_attribute(attribute.key, attribute.value);
   }
