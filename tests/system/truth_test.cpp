@@ -180,10 +180,13 @@ class Truth : public testing::Test {
   void expect_count(const std::string& series, double count) {
     const auto query = fmt::format("sum({})", series);
     std::optional<double> last;
-    EXPECT_TRUE(gateway::testing::eventually([&] {
+    const auto there = [&] {
       last = prometheus_->query(query);
       return last == count;
-    })) << query << " is " << last.value_or(-1) << ", not " << count;
+    };
+    // Prometheus looks for new targets every 5 s.
+    using gateway::testing::eventually;
+    EXPECT_TRUE(eventually(there) || eventually(there) || eventually(there)) << query << " is " << last.value_or(-1) << ", not " << count;
   }
   void expect_true(const std::string& name, const std::string& labels, Stopwatch& stopwatch) {
     expect_count(fmt::format("{}_count{}", name, labels),
