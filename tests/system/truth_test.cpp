@@ -186,7 +186,8 @@ class Truth : public testing::Test {
     };
     // Prometheus looks for new targets every 5 s.
     using gateway::testing::eventually;
-    EXPECT_TRUE(eventually(there) || eventually(there) || eventually(there)) << query << " is " << last.value_or(-1) << ", not " << count;
+    EXPECT_TRUE(eventually(there) || eventually(there) || eventually(there))
+        << query << " is " << last.value_or(-1) << ", not " << count;
   }
   void expect_true(const std::string& name, const std::string& labels, Stopwatch& stopwatch) {
     expect_count(fmt::format("{}_count{}", name, labels),

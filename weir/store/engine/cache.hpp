@@ -6,8 +6,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 namespace weir::engine {
 
@@ -21,19 +23,18 @@ class Cache {
  public:
   using Held = std::shared_ptr<const Value>;
 
-  /// None are kept when `bytes_max` is 0.
-  explicit Cache(std::size_t bytes_max) : shard_bytes_max_(bytes_max / shards_count) {}
+  /// None are kept when `bytes` is 0.
+  explicit Cache(std::size_t bytes) : shard_bytes_max_(bytes / shards_count) {}
 
   /// Null when it is not there.
   Held find(const Key& key) {
     if (shard_bytes_max_ == 0) return nullptr;
     auto& shard = shard_of(key);
     const std::lock_guard lock(shard.mutex);
-    const auto found = shard.index.find(key);
-    if (found == shard.index.end()) return nullptr;
-    auto& entry = shard.entries[found->second];
-    entry.used = true;
-    return entry.value;
+    const auto found = shard.entries.find(key);
+    if (found == shard.entries.end()) return nullptr;
+    found->second.used = true;
+    return found->second.value;
   }
 
   /// Replaces what was there. `bytes` is what the value takes in all; one that takes more than a
@@ -43,16 +44,12 @@ class Cache {
     if (bytes > shard_bytes_max_) return;
     auto& shard = shard_of(key);
     const std::lock_guard lock(shard.mutex);
-    const auto [at, fresh] = shard.index.try_emplace(key, shard.entries.size());
-    if (!fresh) {
-      auto& entry = shard.entries[at->second];
-      shard.bytes += bytes - entry.bytes;
-      entry.value = std::move(value);
-      entry.bytes = bytes;
-    } else {
-      shard.entries.push_back({key, std::move(value), bytes, false});
-      shard.bytes += bytes;
-    }
+    const auto [at, fresh] = shard.entries.try_emplace(key);
+    auto& entry = at->second;
+    shard.bytes += bytes - entry.bytes;
+    entry.value = std::move(value);
+    entry.bytes = bytes;
+    if (fresh) shard.ring.push_back(key);
     while (shard.bytes > shard_bytes_max_) shard.evict();
   }
 
@@ -60,12 +57,13 @@ class Cache {
   void forget() {
     for (auto& shard : shards_) {
       const std::lock_guard lock(shard.mutex);
-      shard.index.clear();
       shard.entries.clear();
+      shard.ring.clear();
       shard.bytes = shard.hand = 0;
     }
   }
 
+  std::size_t bytes_max() const { return shard_bytes_max_ * shards_count; }
   /// Bytes kept, as they were put in and with what the cache itself needs.
   std::size_t bytes() const {
     std::size_t sum = 0;
@@ -80,41 +78,39 @@ class Cache {
   static constexpr std::size_t shards_count = 16;
 
   struct Entry {
-    Key key;
     Held value;
-    std::size_t bytes;
-    bool used;
+    std::size_t bytes = 0;
+    bool used = false;
   };
-  /// An entry, its node in the index, and the value's control block.
-  static constexpr std::size_t entry_bytes = sizeof(Entry) + sizeof(Key) + 64;
+  /// An entry, its place in table and ring, and the value's control block.
+  static constexpr std::size_t entry_bytes = 3 * sizeof(Key) / 2 + 2 * sizeof(Entry) + 16;
 
   struct alignas(64) Shard {
     mutable std::mutex mutex;
-    std::unordered_map<Key, std::size_t, Hash> index;
-    std::vector<Entry> entries;
+    boost::unordered_flat_map<Key, Entry, Hash> entries;
+    std::vector<Key> ring;
     std::size_t bytes = 0;
     std::size_t hand = 0;
 
     void evict() {
-      while (true) {
-        if (hand >= entries.size()) hand = 0;
-        auto& entry = entries[hand];
-        if (!entry.used) break;
-        entry.used = false;
-        ++hand;
+      auto victim = entries.end();
+      while (victim == entries.end()) {
+        if (hand >= ring.size()) hand = 0;
+        const auto at = entries.find(ring[hand]);
+        if (std::exchange(at->second.used, false)) {
+          ++hand;
+        } else {
+          victim = at;
+        }
       }
-      bytes -= entries[hand].bytes;
-      index.erase(entries[hand].key);
-      if (hand + 1 != entries.size()) {
-        entries[hand] = std::move(entries.back());
-        index[entries[hand].key] = hand;
-      }
-      entries.pop_back();
+      bytes -= victim->second.bytes;
+      entries.erase(victim);
+      ring[hand] = ring.back();
+      ring.pop_back();
     }
   };
 
   Shard& shard_of(const Key& key) {
-    // The index uses the low bits of the hash.
     return shards_[(Hash()(key) * 0x9E3779B97F4A7C15u) >> 60];
   }
 

@@ -170,6 +170,7 @@ std::optional<LogGauges> Log::gauges() const {
 }
 
 void Log::read_step(ReadRequest request, Done<ReadStep> done) {
+  if (!request.asked_at) request.asked_at = clock_.instant();
   auto shared = std::make_shared<Done<ReadStep>>(std::move(done));
   const bool taken = threads_->readers.post(
       [this, self = shared_from_this(), shared, request = std::move(request)]() mutable {

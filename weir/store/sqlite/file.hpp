@@ -19,6 +19,17 @@ namespace weir::sqlite {
 /// Version of the schema that this program reads and writes.
 inline constexpr int schema_version = 1;
 
+/// Length and bytes of a message, in one piece of memory.
+using EventCache = engine::Cache<CacheKey, char[], CacheKeyHash>;
+
+/// What the files of a store keep in memory, within one bound.
+struct Kept {
+  explicit Kept(std::size_t event_bytes_max = 256 << 20, std::size_t list_bytes_max = 32 << 20)
+      : events(event_bytes_max), lists(list_bytes_max) {}
+  EventCache events;
+  TermListCache lists;
+};
+
 struct FileOptions {
   std::string path;
   /// Of the log, when the file is made.
@@ -31,10 +42,6 @@ struct FileOptions {
   int reader_cache_kib = 4 * 1024;
   /// KiB of pages the writing connection keeps. Default 64 MiB.
   int writer_cache_kib = 64 * 1024;
-  /// Bytes of events, found by the index before, that are kept in memory. Default 128 MiB.
-  std::size_t event_cache_bytes = 128 << 20;
-  /// Bytes of the index's lists of rare terms that are kept in memory. Default 32 MiB.
-  std::size_t list_cache_bytes = 32 << 20;
   std::chrono::milliseconds busy_timeout{5000};
   /// Bytes of write-ahead log after which it is copied into the file. Default 32 MiB.
   std::int64_t checkpoint_bytes = 32 << 20;
@@ -42,6 +49,8 @@ struct FileOptions {
   std::size_t segment_events = 16'384;
   /// Name of a VFS other than the system's; for tests.
   const char* vfs = nullptr;
+  /// What is kept in memory, shared with other files. Default: its own.
+  std::shared_ptr<Kept> kept = nullptr;
 };
 
 /// A connection for reading with its statements.
@@ -72,11 +81,25 @@ class File {
 
   /// Events as a batch holds them, by position: a commit makes a reading connection drop its pages,
   /// but an event never changes.
-  engine::Cache<std::uint64_t, std::string>& events() { return events_; }
   void keep_event(Position position, std::string_view message);
-  TermLists& term_lists() { return term_lists_; }
+  /// Some of the memory for events has never been used.
+  bool has_room_for_events() const;
+  /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
+  std::string_view kept_event(Position position, EventCache::Held& held);
+  /// This file's lists of rare terms.
+  TermLists term_lists() { return {kept_->lists, cache_id_}; }
   /// The file was replaced by another: what is kept of it means nothing.
   void forget();
+
+  /// What a reading connection saw of the log's end when it began.
+  struct Look {
+    Instant began;
+    Position head;
+    std::shared_ptr<const RunSet> runs;
+  };
+  void looked(Look look);
+  /// One that began at that moment or later.
+  std::optional<Look> look_since(Instant moment);
 
   /// A reading connection, given back on destruction.
   class Lease {
@@ -103,10 +126,7 @@ class File {
   Result<void> catch_up(ReadConnection& connection, Position head, Position reached);
 
  private:
-  explicit File(FileOptions options)
-      : options_(std::move(options)),
-        events_(options_.event_cache_bytes),
-        term_lists_(options_.list_cache_bytes) {}
+  explicit File(FileOptions options);
   Result<void> load_meta();
   Result<void> load_tail();
   void give_back(std::unique_ptr<ReadConnection> connection);
@@ -115,8 +135,11 @@ class File {
   LogInfo info_;
   std::unique_ptr<engine::TermHasher> hasher_;
   std::shared_ptr<engine::Tail> tail_;
-  engine::Cache<std::uint64_t, std::string> events_;
-  TermLists term_lists_;
+  const std::shared_ptr<Kept> kept_;
+  const std::uint64_t cache_id_;
+
+  std::mutex look_mutex_;
+  std::optional<Look> look_;
 
   std::mutex lease_mutex_;
   std::condition_variable lease_freed_;

@@ -150,7 +150,7 @@ class KeptCursor final : public engine::Cursor {
 
 class RunSource final : public engine::PostingSource {
  public:
-  RunSource(const RunSet& runs, BlockReader& blocks, TermLists& lists, Direction direction,
+  RunSource(const RunSet& runs, BlockReader* blocks, TermLists lists, Direction direction,
             bool whole)
       : runs_(runs), blocks_(blocks), lists_(lists), direction_(direction), whole_(whole) {}
 
@@ -172,7 +172,7 @@ class RunSource final : public engine::PostingSource {
 
  private:
   std::unique_ptr<engine::Cursor> by_block(Term term) {
-    return std::make_unique<RunsCursor>(runs_, blocks_, term, direction_);
+    return std::make_unique<RunsCursor>(runs_, *blocks_, term, direction_);
   }
 
   /// What is known of a term, and what the runs past it say; null when that is too much to keep.
@@ -184,7 +184,7 @@ class RunSource final : public engine::PostingSource {
       const BlockRange range(*run, term);
       if (range.last - range.first >= kept_blocks_max) return TermLists::Held();
       for (auto block = range.first; block <= range.last; ++block) {
-        WEIR_TRY_ASSIGN(bytes, blocks_.read(run->first_block + block));
+        WEIR_TRY_ASSIGN(bytes, blocks_->read(run->first_block + block));
         WEIR_TRY_ASSIGN(positions, read_term(bytes, term));
         // A run that was merged since may begin before what is known.
         for (const auto position : positions) {
@@ -199,18 +199,31 @@ class RunSource final : public engine::PostingSource {
   }
 
   const RunSet& runs_;
-  BlockReader& blocks_;
-  TermLists& lists_;
+  BlockReader* blocks_;
+  TermLists lists_;
   Direction direction_;
   bool whole_;
 };
 
 }  // namespace
 
-std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader& blocks,
-                                                       TermLists& lists, Direction direction,
+std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
+                                                       TermLists lists, Direction direction,
                                                        bool whole) {
   return std::make_unique<RunSource>(runs, blocks, lists, direction, whole);
+}
+
+bool all_kept(const RunSet& runs, TermLists lists, const engine::CompiledQuery& query) {
+  const auto kept = [&](Term term) {
+    const auto list = lists.find(term);
+    return list != nullptr && list->reached >= runs.reached();
+  };
+  return std::all_of(query.items.begin(), query.items.end(), [&](const auto& item) {
+    return std::all_of(item.all.begin(), item.all.end(), kept) &&
+           std::all_of(item.any.begin(), item.any.end(), [&](const auto& group) {
+             return std::all_of(group.begin(), group.end(), kept);
+           });
+  });
 }
 
 }  // namespace weir::sqlite
