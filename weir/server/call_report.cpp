@@ -143,16 +143,18 @@ void CallReport::end(grpc::StatusCode code) {
 }
 
 SessionReport CallReports::begin(std::string_view operation, const v1::RequestContext* request,
-                                 const telemetry::Context& stream) const {
+                                 const telemetry::Context& stream, Instant arrived) const {
   auto parent =
       request != nullptr ? telemetry::w3c_propagator().extract(RequestHeaders(*request)) : stream;
   if (!reporting_) return {.operation = operation, .span = telemetry::Span(std::move(parent))};
   return {.operation = operation,
-          .began = system_clock().instant(),
+          .began = arrived,
           .span = tracer_->start_span(
               span_name(operation),
               {{"rpc.system.name", "grpc"}, {"rpc.method", "weir.v1.EventLog/Session"}},
-              {.kind = telemetry::SpanKind::server, .parent = std::move(parent)})};
+              {.kind = telemetry::SpanKind::server,
+               .parent = std::move(parent),
+               .began = arrived})};
 }
 
 void CallReports::end(SessionReport& report, const Error* error) const {

@@ -56,9 +56,11 @@ class CallReports {
   CallReport begin(std::string_view method, const grpc::CallbackServerContext& context) const;
 
   /// `operation`: append, read or head; `stream`: whose stream it is. What the request itself says
-  /// of its context comes first.
+  /// of its context comes first. `arrived`: by now().
   SessionReport begin(std::string_view operation, const v1::RequestContext* request,
-                      const telemetry::Context& stream) const;
+                      const telemetry::Context& stream, Instant arrived) const;
+  /// The moment, when anybody is told of it: requests of one message share a look at the clock.
+  Instant now() const { return reporting_ ? system_clock().instant() : Instant(); }
   /// No error: it went well.
   void end(SessionReport& report, const Error* error) const;
 

@@ -40,6 +40,7 @@ SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, Call
 }
 
 void SessionStream::OnReadDone(bool ok) {
+  arrived_ = reports_.now();
   if (!ok) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
@@ -97,7 +98,7 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
     call.deadline = system_clock().instant() + std::chrono::milliseconds(timeout);
   }
   auto report = reports_.begin(operation, request.has_context() ? &request.context() : nullptr,
-                               report_.context());
+                               report_.context(), arrived_);
   call.context = report.span.context();
   const std::lock_guard lock(mutex_);
   const auto number = request.number();

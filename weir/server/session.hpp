@@ -58,6 +58,8 @@ class SessionStream final
   Logs& logs_;
   const CallReports& reports_;
   CallReport report_;
+  /// When the message came that is being taken.
+  Instant arrived_{};
   std::mutex mutex_;
   std::shared_ptr<SessionStream> self_;
   v1::SessionRequests in_;
