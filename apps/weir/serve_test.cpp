@@ -7,7 +7,7 @@
 namespace weir::cli {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 /// `weir serve` with variables, on a store that must not be opened.
 Outcome serve(std::map<std::string, std::string> variables,

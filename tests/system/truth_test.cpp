@@ -252,6 +252,8 @@ TEST_F(Truth, is_told_of_known_failures_exactly) {
   expect_count(R"(weir_store_commit_duration_seconds_count{error_type="UNAVAILABLE"})", 4);
   expect_count(R"(http_server_request_duration_seconds_count{error_type="503"})", 1);
   expect_count("weir_store_append_events_total", 7);
+  // Regression: a report that was handed on was counted once more, as cancelled.
+  EXPECT_FALSE(prometheus_->query(fmt::format("sum({})", calls("CANCELLED"))));
 }
 
 }  // namespace
