@@ -15,7 +15,7 @@ void Gate::open() {
 void Gate::wait() {
   int expected = closed;
   state_.compare_exchange_strong(expected, awaited, std::memory_order_acq_rel);
-  // Sleeps only while the state is still `awaited`; wakes for no reason, or a signal, are looked at.
+  // Sleeps only while the state is still `awaited`, and may wake for no reason.
   while (state_.load(std::memory_order_acquire) != opened) {
     ::syscall(SYS_futex, &state_, FUTEX_WAIT_PRIVATE, awaited, nullptr, nullptr, 0);
   }

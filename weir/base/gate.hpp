@@ -4,8 +4,8 @@
 
 namespace weir {
 
-/// Opens once, for one thread that waits for it. It sleeps at once: std::atomic's wait() first gives
-/// up its turn a few times, which is dear when many threads wait as long as a disk takes.
+/// Opens once, for one thread that waits for it. It sleeps at once: std::atomic's wait() first
+/// gives up its turn a few times, which is dear when many threads wait as long as a disk takes.
 /// Threads: one waits, one opens. The waiter may destroy it as soon as wait() returns.
 class Gate {
  public:

@@ -95,7 +95,8 @@ class Cache {
     void evict() {
       auto victim = entries.end();
       while (victim == entries.end()) {
-        if (hand >= ring.size()) hand = 0;
+        // All but the newest; there are others, or it would not be too much.
+        if (hand + 1 >= ring.size()) hand = 0;
         const auto at = entries.find(ring[hand]);
         if (std::exchange(at->second.used, false)) {
           ++hand;
@@ -105,7 +106,8 @@ class Cache {
       }
       bytes -= victim->second.bytes;
       entries.erase(victim);
-      ring[hand] = ring.back();
+      // The newest takes the place, and the hand goes on: it comes to the newest last.
+      ring[hand++] = ring.back();
       ring.pop_back();
     }
   };
