@@ -80,5 +80,6 @@ std::vector<Case> postgres_cases();
 std::vector<Case> wire_cases();
 std::vector<Case> subscription_cases();
 std::vector<Case> resilience_cases();
+std::vector<Case> telemetry_cases();
 
 }  // namespace weir::bench

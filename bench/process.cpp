@@ -68,10 +68,20 @@ Result<double> ServerProcess::resident_mib() const {
   return unavailable("the server's memory can't be seen");
 }
 
-Result<WeirServer> serve(const std::string& program, const std::string& store) {
-  WEIR_TRY_ASSIGN(process,
-                  ServerProcess::start({program, "serve", "--store", store, "--grpc",
-                                        "127.0.0.1:0", "--http", "127.0.0.1:0", "--json"}));
+Result<WeirServer> serve(const std::string& program, const std::string& store,
+                         const std::vector<std::string>& environment) {
+  std::vector<std::string> command = {"/usr/bin/env"};
+  command.insert(command.end(), environment.begin(), environment.end());
+  for (const auto* word : {"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>/dev/null"}) {
+    command.emplace_back(word);
+  }
+  for (const auto& word : {program, std::string("serve"), std::string("--store"), store}) {
+    command.push_back(word);
+  }
+  for (const auto* word : {"--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--json"}) {
+    command.emplace_back(word);
+  }
+  WEIR_TRY_ASSIGN(process, ServerProcess::start(command));
   boost::json::error_code error;
   const auto line = boost::json::parse(process->first_line(), error);
   if (error || !line.is_object() || !line.get_object().contains("grpc")) {

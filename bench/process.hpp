@@ -32,12 +32,13 @@ class ServerProcess {
   std::string first_line_;
 };
 
-/// `weir serve` of a store on free ports.
+/// `weir serve` of a store on free ports; what it logs is thrown away. `environment`: "NAME=VALUE".
 struct WeirServer {
   std::unique_ptr<ServerProcess> process;
   /// HOST:PORT of gRPC.
   std::string target;
 };
-Result<WeirServer> serve(const std::string& program, const std::string& store);
+Result<WeirServer> serve(const std::string& program, const std::string& store,
+                         const std::vector<std::string>& environment = {});
 
 }  // namespace weir::bench

@@ -22,7 +22,8 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
 Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options) {
   std::string_view rest = uri;
   const engine::LogEngineOptions engine{
-      .committer = {.callbacks_on_writer = options.callbacks_on_writer}};
+      .committer = {.callbacks_on_writer = options.callbacks_on_writer,
+                    .observer = options.observer}};
   if (take_prefix(rest, "sqlite:")) {
     WEIR_TRY_ASSIGN(store, sqlite::Store::open({.path = std::string(rest),
                                                 .create = options.create,
@@ -30,9 +31,12 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                                                std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));
   }
+  postgres::DatabaseOptions database;
+  database.reporting = {.telemetry = options.telemetry, .text = options.statement_text};
   if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {
     WEIR_TRY_ASSIGN(store, postgres::Store::open({.uri = uri,
                                                   .create = options.create,
+                                                  .database = database,
                                                   .engine = engine},
                                                  std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));

@@ -5,6 +5,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/store/event_store.hpp>
+#include <weir/telemetry/api/telemetry.hpp>
 
 namespace weir {
 
@@ -16,6 +17,12 @@ struct OpenOptions {
   /// Callbacks of appends never block nor drop the store, so that they may run on the thread that
   /// writes: less work an append. Default false.
   bool callbacks_on_writer = false;
+  /// Told what an embedded store does; must outlive it. Default: nobody.
+  StoreObserver* observer = nullptr;
+  /// Of PostgreSQL's statements; must outlive the store. Default: nobody is told.
+  telemetry::Telemetry telemetry = {};
+  /// Put the statements' texts into their spans. Default: no.
+  bool statement_text = false;
 };
 
 /// The logs at "sqlite:PATH" (embedded), "postgres://..." (embedded, over a PostgreSQL), or

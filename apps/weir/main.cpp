@@ -12,11 +12,19 @@ int main(int argc, char** argv) {
   // A reader that goes away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;
-  program.open_catalog = [](const std::string& uri, bool create) {
-    return weir::open_catalog(uri, {.create = create, .callbacks_on_writer = true});
+  program.open_catalog = [&program](const std::string& uri, bool create) {
+    return weir::open_catalog(uri, {.create = create,
+                                    .callbacks_on_writer = true,
+                                    .observer = program.observer,
+                                    .telemetry = program.telemetry,
+                                    .statement_text = program.statement_text});
   };
   program.backup = weir::cli::backup;
   program.verify_engine = weir::cli::verify_engine;
+  program.environment = [](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
   program.interrupted = weir::cli::stop_on_signals;
   const auto exit = weir::cli::run({argv + 1, argv + argc}, program);
   // Threads of gRPC's may still be running: what static destructors take away, they may yet use.

@@ -4,12 +4,14 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include <weir/base/time.hpp>
 #include <weir/store/event_store.hpp>
+#include <weir/telemetry/api/telemetry.hpp>
 
 namespace CLI {
 class App;
@@ -60,9 +62,17 @@ struct Program {
   /// Opens "sqlite:PATH", "postgres://..." or "weir://HOST:PORT"; an embedded store that is not
   /// there is made only when `create` says so.
   std::function<Result<std::shared_ptr<Catalog>>(const std::string& uri, bool create)> open_catalog;
+  /// Told what the stores do that open_catalog opens from now on. Default: nobody.
+  StoreObserver* observer = nullptr;
+  /// What their statements are reported with, and whether with their texts.
+  telemetry::Telemetry telemetry = {};
+  bool statement_text = false;
   /// A token that fires when the user wants the command to end (SIGINT, SIGTERM). From the first
   /// call on, these signals no longer end the process by themselves.
   std::function<std::stop_token()> interrupted = [] { return std::stop_token(); };
+  /// The environment. Default: no variable is set.
+  std::function<std::optional<std::string>(const char* name)> environment =
+      [](const char*) { return std::nullopt; };
   /// Copies a log while it is in use. Absent: no engine here can.
   std::function<Result<BackupDone>(const BackupRequest&)> backup;
   /// What an engine itself can tell of damage below the events (pages, checksums, index), of the

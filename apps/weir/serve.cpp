@@ -5,12 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <apps/weir/options.hpp>
 #include <apps/weir/output.hpp>
 #include <apps/weir/program.hpp>
+#include <weir/server/log_format.hpp>
+#include <weir/server/reporting.hpp>
 #include <weir/server/service.hpp>
 
 namespace weir::cli {
@@ -21,6 +22,9 @@ struct Options {
   std::string grpc = "127.0.0.1:50051";
   std::string http = "127.0.0.1:8080";
   double grace_seconds = 10;
+  bool trace_statements = false;
+  std::string log_format = "text";
+  std::string log_level = "info";
   bool json = false;
 };
 
@@ -31,21 +35,24 @@ void wait_for(const std::stop_token& stop) {
   changed.wait(lock, stop, [] { return false; });
 }
 
-/// Logs go to standard error, so that what scripts read stays clean.
-void log_to_stderr() {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("weir"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-}
-
 Result<Exit> serve(const Options& options, Program& program) {
-  log_to_stderr();
+  // Logs go to standard error, so that what scripts read stays clean.
+  WEIR_TRY_ASSIGN(log_format, server::parse_log_format(options.log_format, "log-format"));
+  WEIR_TRY(server::log_to_stderr(log_format, options.log_level));
+  WEIR_TRY_ASSIGN(settings, telemetry::read_environment(program.environment));
+  WEIR_TRY_ASSIGN(reporting, server::Reporting::create({.settings = std::move(settings),
+                                                        .console = program.err}));
+  program.observer = reporting->store_observer();
+  program.telemetry = reporting->telemetry();
+  program.statement_text = options.trace_statements;
   const auto stop = program.interrupted();
   WEIR_TRY_ASSIGN(catalog, program.open_catalog(options.store, true));
   WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
   WEIR_TRY_ASSIGN(head, log->head());
   WEIR_TRY_ASSIGN(service, server::Service::start(
                                catalog, {.grpc_address = options.grpc,
-                                         .http_address = options.http}));
+                                         .http_address = options.http,
+                                         .reporting = reporting}));
   Output out(program.out);
   if (options.json) {
     out.write(fmt::format("{{\"grpc\":\"{}\",\"http\":\"{}\",\"head\":{}}}\n",
@@ -65,6 +72,10 @@ Result<Exit> serve(const Options& options, Program& program) {
       static_cast<std::int64_t>(options.grace_seconds * 1000)));
   log.reset();
   catalog.reset();
+  constexpr std::chrono::seconds last_export{2};
+  if (!reporting->shut_down(last_export)) {
+    spdlog::warn("telemetry: what was left could not be exported in 2 s");
+  }
   spdlog::info("stopped");
   return Exit::fine;
 }
@@ -84,6 +95,13 @@ Run define_serve(CLI::App& app, Program& program) {
   app.add_option("--grace", options->grace_seconds,
                  "Seconds that what was accepted may take to finish after SIGTERM")
       ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  app.add_flag("--trace-statements", options->trace_statements,
+               "Put the texts of SQL statements, without values, into their spans");
+  app.add_option("--log-format", options->log_format, "text, or json: an object a line")
+      ->capture_default_str();
+  app.add_option("--log-level", options->log_level,
+                 "What is logged from: trace, debug, info, warn, error, off")
       ->capture_default_str();
   app.add_flag("--json", options->json, "Print the addresses as a JSON object");
   return [options, &program] { return serve(*options, program); };

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <thread>
 
 #include <weir/store/engine/log.hpp>
 
@@ -64,6 +65,11 @@ class FakeBackend final : public engine::Backend {
     const std::lock_guard lock(mutex_);
     commits_ = commits;
   }
+  /// Each further commit takes so long.
+  void set_commit_time(std::chrono::nanoseconds time) {
+    const std::lock_guard lock(mutex_);
+    commit_time_ = time;
+  }
   /// While held, the writer waits before it begins.
   void hold() {
     const std::lock_guard lock(mutex_);
@@ -94,6 +100,12 @@ class FakeBackend final : public engine::Backend {
   std::size_t commits() const {
     const std::lock_guard lock(mutex_);
     return committed_;
+  }
+  std::vector<std::vector<MetadataEntry>> metadata() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::vector<MetadataEntry>> list;
+    for (const auto& event : events_) list.push_back(event.metadata);
+    return list;
   }
   std::vector<std::string> types() const {
     const std::lock_guard lock(mutex_);
@@ -132,7 +144,12 @@ class FakeBackend final : public engine::Backend {
       return begun;
     }
     Result<void> commit(const engine::Group& group) override {
-      const std::lock_guard lock(backend_.mutex_);
+      std::unique_lock lock(backend_.mutex_);
+      if (const auto time = backend_.commit_time_; time.count() > 0) {
+        lock.unlock();
+        std::this_thread::sleep_for(time);
+        lock.lock();
+      }
       if (backend_.commits_ != Commits::fail) {
         for (const auto& event : group.events) backend_.events_.push_back(*event.event);
         backend_.keys_.insert(backend_.keys_.end(), group.keys.begin(), group.keys.end());
@@ -155,6 +172,7 @@ class FakeBackend final : public engine::Backend {
   std::vector<engine::KeyRecord> keys_;
   std::function<void()> listener_;
   Commits commits_ = Commits::work;
+  std::chrono::nanoseconds commit_time_{0};
   bool down_ = false;
   bool held_ = false;
   bool waiting_ = false;

@@ -35,10 +35,14 @@ void require(bool condition, const std::string& what) {
 
 /// Starts the program with its standard output and error going to these descriptors.
 pid_t start(const std::string& program, const std::vector<std::string>& arguments, int out,
-            int error) {
+            int error, const std::vector<std::string>& environment = {}) {
   std::vector<char*> argv = {const_cast<char*>(program.c_str())};
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
+  std::vector<char*> variables;
+  for (const auto& variable : environment) variables.push_back(const_cast<char*>(variable.c_str()));
+  for (char** of = environ; *of != nullptr; ++of) variables.push_back(*of);
+  variables.push_back(nullptr);
   const auto parent = getpid();
   const auto child = fork();
   require(child >= 0, "can't fork");
@@ -48,7 +52,7 @@ pid_t start(const std::string& program, const std::vector<std::string>& argument
   if (getppid() != parent) _exit(127);
   dup2(out, STDOUT_FILENO);
   dup2(error, STDERR_FILENO);
-  execv(program.c_str(), argv.data());
+  execve(program.c_str(), argv.data(), variables.data());
   _exit(127);
 }
 
@@ -109,7 +113,7 @@ ServerProcess::ServerProcess(const Options& options) : log_file_(temporary_file(
   std::array<int, 2> pipe{};
   require(pipe2(pipe.data(), O_CLOEXEC) == 0, "no pipe");
   const int error = open(log_file_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  process_ = start(options.program, arguments, pipe[1], error);
+  process_ = start(options.program, arguments, pipe[1], error, options.environment);
   close(pipe[1]);
   close(error);
   const auto line = read_line(pipe[0]);

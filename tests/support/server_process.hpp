@@ -33,6 +33,8 @@ class ServerProcess {
     std::string grpc = "127.0.0.1:0";
     std::string http = "127.0.0.1:0";
     std::vector<std::string> arguments = {};
+    /// "NAME=VALUE", beside what the test program has.
+    std::vector<std::string> environment = {};
   };
 
   /// Listens when it returns.

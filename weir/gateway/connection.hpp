@@ -86,6 +86,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void finish_exchange();
   void tell_ending(Ending ending);
   void client_gone();
+  void begin_span(HttpRequest& request);
+  void matched(std::string_view route);
   void summarize(int status);
   void linger();
   void close_now();
@@ -114,6 +116,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool head_only_ = false;
   std::string origin_;
   HttpSummary summary_;
+  telemetry::Span span_;
   Instant request_read_{};
   std::deque<Output> outputs_;
   std::size_t drained_bytes_ = 0;

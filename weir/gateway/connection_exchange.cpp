@@ -32,6 +32,10 @@ ConnectionExchange::~ConnectionExchange() {
       });
 }
 
+void ConnectionExchange::matched(std::string_view route) {
+  on_strand([route = std::string(route)](Connection& connection) { connection.matched(route); });
+}
+
 void ConnectionExchange::respond(HttpResponse response) {
   on_strand([response = std::move(response)](Connection& connection) mutable {
     if (connection.phase_ == Connection::Phase::handling && !connection.answered_) {

@@ -13,6 +13,7 @@ class ConnectionExchange final : public Exchange {
   ConnectionExchange(std::shared_ptr<Connection> connection, std::uint64_t number);
   ~ConnectionExchange() override;
 
+  void matched(std::string_view route) override;
   void respond(HttpResponse response) override;
   void begin(StreamHead head, std::optional<std::chrono::milliseconds> delay) override;
   void write(std::string bytes, UniqueFunction<void()> written) override;

@@ -9,6 +9,7 @@
 
 #include <weir/gateway/connection_exchange.hpp>
 #include <weir/gateway/errors.hpp>
+#include <weir/telemetry/api/propagation.hpp>
 
 namespace weir::gateway {
 
@@ -19,6 +20,20 @@ namespace {
 
 constexpr std::size_t watch_bytes = 8 * 1024;
 constexpr std::size_t linger_bytes_max = 4 * 1024 * 1024;
+
+class RequestHeaders final : public telemetry::TextMapCarrier {
+ public:
+  explicit RequestHeaders(const HttpRequest& request) : request_(request) {}
+  std::string_view get(std::string_view name) const override {
+    const auto value = request_.header(name);
+    const bool own = name == telemetry::correlation_header || name == telemetry::causation_header;
+    return value.empty() && own ? request_.header("x-" + std::string(name)) : value;
+  }
+  void set(std::string_view, std::string_view) override {}
+
+ private:
+  const HttpRequest& request_;
+};
 
 }  // namespace
 
@@ -161,6 +176,7 @@ void Connection::refuse(int status, std::string_view message) {
   keep_alive_ = false;
   head_only_ = false;
   summary_ = {};
+  span_ = telemetry::Span();
   request_read_ = context_->options.clock->instant();
   ErrorCode ignored;
   // A read that is still going on would take what comes next; the socket is drained later instead.
@@ -216,6 +232,25 @@ bool Connection::answer_preflight(const HttpRequest& request) {
   return true;
 }
 
+void Connection::begin_span(HttpRequest& request) {
+  span_ = context_->options.tracer->start_span(
+      request.method,
+      {{"http.request.method", request.method},
+       {"url.path", request.path},
+       {"url.scheme", "http"},
+       {"network.protocol.version", http_1_0_ ? "1.0" : "1.1"}},
+      {.kind = telemetry::SpanKind::server,
+       .parent = telemetry::w3c_propagator().extract(RequestHeaders(request))});
+  request.context = span_.context();
+}
+
+void Connection::matched(std::string_view route) {
+  summary_.route = route;
+  if (!span_.is_recording()) return;
+  span_.update_name(fmt::format("{} {}", summary_.method, route));
+  span_.set_attribute("http.route", route);
+}
+
 void Connection::handle_request() {
   phase_ = Phase::handling;
   read_timer_.cancel();
@@ -231,6 +266,7 @@ void Connection::handle_request() {
   summary_ = {.method = request->method, .path = request->path,
               .request_bytes = request->body.size()};
   request_read_ = context_->options.clock->instant();
+  begin_span(*request);
   if (answer_preflight(*request)) return;
   context_->handler(std::move(*request),
                     std::make_shared<ConnectionExchange>(shared_from_this(), number));

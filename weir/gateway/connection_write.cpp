@@ -251,6 +251,15 @@ void Connection::client_gone() {
 }
 
 void Connection::summarize(int status) {
+  summary_.span = span_.span_context();
+  if (span_.is_recording()) {
+    span_.set_attribute("http.response.status_code", std::int64_t{status});
+    if (status >= 500) {
+      span_.set_attribute("error.type", std::to_string(status));
+      span_.set_status(telemetry::StatusCode::error);
+    }
+  }
+  span_.end();
   if (!context_->options.on_response) return;
   summary_.status = status;
   summary_.duration = context_->options.clock->instant() - request_read_;

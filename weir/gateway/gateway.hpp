@@ -36,8 +36,9 @@ struct GatewayOptions {
   std::string descriptor_set;
   /// For unary calls whose client names no deadline. Default 30 s.
   std::chrono::milliseconds unary_timeout{30'000};
-  /// Request headers that are passed on as metadata, in lower case.
-  std::vector<std::string> passed_headers = {"authorization", "traceparent", "tracestate"};
+  /// Request headers that are passed on as metadata, in lower case; those that carry a trace,
+  /// baggage, correlation and causation ids always are.
+  std::vector<std::string> passed_headers = {"authorization"};
   std::vector<Route> routes;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <weir/base/unique_function.hpp>
+#include <weir/telemetry/api/context.hpp>
 
 namespace weir::gateway {
 
@@ -28,6 +29,8 @@ struct HttpRequest {
   std::string query;
   std::vector<Header> headers;
   std::string body;
+  /// Whose work it is: calls made for the request are made under this.
+  telemetry::Context context;
 
   /// The first header of that name, in any case; empty when there is none.
   std::string_view header(std::string_view name) const;
@@ -66,6 +69,9 @@ enum class Ending : std::uint8_t {
 class Exchange {
  public:
   virtual ~Exchange() = default;
+
+  /// The route that was found for the request, for telemetry: "/v1/logs/{log}/events".
+  virtual void matched(std::string_view) {}
 
   virtual void respond(HttpResponse response) = 0;
 

@@ -11,6 +11,7 @@
 #include <weir/base/result.hpp>
 #include <weir/base/time.hpp>
 #include <weir/gateway/http.hpp>
+#include <weir/telemetry/api/tracer.hpp>
 
 namespace weir::gateway {
 
@@ -18,11 +19,15 @@ namespace weir::gateway {
 struct HttpSummary {
   std::string method;
   std::string path;
+  /// "/v1/logs/{log}/events"; empty when there is none for the path.
+  std::string route;
   int status = 0;
   std::size_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
   /// From the last byte of the request to the last byte of the response.
   std::chrono::nanoseconds duration{};
+  /// The span that the request was.
+  telemetry::SpanContext span;
 };
 
 struct HttpOptions {
@@ -48,6 +53,8 @@ struct HttpOptions {
   std::vector<std::string> cors_origins;
   /// Told of each response when it has been sent or given up. Must not block. Default: nobody.
   std::function<void(const HttpSummary&)> on_response;
+  /// Makes a span of each request. Must outlive the server. Default: none are made.
+  telemetry::Tracer* tracer = &telemetry::no_tracer();
   /// Default: the machine's clocks.
   const Clock* clock = &system_clock();
 };

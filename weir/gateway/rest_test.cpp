@@ -135,10 +135,12 @@ TEST_F(Rest, shows_an_errors_reason_details_and_delay) {
 
 TEST_F(Rest, passes_on_authorization_and_traceparent) {
   get("/v1/shelves/a/books/b",
-      "Authorization: Bearer k\r\ntraceparent: 00-a-b-01\r\nX-Other: x\r\n");
+      "Authorization: Bearer k\r\nX-Other: x\r\n"
+      "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n");
   const auto metadata = shelf_.last_metadata();
   EXPECT_THAT(metadata, HasSubstr("authorization=Bearer k\n"));
-  EXPECT_THAT(metadata, HasSubstr("traceparent=00-a-b-01\n"));
+  EXPECT_THAT(metadata, HasSubstr("traceparent=00-0af7651916cd43dd8448eb211c80319c-"
+                                  "b7ad6b7169203331-01\n"));
 }
 
 TEST_F(Rest, keeps_a_deadline) {

@@ -19,19 +19,23 @@ void Router::add(std::string method, PathTemplate path, TemplateHandler handler)
   const auto place = std::find_if(templates_.begin(), templates_.end(), [&](const auto& route) {
     return path.more_specific_than(route.path);
   });
-  templates_.insert(place, {std::move(method), std::move(path), std::move(handler)});
+  auto route = path.simple();
+  templates_.insert(
+      place, {std::move(method), std::move(path), std::move(route), std::move(handler)});
 }
 
 void Router::handle(HttpRequest request, std::shared_ptr<Exchange> exchange) const {
   const auto method = request.method == "HEAD" ? "GET" : request.method;
   if (const auto path = exact_.find(request.path); path != exact_.end()) {
     if (const auto found = path->second.find(method); found != path->second.end()) {
+      exchange->matched(path->first);
       return found->second(std::move(request), std::move(exchange));
     }
   }
   for (const auto& route : templates_) {
     if (route.method != method) continue;
     if (const auto bindings = route.path.match(request.path)) {
+      exchange->matched(route.route);
       return route.handler(std::move(request), *bindings, std::move(exchange));
     }
   }

@@ -29,6 +29,7 @@ class Router {
   struct TemplateRoute {
     std::string method;
     PathTemplate path;
+    std::string route;
     TemplateHandler handler;
   };
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/telemetry/api/propagation.hpp>
+
 namespace weir::gateway {
 namespace {
 
@@ -15,6 +17,18 @@ constexpr double seconds_max = 86'400;
 Timeout in_milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(std::max(seconds * 1000, 1.0)));
 }
+
+class Metadata final : public telemetry::TextMapCarrier {
+ public:
+  explicit Metadata(std::vector<Header>& headers) : headers_(headers) {}
+  std::string_view get(std::string_view) const override { return {}; }
+  void set(std::string_view name, std::string_view value) override {
+    headers_.push_back({std::string(name), std::string(value)});
+  }
+
+ private:
+  std::vector<Header>& headers_;
+};
 
 }  // namespace
 
@@ -36,6 +50,8 @@ Result<CallOptions> Upstream::options_for(const google::protobuf::MethodDescript
     if (!printable) return invalid_field(name, "the header is not printable ASCII");
     options.metadata.push_back({name, std::string(value)});
   }
+  Metadata carrier(options.metadata);
+  telemetry::w3c_propagator().inject(request.context, carrier);
   return options;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stop_token>
 
+#include <weir/server/call_report.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/requests.hpp>
 
@@ -23,16 +24,23 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
   using Pointer = std::shared_ptr<UnaryCall>;
 
-  static Pointer start(const grpc::CallbackServerContext& context) {
+  static Pointer start(const grpc::CallbackServerContext& context, CallReport report) {
     auto call = Pointer(new UnaryCall);
+    call->report_ = std::move(report);
     call->self_ = call;
     call->deadline_ = deadline_of(context);
     return call;
   }
 
-  CallOptions options() const { return {.deadline = deadline_, .stop = stop_.get_token()}; }
+  CallOptions options() const {
+    return {.deadline = deadline_, .stop = stop_.get_token(), .context = report_.context()};
+  }
   void finish(const Result<void>& result) {
-    Finish(result ? grpc::Status::OK : remote::to_status(result.error()));
+    end(result ? grpc::Status::OK : remote::to_status(result.error()));
+  }
+  void end(const grpc::Status& status) {
+    report_.end(status.error_code());
+    Finish(status);
   }
 
  private:
@@ -45,6 +53,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   Pointer self_;
   std::optional<Instant> deadline_;
   std::stop_source stop_;
+  CallReport report_;
 };
 
 }  // namespace weir::server

@@ -23,11 +23,13 @@ Result<Message> parse(const grpc::ByteBuffer& buffer) {
 grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
                                                   const v1::AppendRequest* request,
                                                   v1::AppendResponse* response) {
-  const auto call = UnaryCall::start(*context);
+  const auto call =
+      UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Append", *context));
   // The message is this call's own until it is finished: its texts are taken, not copied.
   auto taken = remote::take_append(*const_cast<v1::AppendRequest*>(request));
   if (!taken) return call->finish(taken.error()), call.get();
   taken->call = call->options();
+  stamp(*taken, taken->call.context);
   auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
   logs_.find(request->log(), [call, shared, response](Log log) {
     if (!log) return call->finish(log.error());
@@ -42,11 +44,11 @@ grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* context,
                                                                   const grpc::ByteBuffer* request) {
-  const auto stream = FeedStream::start();
+  const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Read", *context));
   const auto message = parse<v1::ReadRequest>(*request);
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
   if (!read) return stream->fail(read.error()), stream.get();
-  read->call = {.deadline = deadline_of(*context), .stop = stream->stop_token()};
+  read->call = stream->options(*context);
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
   logs_.find(message->log(), [stream, shared](Log log) {
     if (!log) return stream->fail(log.error());
@@ -57,12 +59,12 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* conte
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
     Context* context, const grpc::ByteBuffer* request) {
-  const auto stream = FeedStream::start();
+  const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Subscribe", *context));
   const auto message = parse<v1::SubscribeRequest>(*request);
   auto subscribe =
       message ? remote::from_proto(*message) : Result<SubscribeRequest>(message.error());
   if (!subscribe) return stream->fail(subscribe.error()), stream.get();
-  subscribe->call = {.deadline = deadline_of(*context), .stop = stream->stop_token()};
+  subscribe->call = stream->options(*context);
   auto shared = std::make_shared<SubscribeRequest>(std::move(subscribe).value());
   const bool from_head = message->from_head() && !message->has_after();
   logs_.find(message->log(), [this, stream, shared, from_head](Log log) {
@@ -83,9 +85,9 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
 }
 
 template <class Work>
-grpc::ServerUnaryReactor* EventLogService::blocking(Context* context, const std::string& log,
-                                                    Work work) {
-  const auto call = UnaryCall::start(*context);
+grpc::ServerUnaryReactor* EventLogService::blocking(std::string_view method, Context* context,
+                                                    const std::string& log, Work work) {
+  const auto call = UnaryCall::start(*context, reports_.begin(method, *context));
   logs_.find(log, [this, call, work = std::move(work)](Log found) {
     if (!found) return call->finish(found.error());
     logs_.run([call, work, store = *found] { call->finish(work(*store, call->options())); },
@@ -97,7 +99,7 @@ grpc::ServerUnaryReactor* EventLogService::blocking(Context* context, const std:
 grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
                                                   const v1::GetLogRequest* request,
                                                   v1::Log* response) {
-  return blocking(context, request->log(),
+  return blocking("weir.v1.EventLog/GetLog", context, request->log(),
                   [response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(head, log.head(call));
                     auto info = log.info();
@@ -109,7 +111,7 @@ grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
 
 grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::HeadRequest* request,
                                                 v1::HeadResponse* response) {
-  const auto call = UnaryCall::start(*context);
+  const auto call = UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Head", *context));
   logs_.find(request->log(), [call, response](Log log) {
     if (!log) return call->finish(log.error());
     (*log)->head(call->options(), [call, response](Result<Position> head) {
@@ -123,7 +125,8 @@ grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::Head
 
 grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context, const v1::ListLogsRequest*,
                                                     v1::ListLogsResponse* response) {
-  return blocking(context, "", [this, response](EventStore&, CallOptions call) -> Result<void> {
+  return blocking("weir.v1.EventLog/ListLogs", context, "",
+                  [this, response](EventStore&, CallOptions call) -> Result<void> {
     WEIR_TRY_ASSIGN(logs, logs_.catalog().list(call));
     for (const auto& log : logs) remote::to_proto(log, *response->add_logs());
     return {};
@@ -135,7 +138,7 @@ grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
                                                      v1::Log* response) {
   LogOptions options{.indexed_keys = {request->indexed_keys().begin(),
                                       request->indexed_keys().end()}};
-  return blocking(context, "",
+  return blocking("weir.v1.EventLog/CreateLog", context, "",
                   [this, name = request->name(), options, response](
                       EventStore&, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(info, logs_.catalog().create(name, options, call));
@@ -147,7 +150,7 @@ grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
 grpc::ServerUnaryReactor* EventLogService::SaveSnapshot(Context* context,
                                                         const v1::SaveSnapshotRequest* request,
                                                         v1::SaveSnapshotResponse* response) {
-  return blocking(context, request->log(),
+  return blocking("weir.v1.EventLog/SaveSnapshot", context, request->log(),
                   [request, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(saved,
                                     log.save_snapshot({.key = {.projection = request->projection(),
@@ -165,7 +168,7 @@ grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
                                                         const v1::LoadSnapshotRequest* request,
                                                         v1::Snapshot* response) {
   return blocking(
-      context, request->log(),
+      "weir.v1.EventLog/LoadSnapshot", context, request->log(),
       [request, response](EventStore& log, CallOptions call) -> Result<void> {
         WEIR_TRY_ASSIGN(snapshot, log.load_snapshot({.projection = request->projection(),
                                                      .query_hash = request->query_hash()},
@@ -187,7 +190,7 @@ grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
 
 grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
     Context* context, const v1::DeleteSnapshotRequest* request, v1::DeleteSnapshotResponse*) {
-  return blocking(context, request->log(),
+  return blocking("weir.v1.EventLog/DeleteSnapshot", context, request->log(),
                   [request](EventStore& log, CallOptions call) -> Result<void> {
                     return log.delete_snapshot({.projection = request->projection(),
                                                 .query_hash = request->query_hash()},
@@ -198,7 +201,7 @@ grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
 grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
                                                        const v1::GetTrackingRequest* request,
                                                        v1::GetTrackingResponse* response) {
-  return blocking(context, request->log(),
+  return blocking("weir.v1.EventLog/GetTracking", context, request->log(),
                   [request, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(position, log.tracked(request->source(), call));
                     if (position) response->set_position(*position);
@@ -207,8 +210,9 @@ grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
 }
 
 grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* EventLogService::Session(
-    Context*) {
-  return SessionStream::start(logs_);
+    Context* context) {
+  return SessionStream::start(logs_, reports_,
+                              reports_.begin("weir.v1.EventLog/Session", *context));
 }
 
 }  // namespace weir::server

@@ -23,8 +23,9 @@ class EventLogService final
                                           v1::EventLog::WithCallbackMethod_Session<
                                               v1::EventLog::Service>>>>>>>>>>>> {
  public:
-  EventLogService(Logs& logs, Executor& readers, StreamOptions streams)
-      : logs_(logs), readers_(readers), streams_(streams) {}
+  EventLogService(Logs& logs, Executor& readers, const CallReports& reports,
+                  StreamOptions streams)
+      : logs_(logs), readers_(readers), reports_(reports), streams_(streams) {}
 
   using Context = grpc::CallbackServerContext;
   grpc::ServerUnaryReactor* Append(Context* context, const v1::AppendRequest* request,
@@ -56,10 +57,12 @@ class EventLogService final
  private:
   /// Finds the log and runs `work` where it may block; what it returns ends the call.
   template <class Work>
-  grpc::ServerUnaryReactor* blocking(Context* context, const std::string& log, Work work);
+  grpc::ServerUnaryReactor* blocking(std::string_view method, Context* context,
+                                     const std::string& log, Work work);
 
   Logs& logs_;
   Executor& readers_;
+  const CallReports& reports_;
   const StreamOptions streams_;
 };
 

@@ -101,7 +101,7 @@ class HealthService final
 
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(Context*,
                                                     const grpc::ByteBuffer* buffer) override {
-    const auto stream = FeedStream::start();
+    const auto stream = FeedStream::start({});
     v1::HealthCheckRequest request;
     grpc::ByteBuffer copy(*buffer);
     const auto parsed =

@@ -12,6 +12,13 @@ std::shared_ptr<EventStore> Logs::open_already(const std::string& name) const {
   return found == open_.end() ? nullptr : found->second;
 }
 
+std::vector<std::shared_ptr<EventStore>> Logs::open() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::shared_ptr<EventStore>> all;
+  for (const auto& [name, log] : open_) all.push_back(log);
+  return all;
+}
+
 void Logs::find(const std::string& wanted, Found found) {
   const auto name = wanted.empty() ? std::string("default") : wanted;
   if (auto log = open_already(name)) return found(std::move(log));

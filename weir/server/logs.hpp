@@ -5,6 +5,7 @@
 #include <shared_mutex>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include <weir/base/executor.hpp>
 #include <weir/store/event_store.hpp>
@@ -26,6 +27,9 @@ class Logs {
   void run(UniqueFunction<void()> task, UniqueFunction<void(Error)> refused);
 
   Catalog& catalog() { return *catalog_; }
+
+  /// The logs that are open.
+  std::vector<std::shared_ptr<EventStore>> open() const;
 
   /// Fires when the server shuts down: streams without an end of their own end then.
   std::stop_token draining() const { return draining_.get_token(); }

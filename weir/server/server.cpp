@@ -8,6 +8,7 @@
 #include <weir/rpc/keep.hpp>
 #include <weir/server/event_log_service.hpp>
 #include <weir/server/health_service.hpp>
+#include <weir/server/store_reports.hpp>
 #include <weir/server/umadb_service.hpp>
 
 namespace weir::server {
@@ -15,13 +16,16 @@ namespace weir::server {
 struct Server::Parts {
   Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
       : logs(std::move(catalog)),
-        event_log(logs, readers, options.streams),
-        others(make_umadb_services(logs, readers)) {
+        reports(options.telemetry),
+        event_log(logs, readers, reports, options.streams),
+        others(make_umadb_services(logs, readers, reports)) {
+    observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, logs.draining()));
   }
 
   Logs logs;
+  const CallReports reports;
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
@@ -30,6 +34,8 @@ struct Server::Parts {
   int port = 0;
   std::unique_ptr<grpc::Server> grpc;
   bool shut_down = false;
+  /// Last: they look at the logs.
+  std::vector<std::unique_ptr<telemetry::Observed>> observed;
 };
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -67,6 +73,8 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
     return unavailable(fmt::format("can't listen on {}: is another server running there?",
                                    options.grpc_address));
   }
+  // So that metrics tell of it from the start. If it can't be opened, whoever asks for it is told.
+  parts->logs.find("default", [](const Result<std::shared_ptr<EventStore>>&) {});
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

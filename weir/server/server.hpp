@@ -20,6 +20,8 @@ struct ServerOptions {
   /// Bytes of a request message. Default 20 MiB, which a snapshot needs.
   int message_bytes_max = 20 << 20;
   StreamOptions streams = {};
+  /// Of the calls. Must outlive the server. Default: nobody listens.
+  telemetry::Telemetry telemetry = {};
 };
 
 /// The gRPC server: weir.v1.EventLog, umadb.v1.DCB, health and reflection over the logs of a

@@ -32,10 +32,14 @@ void keep(std::shared_ptr<grpc::Channel> channel) {
 }  // namespace
 
 struct Service::Parts {
+  /// First: what all others report with.
+  std::shared_ptr<Reporting> reporting;
   std::shared_ptr<Catalog> catalog;
   Health health;
   std::unique_ptr<Server> server;
   std::unique_ptr<gateway::Gateway> gateway;
+  /// Last: they ask the gateway.
+  std::vector<std::unique_ptr<telemetry::Observed>> observed;
 };
 
 Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -46,9 +50,13 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
                                                 const ServiceOptions& options) {
   auto parts = std::make_unique<Parts>();
   parts->catalog = catalog;
+  parts->reporting = options.reporting;
+  const auto telemetry =
+      options.reporting ? options.reporting->telemetry() : telemetry::Telemetry();
   WEIR_TRY_ASSIGN(log, catalog->open("default"));
   parts->health.watch(log);
-  WEIR_TRY_ASSIGN(server, Server::start(catalog, {.grpc_address = options.grpc_address}));
+  WEIR_TRY_ASSIGN(server, Server::start(catalog, {.grpc_address = options.grpc_address,
+                                                  .telemetry = telemetry}));
   parts->server = std::move(server);
   gateway::GatewayOptions http;
   http.http.address = options.http_address;
@@ -61,8 +69,14 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.descriptor_set = std::string(weir_server_comments);
   http.routes = parts->health.routes();
   for (auto& route : dcb_adapter_routes(std::move(log))) http.routes.push_back(std::move(route));
+  if (options.reporting) {
+    http.http.tracer = telemetry.tracer;
+    http.http.on_response = http_reports(*telemetry.meter);
+    http.routes.push_back(options.reporting->metrics_route());
+  }
   WEIR_TRY_ASSIGN(made, gateway::Gateway::create(std::move(http)));
   parts->gateway = std::move(made);
+  parts->observed = observe_gateway(*telemetry.meter, *parts->gateway);
   return std::unique_ptr<Service>(new Service(std::move(parts)));
 }
 
@@ -76,6 +90,7 @@ void Service::shut_down(std::chrono::milliseconds grace) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
       until - system_clock().instant());
   parts_->server->shut_down(std::max(left, std::chrono::milliseconds(0)));
+  parts_->observed.clear();
 }
 
 }  // namespace weir::server

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/server/reporting.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::server {
@@ -13,6 +14,8 @@ struct ServiceOptions {
   /// HOST:PORT; port 0 for any free one.
   std::string grpc_address = "127.0.0.1:50051";
   std::string http_address = "127.0.0.1:8080";
+  /// What is measured and traced, and /metrics. Default: nothing.
+  std::shared_ptr<Reporting> reporting = nullptr;
 };
 
 /// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway

@@ -7,8 +7,24 @@
 
 namespace weir::server {
 
-SessionStream* SessionStream::start(Logs& logs) {
-  auto stream = std::shared_ptr<SessionStream>(new SessionStream(logs));
+namespace {
+
+std::string_view operation_of(const v1::SessionRequest& request) {
+  switch (request.request_case()) {
+    case v1::SessionRequest::kAppend:
+      return "append";
+    case v1::SessionRequest::kRead:
+      return "read";
+    default:
+      return "head";
+  }
+}
+
+}  // namespace
+
+SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, CallReport report) {
+  auto stream =
+      std::shared_ptr<SessionStream>(new SessionStream(logs, reports, std::move(report)));
   stream->self_ = stream;
   stream->StartRead(&stream->in_);
   stream->on_drain_ = std::make_unique<std::stop_callback<std::function<void()>>>(
@@ -24,6 +40,7 @@ SessionStream* SessionStream::start(Logs& logs) {
 }
 
 void SessionStream::OnReadDone(bool ok) {
+  arrived_ = reports_.now();
   if (!ok) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
@@ -60,7 +77,7 @@ void SessionStream::take(v1::SessionRequest& request) {
     if (finished_) return;  // its sender learns that from the stream's end
   }
   if (request.request_case() == v1::SessionRequest::kCancel) return cancel(request.cancel());
-  auto call = begin(request);
+  auto call = begin(request, operation_of(request));
   if (!call) return;
   switch (request.request_case()) {
     case v1::SessionRequest::kAppend:
@@ -74,11 +91,15 @@ void SessionStream::take(v1::SessionRequest& request) {
   }
 }
 
-std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& request) {
+std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& request,
+                                                std::string_view operation) {
   CallOptions call;
   if (const auto timeout = request.timeout_milliseconds(); timeout > 0) {
     call.deadline = system_clock().instant() + std::chrono::milliseconds(timeout);
   }
+  auto report = reports_.begin(operation, request.has_context() ? &request.context() : nullptr,
+                               report_.context(), arrived_);
+  call.context = report.span.context();
   const std::lock_guard lock(mutex_);
   const auto number = request.number();
   if (draining_) return answer_error(number, shutting_down()), std::nullopt;
@@ -87,7 +108,8 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
     answer_error(number, invalid_field("number", fmt::format("{} is outstanding already", number)));
     return std::nullopt;
   }
-  call.stop = begun->second.get_token();
+  begun->second.report = std::move(report);
+  call.stop = begun->second.stop.get_token();
   return call;
 }
 
@@ -103,6 +125,7 @@ void SessionStream::answer_error(std::uint64_t number, const Error& error) {
 void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendRequest& request) {
   auto taken = remote::take_append(request);
   if (!taken) return refuse(number, taken.error());
+  stamp(*taken, call.context);
   taken->call = std::move(call);
   auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
   logs_.find(request.log(), [self = shared_from_this(), number,
@@ -110,7 +133,7 @@ void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendReq
     if (!log) return self->refuse(number, log.error());
     (*log)->append(std::move(*shared), [self, number](Result<Appended> appended) {
       if (!appended) return self->refuse(number, appended.error());
-      self->answer(number, [&](v1::SessionResponse& response) {
+      self->answer(number, nullptr, [&](v1::SessionResponse& response) {
         remote::to_proto(*appended, *response.mutable_append());
       });
     });
@@ -128,7 +151,7 @@ void SessionStream::read(std::uint64_t number, CallOptions call, v1::SessionRead
     (*log)->read_step(std::move(*shared), [self, number](Result<ReadStep> step) {
       if (!step) return self->refuse(number, step.error());
       auto wire = remote::to_wire(std::move(step).value());
-      self->answer(number,
+      self->answer(number, nullptr,
                    [&](v1::SessionResponse& response) { response.set_read(std::move(wire)); });
     });
   });
@@ -140,7 +163,7 @@ void SessionStream::head(std::uint64_t number, CallOptions call, const std::stri
     if (!log) return self->refuse(number, log.error());
     (*log)->head(call, [self, number](Result<Position> head) {
       if (!head) return self->refuse(number, head.error());
-      self->answer(number, [&](v1::SessionResponse& response) {
+      self->answer(number, nullptr, [&](v1::SessionResponse& response) {
         response.mutable_head()->set_position(head->value);
       });
     });
@@ -152,21 +175,24 @@ void SessionStream::cancel(std::uint64_t number) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = outstanding_.find(number);
-    if (found != outstanding_.end()) stop = found->second;
+    if (found != outstanding_.end()) stop = found->second.stop;
   }
   stop.request_stop();
 }
 
 void SessionStream::refuse(std::uint64_t number, const Error& error) {
-  answer(number, [&](v1::SessionResponse& response) {
+  answer(number, &error, [&](v1::SessionResponse& response) {
     response.set_error(remote::to_status_bytes(error));
   });
 }
 
 template <class Fill>
-void SessionStream::answer(std::uint64_t number, Fill fill) {
+void SessionStream::answer(std::uint64_t number, const Error* error, Fill fill) {
   const std::lock_guard lock(mutex_);
-  outstanding_.erase(number);
+  if (const auto begun = outstanding_.find(number); begun != outstanding_.end()) {
+    reports_.end(begun->second.report, error);
+    outstanding_.erase(begun);
+  }
   if (!broken_) {
     auto& response = *waiting_.add_responses();
     response.set_number(number);
@@ -215,24 +241,26 @@ void SessionStream::finish_if_over() {
   if (finished_ || !over || writing_ || !outstanding_.empty()) return;
   if (waiting_.responses_size() > 0) return write_waiting();
   finished_ = true;
+  report_.end(last_.error_code());
   Finish(last_);
 }
 
 void SessionStream::OnCancel() {
-  std::map<std::uint64_t, std::stop_source> outstanding;
+  std::vector<std::stop_source> outstanding;
   {
     const std::lock_guard lock(mutex_);
     broken_ = true;
     waiting_.Clear();
-    outstanding = outstanding_;
+    for (const auto& [number, begun] : outstanding_) outstanding.push_back(begun.stop);
   }
   // What is still waiting is given up; a commit under way is not.
-  for (auto& [number, stop] : outstanding) stop.request_stop();
+  for (auto& stop : outstanding) stop.request_stop();
 }
 
 void SessionStream::OnDone() {
   std::shared_ptr<SessionStream> self;
   const std::lock_guard lock(mutex_);
+  report_.end(grpc::StatusCode::CANCELLED);  // if it has not ended before
   self = std::move(self_);
 }
 

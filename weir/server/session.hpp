@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 
+#include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
 namespace weir::server {
@@ -26,10 +27,12 @@ class SessionStream final
   /// Requests in one message; more end the stream with invalid_argument.
   static constexpr int requests_max = 131'072;
 
-  static SessionStream* start(Logs& logs);
+  /// `reports` must outlive the stream.
+  static SessionStream* start(Logs& logs, const CallReports& reports, CallReport report);
 
  private:
-  explicit SessionStream(Logs& logs) : logs_(logs) {}
+  SessionStream(Logs& logs, const CallReports& reports, CallReport report)
+      : logs_(logs), reports_(reports), report_(std::move(report)) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -42,23 +45,31 @@ class SessionStream final
   void head(std::uint64_t number, CallOptions call, const std::string& log);
   void cancel(std::uint64_t number);
   /// Nothing when the request was refused already.
-  std::optional<CallOptions> begin(const v1::SessionRequest& request);
+  std::optional<CallOptions> begin(const v1::SessionRequest& request, std::string_view operation);
   void refuse(std::uint64_t number, const Error& error);
   /// Adds an answer; `fill` sets what it says.
   template <class Fill>
-  void answer(std::uint64_t number, Fill fill);
+  void answer(std::uint64_t number, const Error* error, Fill fill);
   void answer_error(std::uint64_t number, const Error& error);
   void write_waiting();
   bool may_read() const;
   void finish_if_over();
 
   Logs& logs_;
+  const CallReports& reports_;
+  CallReport report_;
+  /// When the message came that is being taken.
+  Instant arrived_{};
   std::mutex mutex_;
   std::shared_ptr<SessionStream> self_;
   v1::SessionRequests in_;
   v1::SessionResponses out_;
   v1::SessionResponses waiting_;
-  std::map<std::uint64_t, std::stop_source> outstanding_;
+  struct Outstanding {
+    std::stop_source stop;
+    SessionReport report;
+  };
+  std::map<std::uint64_t, Outstanding> outstanding_;
   bool reading_ = true;
   bool writing_ = false;
   bool write_put_off_ = false;

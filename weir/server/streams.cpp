@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <weir/server/call.hpp>
 #include <weir/server/watch.hpp>
 #include <weir/store/remote/convert.hpp>
 
@@ -87,14 +88,23 @@ std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log
                               WatchOptions{.heartbeat = options.heartbeat, .markers = true}));
 }
 
-FeedStream::FeedStream(StatusOf status_of) : status_of_(status_of) {}
+FeedStream::FeedStream(CallReport report, StatusOf status_of)
+    : status_of_(status_of), report_(std::move(report)) {}
 
-std::shared_ptr<FeedStream> FeedStream::start() { return start(remote::to_status); }
+std::shared_ptr<FeedStream> FeedStream::start(CallReport report) {
+  return start(std::move(report), remote::to_status);
+}
 
-std::shared_ptr<FeedStream> FeedStream::start(StatusOf status_of) {
-  auto stream = std::make_shared<FeedStream>(status_of);
+std::shared_ptr<FeedStream> FeedStream::start(CallReport report, StatusOf status_of) {
+  auto stream = std::make_shared<FeedStream>(std::move(report), status_of);
   stream->self_ = stream;
   return stream;
+}
+
+CallOptions FeedStream::options(const grpc::CallbackServerContext& context) const {
+  return {.deadline = deadline_of(context),
+          .stop = stop_.get_token(),
+          .context = report_.context()};
 }
 
 void FeedStream::fail(const Error& error) {
@@ -180,6 +190,7 @@ void FeedStream::OnWriteDone(bool ok) {
 
 void FeedStream::end(const grpc::Status& status) {
   if (std::exchange(ended_, true)) return;
+  report_.end(status.error_code());
   Finish(status);
 }
 
@@ -190,6 +201,7 @@ void FeedStream::OnDone() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
+    report_.end(grpc::StatusCode::CANCELLED);  // if it has not ended before
     self = std::move(self_);
     // A feed that is being asked still calls back; it goes with the stream then.
     if (!asking_) feed = std::move(feed_);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <stop_token>
 
+#include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
 namespace weir::server {
@@ -36,11 +37,13 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
  public:
   /// How a protocol puts an error on the wire. Default: as weir.v1 does.
   using StatusOf = grpc::Status (*)(const Error& error);
-  explicit FeedStream(StatusOf status_of);
-  static std::shared_ptr<FeedStream> start();
-  static std::shared_ptr<FeedStream> start(StatusOf status_of);
+  FeedStream(CallReport report, StatusOf status_of);
+  static std::shared_ptr<FeedStream> start(CallReport report);
+  static std::shared_ptr<FeedStream> start(CallReport report, StatusOf status_of);
 
   std::stop_token stop_token() const { return stop_.get_token(); }
+  /// What the feed's operations are given.
+  CallOptions options(const grpc::CallbackServerContext& context) const;
   /// Tells the caller that the stream stands; otherwise the first message does.
   void open() { StartSendInitialMetadata(); }
   /// Begins to stream.
@@ -68,6 +71,7 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   grpc::ByteBuffer writing_message_;
   std::optional<grpc::ByteBuffer> next_;
   std::optional<grpc::Status> last_;  ///< how the stream ends once what is left is written
+  CallReport report_;
   bool writing_ = false;
   bool asking_ = false;
   bool ended_ = false;

@@ -23,7 +23,7 @@ std::string log_of(const Context& context) {
 }
 
 void refuse(const UnaryCall::Pointer& call, const Error& error) {
-  call->Finish(umadb::to_status(error));
+  call->end(umadb::to_status(error));
 }
 
 bool all_have_ids(const std::vector<Event>& events) {
@@ -67,7 +67,8 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
 /// What both names of the service do.
 class Calls {
  public:
-  Calls(Logs& logs, Executor& readers) : logs_(logs), readers_(readers) {}
+  Calls(Logs& logs, Executor& readers, const CallReports& reports, const std::string& service)
+      : logs_(logs), readers_(readers), reports_(reports), methods_(service) {}
 
   grpc::ServerUnaryReactor* append(Context& context, const grpc::ByteBuffer& request,
                                    grpc::ByteBuffer& response);
@@ -83,13 +84,25 @@ class Calls {
   void look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStore> log,
                   const grpc::ByteBuffer& request, grpc::ByteBuffer& response, Error refusal);
 
+  struct Methods {
+    explicit Methods(const std::string& service)
+        : append(service + "/Append"),
+          head(service + "/Head"),
+          tracking(service + "/GetTrackingInfo"),
+          read(service + "/Read"),
+          subscribe(service + "/Subscribe") {}
+    const std::string append, head, tracking, read, subscribe;
+  };
+
   Logs& logs_;
   Executor& readers_;
+  const CallReports& reports_;
+  const Methods methods_;
 };
 
 grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer& request,
                                         grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context);
+  const auto call = UnaryCall::start(context, reports_.begin(methods_.append, context));
   const auto message = umadb::flatten(request);
   if (!message) return refuse(call, message.error()), call.get();
   auto parsed = umadb::parse_append(umadb::view(*message));
@@ -97,7 +110,7 @@ grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer
   const bool nothing = parsed->events.empty();
   if (nothing && !parsed->condition && !parsed->tracking) {
     response = umadb::position_response(0);
-    call->Finish(grpc::Status::OK);
+    call->end(grpc::Status::OK);
     return call.get();
   }
   parsed->call = call->options();
@@ -109,7 +122,7 @@ grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer
                                      log = std::move(*log)](Result<Appended> appended) {
       if (!appended) return look_again(call, log, request, response, appended.error());
       response = umadb::position_response(nothing ? 0 : appended->last.value);
-      call->Finish(grpc::Status::OK);
+      call->end(grpc::Status::OK);
     });
   });
   return call.get();
@@ -133,20 +146,20 @@ void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStor
         const auto settled = settle(*log, append, refusal);
         if (!settled) return refuse(call, settled.error());
         response = umadb::position_response(settled->value);
-        call->Finish(grpc::Status::OK);
+        call->end(grpc::Status::OK);
       },
       [call](const Error& error) { refuse(call, error); });
 }
 
 grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context);
+  const auto call = UnaryCall::start(context, reports_.begin(methods_.head, context));
   logs_.find(log_of(context), [call, &response](Log log) {
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
       if (!head) return refuse(call, head.error());
       response = umadb::position_response(head->value == 0 ? std::nullopt
                                                            : std::optional(head->value));
-      call->Finish(grpc::Status::OK);
+      call->end(grpc::Status::OK);
     });
   });
   return call.get();
@@ -154,7 +167,7 @@ grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& respon
 
 grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuffer& request,
                                           grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context);
+  const auto call = UnaryCall::start(context, reports_.begin(methods_.tracking, context));
   const auto message = umadb::flatten(request);
   auto source = message ? umadb::parse_tracking(umadb::view(*message))
                         : Result<std::string>(message.error());
@@ -162,7 +175,7 @@ grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuff
   // A source that can't be recorded isn't.
   if (!check_key(*source, umadb_limits(), "source")) {
     response = umadb::position_response(std::nullopt);
-    call->Finish(grpc::Status::OK);
+    call->end(grpc::Status::OK);
     return call.get();
   }
   logs_.find(log_of(context), [this, call, &response, source = std::move(*source)](Log log) {
@@ -172,7 +185,7 @@ grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuff
           const auto tracked = log->tracked(source, call->options());
           if (!tracked) return refuse(call, tracked.error());
           response = umadb::position_response(*tracked);
-          call->Finish(grpc::Status::OK);
+          call->end(grpc::Status::OK);
         },
         [call](const Error& error) { refuse(call, error); });
   });
@@ -181,12 +194,13 @@ grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuff
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
                                                         const grpc::ByteBuffer& request) {
-  const auto stream = FeedStream::start(umadb::to_status);
+  const auto stream =
+      FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_read(umadb::view(*message))
                         : Result<ReadRequest>(message.error());
   if (!parsed) return stream->fail(parsed.error()), stream.get();
-  parsed->call = {.deadline = deadline_of(context), .stop = stream->stop_token()};
+  parsed->call = stream->options(context);
   logs_.find(log_of(context), [stream, read = std::move(*parsed)](Log log) mutable {
     if (!log) return stream->fail(log.error());
     stream->feed(umadb::make_read_feed(*log, std::move(read)));
@@ -196,13 +210,14 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
                                                              const grpc::ByteBuffer& request) {
-  const auto stream = FeedStream::start(umadb::to_status);
+  const auto stream =
+      FeedStream::start(reports_.begin(methods_.subscribe, context), umadb::to_status);
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_subscribe(umadb::view(*message))
                         : Result<std::optional<SubscribeRequest>>(message.error());
   if (!parsed) return stream->fail(parsed.error()), stream.get();
   if (!*parsed) return stream->end_at_once(), stream.get();
-  (*parsed)->call = {.deadline = deadline_of(context), .stop = stream->stop_token()};
+  (*parsed)->call = stream->options(context);
   logs_.find(log_of(context), [this, stream, subscribe = std::move(**parsed)](Log log) mutable {
     if (!log) return stream->fail(log.error());
     const auto batch_events_max = subscribe.batch_events_max;
@@ -229,7 +244,8 @@ using Raw = typename Api::template WithRawCallbackMethod_Read<
 template <class Api>
 class Served final : public Raw<Api> {
  public:
-  explicit Served(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
+  Served(Logs& logs, Executor& readers, const CallReports& reports)
+      : calls_(logs, readers, reports, Api::service_full_name()) {}
 
  private:
   using Bytes = grpc::ByteBuffer;
@@ -237,31 +253,31 @@ class Served final : public Raw<Api> {
   using Stream = grpc::ServerWriteReactor<Bytes>;
 
   Stream* Read(Context* context, const Bytes* request) override {
-    return calls_->read(*context, *request);
+    return calls_.read(*context, *request);
   }
   Stream* Subscribe(Context* context, const Bytes* request) override {
-    return calls_->subscribe(*context, *request);
+    return calls_.subscribe(*context, *request);
   }
   Unary* Append(Context* context, const Bytes* request, Bytes* response) override {
-    return calls_->append(*context, *request, *response);
+    return calls_.append(*context, *request, *response);
   }
   Unary* Head(Context* context, const Bytes*, Bytes* response) override {
-    return calls_->head(*context, *response);
+    return calls_.head(*context, *response);
   }
   Unary* GetTrackingInfo(Context* context, const Bytes* request, Bytes* response) override {
-    return calls_->tracking(*context, *request, *response);
+    return calls_.tracking(*context, *request, *response);
   }
 
-  std::shared_ptr<Calls> calls_;
+  Calls calls_;
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers) {
-  const auto calls = std::make_shared<Calls>(logs, readers);
+std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
+                                                                const CallReports& reports) {
   std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(std::make_unique<Served<::umadb::v1::DCB>>(calls));
-  services.push_back(std::make_unique<Served<::umadb::UmaDBService>>(calls));
+  services.push_back(std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports));
+  services.push_back(std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports));
   return services;
 }
 

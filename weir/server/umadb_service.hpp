@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
 namespace weir::server {
@@ -14,7 +15,8 @@ namespace weir::server {
 /// say otherwise ("weir-log"). docs/compatibility.md says what differs.
 /// Events come and go byte by byte, whatever their data are.
 /// Threads: gRPC's; none of them waits for the disk.
-/// Logs and executor (which reads for subscribers) must outlive the services.
-std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers);
+/// Logs, executor (which reads for subscribers) and reports must outlive the services.
+std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
+                                                                const CallReports& reports);
 
 }  // namespace weir::server

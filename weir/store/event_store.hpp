@@ -8,6 +8,7 @@
 #include <weir/base/result.hpp>
 #include <weir/base/unique_function.hpp>
 #include <weir/store/batch.hpp>
+#include <weir/store/observer.hpp>
 #include <weir/store/requests.hpp>
 
 namespace weir {
@@ -52,6 +53,9 @@ class EventReader {
   virtual ~EventReader() = default;
 
   virtual const LogInfo& info() const = 0;
+
+  /// Nothing when the log is not embedded.
+  virtual std::optional<LogGauges> gauges() const { return std::nullopt; }
 
   /// One step of a read. At most some tens of thousands of events are looked at, so a step is
   /// short even when little matches.

@@ -10,6 +10,7 @@
 #include <weir/store/event.hpp>
 #include <weir/store/limits.hpp>
 #include <weir/store/query.hpp>
+#include <weir/telemetry/api/context.hpp>
 
 namespace weir {
 
@@ -19,6 +20,8 @@ struct CallOptions {
   std::optional<Instant> deadline = std::nullopt;
   /// Ends the call with `cancelled`. An append whose commit has begun is not undone.
   std::stop_token stop = {};
+  /// Whose work it is: its trace, and its correlation and causation ids. Default: nobody's.
+  telemetry::Context context = {};
 };
 
 /// The append fails with `aborted` if an event past `after` matches the query.
@@ -42,6 +45,9 @@ struct AppendRequest {
   const Limits* limits = nullptr;
   /// Give events without an id one (version 7). Only the umadb.v1 protocol turns it off.
   bool make_ids = true;
+  /// Metadata that every event gets unless it has the key: correlation-id and the like. No part of
+  /// what an idempotency key stands for, since a repeated call belongs to another trace.
+  std::vector<MetadataEntry> stamp = {};
 };
 
 struct Appended {

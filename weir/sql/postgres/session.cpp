@@ -110,8 +110,11 @@ class Session::Answers {
 
 void Session::Close::operator()(pg_conn* connection) const { PQfinish(connection); }
 
-Session::Session(pg_conn* connection, const Clock& clock)
-    : connection_(connection), clock_(clock), stop_event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+Session::Session(pg_conn* connection, const Clock& clock, const StatementReporting& reporting)
+    : connection_(connection),
+      clock_(clock),
+      reports_(reporting),
+      stop_event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 Session::~Session() {
   if (stop_event_ >= 0) close(stop_event_);
@@ -127,7 +130,7 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
                           options.uri.c_str(), "UTF8", nullptr};
   auto* raw = PQconnectStartParams(keywords, values, 1);
   if (raw == nullptr) return unavailable("PostgreSQL: out of memory");
-  std::unique_ptr<Session> session(new Session(raw, clock));
+  std::unique_ptr<Session> session(new Session(raw, clock, options.reporting));
   if (session->stop_event_ < 0) return unavailable("PostgreSQL: no event descriptor is left");
 
   // Notices and warnings would be printed to standard error; errors come with the results.
@@ -139,7 +142,11 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
   if (ours) connecting.deadline = latest;
   auto connected = session->finish_connecting(connecting);
   if (connected) connected = session->apply(options, connecting);
-  if (connected) return session;
+  if (connected) {
+    const auto text = [](const char* of) { return std::string(of == nullptr ? "" : of); };
+    session->target_ = {text(PQdb(raw)), text(PQhost(raw)), text(PQport(raw))};
+    return session;
+  }
   if (ours && connected.error().code == Code::deadline_exceeded) {
     return unavailable(fmt::format("PostgreSQL: no connection within {} ms",
                                    options.connect_time_max.count()));
@@ -283,6 +290,17 @@ Result<void> Session::settle(Answers& answers, Result<void> sent, const Patience
 }
 
 Result<std::vector<Rows>> Session::run(std::span<const Call> calls, const Patience& patience) {
+  if (!reports_.reporting()) return round_trip(calls, patience);
+  std::vector<std::string_view> texts;
+  for (const auto& call : calls) texts.push_back(call.text);
+  StatementReports::Trip trip(reports_, target_, texts, clock_.instant());
+  auto results = round_trip(calls, patience);
+  trip.end(results ? nullptr : &results.error(), clock_.instant());
+  return results;
+}
+
+Result<std::vector<Rows>> Session::round_trip(std::span<const Call> calls,
+                                              const Patience& patience) {
   if (broken_) return unavailable("PostgreSQL: the connection is broken");
   if (patience.stop.stop_requested()) return cancelled();
   Answers answers;

@@ -14,6 +14,7 @@
 #include <weir/sql/postgres/params.hpp>
 #include <weir/sql/postgres/patience.hpp>
 #include <weir/sql/postgres/rows.hpp>
+#include <weir/sql/postgres/statement_report.hpp>
 
 struct pg_conn;
 
@@ -28,6 +29,8 @@ struct ConnectOptions {
   std::chrono::milliseconds connect_time_max{5000};
   /// Settings of the session ("jit", "off"), applied once connected.
   std::vector<std::pair<std::string, std::string>> settings = {};
+  /// Of its statements.
+  StatementReporting reporting = {};
 };
 
 /// A statement and its values. The text is fixed; it must live until the answer is there.
@@ -83,10 +86,11 @@ class Session {
   class Answers;
   enum class Interest { read, write, both };
 
-  Session(pg_conn* connection, const Clock& clock);
+  Session(pg_conn* connection, const Clock& clock, const StatementReporting& reporting);
   Result<void> finish_connecting(const Patience& patience);
   Result<void> apply(const ConnectOptions& options, const Patience& patience);
   Result<void> wait(Interest interest, const Patience& patience);
+  Result<std::vector<Rows>> round_trip(std::span<const Call> calls, const Patience& patience);
   bool send(const Call& call, Answers& answers);
   Result<void> collect(Answers& answers, const Patience& patience);
   Result<void> settle(Answers& answers, Result<void> sent, const Patience& patience);
@@ -94,6 +98,8 @@ class Session {
 
   std::unique_ptr<pg_conn, Close> connection_;
   const Clock& clock_;
+  StatementReports reports_;
+  StatementTarget target_;
   /// By text, the names of the statements that the server has prepared.
   std::map<std::string, std::string, std::less<>> prepared_;
   int stop_event_ = -1;

@@ -97,7 +97,7 @@ std::size_t Committer::queue_depth() const {
   return queue_.size();
 }
 
-Result<void> Committer::admit(const PendingAppend& pending) {
+Result<void> Committer::room_for(const PendingAppend& pending) const {
   if (stopping_) return shutting_down();
   if (queue_.size() >= options_.queue_max) {
     return overloaded(fmt::format("{} appends wait, the limit is {}", queue_.size(),
@@ -285,11 +285,11 @@ void Committer::learn(const Begun& begun) {
   advanced_(begun.head);
 }
 
-void Committer::commit(const Batch& group) {
+Result<bool> Committer::commit_group(const Batch& group) {
   const auto begun = begin(group);
   if (!begun) {
     for (auto* pending : group) pending->outcome = begun.error();
-    return;
+    return begun.error();
   }
   learn(*begun);
   Accepted accepted(begun->head);
@@ -302,7 +302,7 @@ void Committer::commit(const Batch& group) {
   }
   if (accepted.appends == 0) {
     writer_->rollback();
-    return;
+    return false;
   }
   const auto written = write(group, accepted, *begun);
   for (auto* pending : group) {
@@ -314,6 +314,8 @@ void Committer::commit(const Batch& group) {
       pending->outcome->replayed = pending->repeats;
     }
   }
+  if (!written) return written.error();
+  return true;
 }
 
 Result<void> Committer::judge(PendingAppend& pending, Accepted& accepted, const Begun& begun) {

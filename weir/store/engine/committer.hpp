@@ -13,6 +13,7 @@
 #include <weir/base/gate.hpp>
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/tail.hpp>
+#include <weir/store/observer.hpp>
 
 namespace weir::engine {
 
@@ -29,6 +30,8 @@ struct CommitterOptions {
   /// Callbacks may run on the writing thread, when nothing waits to be committed. For programs
   /// whose callbacks never block, such as a server. Default: they run on a thread of their own.
   bool callbacks_on_writer = false;
+  /// Told of groups and refusals. Default: nobody, and nothing is measured.
+  StoreObserver* observer = nullptr;
 };
 
 /// What a group of appends is made of: the request with all that can be worked out beforehand, on
@@ -81,12 +84,16 @@ class Committer {
   using Batch = std::vector<PendingAppend*>;
   struct Accepted;
 
-  Result<void> admit(const PendingAppend& pending);
+  Result<void> admit(const PendingAppend& pending) const;
+  Result<void> room_for(const PendingAppend& pending) const;
   void run();
   Batch take_group();
   void linger(std::unique_lock<std::mutex>& lock);
   bool half_are_back() const { return 2 * queue_.size() >= last_group_; }
   void commit(const Batch& group);
+  /// False when every append was refused; an error when the commit failed.
+  Result<bool> commit_group(const Batch& group);
+  void tell(const Batch& group, Instant began, const Result<bool>& committed);
   Result<Begun> begin(const Batch& group);
   void learn(const Begun& begun);
   Result<void> judge(PendingAppend& pending, Accepted& accepted, const Begun& begun);

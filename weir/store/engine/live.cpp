@@ -17,7 +17,8 @@ class Live::LiveSubscription final : public Subscription {
         live_(live),
         request_(std::move(request)),
         cursor_(request_.after.value_or(Position())),
-        id_(live.enter()),
+        reached_(cursor_.value),
+        id_(live.enter(reached_)),
         on_stop_(request_.call.stop, [this] { live_.wake_one(id_); }) {}
 
   ~LiveSubscription() override { live_.leave(id_); }
@@ -48,6 +49,7 @@ class Live::LiveSubscription final : public Subscription {
                                                     .batch_bytes_max = request_.batch_bytes_max,
                                                     .call = request_.call}));
     cursor_ = std::max(cursor_, step.cursor);
+    reached_.store(cursor_.value, std::memory_order_relaxed);
     return std::optional(SubscriptionStep{.batch = std::move(step.batch),
                                           .head = step.head,
                                           .cursor = cursor_,
@@ -74,6 +76,7 @@ class Live::LiveSubscription final : public Subscription {
       if (full) break;
     }
     cursor_ = full ? cursor : recent.end;
+    reached_.store(cursor_.value, std::memory_order_relaxed);
     return std::optional(SubscriptionStep{.batch = std::move(builder).build(),
                                           .head = recent.end,
                                           .cursor = cursor_,
@@ -84,6 +87,7 @@ class Live::LiveSubscription final : public Subscription {
   Live& live_;
   SubscribeRequest request_;
   Position cursor_;
+  Cursor reached_;  ///< the same, for others to look at
   std::uint64_t id_;
   std::stop_callback<std::function<void()>> on_stop_;
 };
@@ -134,16 +138,28 @@ Result<std::unique_ptr<Subscription>> Live::subscribe(SubscribeRequest request,
       std::make_unique<LiveSubscription>(*this, std::move(request), std::move(keep_alive)));
 }
 
-std::uint64_t Live::enter() {
+std::uint64_t Live::enter(const Cursor& cursor) {
   const std::lock_guard lock(mutex_);
   ++subscribers_;
   changed_.notify_one();
+  cursors_.emplace(next_id_, &cursor);
   return next_id_++;
+}
+
+std::optional<Position> Live::slowest() const {
+  const std::lock_guard lock(mutex_);
+  std::optional<Position> slowest;
+  for (const auto& [id, cursor] : cursors_) {
+    const Position at(cursor->load(std::memory_order_relaxed));
+    if (!slowest || at < *slowest) slowest = at;
+  }
+  return slowest;
 }
 
 void Live::leave(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   waiting_.erase(id);
+  cursors_.erase(id);
   if (--subscribers_ > 0) return;
   // Nobody listens: keep nothing, and begin afresh for the next.
   ring_started_ = false;

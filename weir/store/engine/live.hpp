@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -44,6 +45,8 @@ class Live {
   /// How often the store has been read for the ring; for tests and metrics.
   std::uint64_t reads() const;
   std::size_t subscribers() const;
+  /// The cursor of the subscription that is furthest behind; nothing without any.
+  std::optional<Position> slowest() const;
 
   Result<std::unique_ptr<Subscription>> subscribe(SubscribeRequest request,
                                                   std::shared_ptr<void> keep_alive);
@@ -66,7 +69,8 @@ class Live {
   bool wait_past(Position cursor, std::uint64_t id, std::function<void()> wake);
   void wake_all();
   void wake_one(std::uint64_t id);
-  std::uint64_t enter();
+  using Cursor = std::atomic<std::uint64_t>;
+  std::uint64_t enter(const Cursor& cursor);
   void leave(std::uint64_t id);
 
   Backend& backend_;
@@ -77,6 +81,7 @@ class Live {
   bool stopping_ = false;
   bool dirty_ = false;
   std::size_t subscribers_ = 0;
+  std::map<std::uint64_t, const Cursor*> cursors_;
   std::uint64_t next_id_ = 1;
   std::map<std::uint64_t, std::function<void()>> waiting_;
 

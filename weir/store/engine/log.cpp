@@ -1,11 +1,29 @@
 #include <weir/store/engine/log.hpp>
 
+#include <algorithm>
+
 namespace weir::engine {
 namespace {
 
 constexpr std::chrono::milliseconds overload_delay{50};
 
 Error reads_overloaded() { return overloaded("too many reads wait", overload_delay); }
+
+/// Keys that are there stay; what would be more than an event may have is left out.
+void stamp(Event& event, const std::vector<MetadataEntry>& stamps, const Limits& limits) {
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : event.metadata) bytes += key.size() + value.size();
+  for (const auto& entry : stamps) {
+    const bool has = std::any_of(event.metadata.begin(), event.metadata.end(),
+                                 [&](const auto& other) { return other.key == entry.key; });
+    const auto more = entry.key.size() + entry.value.size();
+    const bool fits = event.metadata.size() < limits.metadata_entries_max &&
+                      bytes + more <= limits.metadata_bytes_max;
+    if (has || !fits) continue;
+    event.metadata.push_back(entry);
+    bytes += more;
+  }
+}
 
 }  // namespace
 
@@ -37,6 +55,7 @@ Result<std::unique_ptr<PendingAppend>> Log::prepare(AppendRequest request) const
   const auto now = clock_.now();
   std::vector<std::string_view> tags;
   for (auto& event : request.events) {
+    if (!request.stamp.empty()) stamp(event, request.stamp, limits_of(request));
     if (!event.id && request.make_ids) event.id = make_uuid_v7(now);
     if (event.content_type == default_content_type) event.content_type.clear();
     pending->bytes += size_of(event);
@@ -85,15 +104,23 @@ Result<void> Log::look(PendingAppend& pending) {
   return {};
 }
 
+const Error& Log::refused(const Error& error) const {
+  if (auto* observer = options_.committer.observer) observer->refused(info().name, error.code);
+  return error;
+}
+
 Result<Appended> Log::append(AppendRequest request) {
-  WEIR_TRY_ASSIGN(pending, prepare(std::move(request)));
-  if (needs_look(*pending)) WEIR_TRY(look(*pending));
-  return committer_.append(std::move(pending));
+  auto pending = prepare(std::move(request));
+  if (!pending) return refused(pending.error());
+  if (needs_look(**pending)) {
+    if (const auto looked = look(**pending); !looked) return refused(looked.error());
+  }
+  return committer_.append(std::move(pending).value());
 }
 
 void Log::append(AppendRequest request, Done<Appended> done) {
   auto prepared = prepare(std::move(request));
-  if (!prepared) return done(prepared.error());
+  if (!prepared) return done(refused(prepared.error()));
   auto pending = std::move(prepared).value();
   pending->done = std::move(done);
   if (!needs_look(*pending)) return committer_.append_later(std::move(pending));
@@ -102,15 +129,44 @@ void Log::append(AppendRequest request, Done<Appended> done) {
   auto shared = std::make_shared<std::unique_ptr<PendingAppend>>(std::move(pending));
   const bool taken = threads_->readers.post([this, self = shared_from_this(), shared] {
     auto looking = std::move(*shared);
-    if (const auto looked = look(*looking); !looked) return looking->done(looked.error());
+    if (const auto looked = look(*looking); !looked) {
+      return looking->done(refused(looked.error()));
+    }
     committer_.append_later(std::move(looking));
   });
-  if (!taken) (*shared)->done(reads_overloaded());
+  if (!taken) (*shared)->done(refused(reads_overloaded()));
+}
+
+Result<ReadStep> Log::checked_step(const ReadRequest& request) {
+  WEIR_TRY(check(request, limits_of(request)));
+  return backend_->read_step(request);
 }
 
 Result<ReadStep> Log::read_step(ReadRequest request) {
-  WEIR_TRY(check(request, limits_of(request)));
-  return backend_->read_step(request);
+  auto* observer = options_.committer.observer;
+  if (observer == nullptr) return checked_step(request);
+  const telemetry::Scope scope(request.call.context);
+  const auto began = clock_.instant();
+  auto step = checked_step(request);
+  observer->read({.log = info().name,
+                  .began = began,
+                  .took = clock_.instant() - began,
+                  .events = step ? step->batch.size() : 0,
+                  .error = step ? std::nullopt : std::optional(step.error().code),
+                  .context = request.call.context});
+  return step;
+}
+
+std::optional<LogGauges> Log::gauges() const {
+  const auto head = tail_->head();
+  LogGauges gauges{.queue_depth = committer_.queue_depth(),
+                   .head = head.value,
+                   .tail_events = head.value - std::min(tail_->begin(), head).value,
+                   .subscribers = live_.subscribers()};
+  if (const auto slowest = live_.slowest()) {
+    gauges.subscription_lag = head.value - std::min(*slowest, head).value;
+  }
+  return gauges;
 }
 
 void Log::read_step(ReadRequest request, Done<ReadStep> done) {

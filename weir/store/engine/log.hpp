@@ -52,12 +52,17 @@ class Log final : public EventStore, public std::enable_shared_from_this<Log> {
   /// Stops accepting, finishes what was accepted, ends subscriptions.
   void shut_down();
 
+  std::optional<LogGauges> gauges() const override;
+
   Backend& backend() { return *backend_; }
   const Live& live() const { return live_; }
   const Committer& committer() const { return committer_; }
 
  private:
   Result<std::unique_ptr<PendingAppend>> prepare(AppendRequest request) const;
+  /// Tells the observer, if there is one, and gives the error back.
+  const Error& refused(const Error& error) const;
+  Result<ReadStep> checked_step(const ReadRequest& request);
   bool needs_look(const PendingAppend& pending) const;
   Result<void> look(PendingAppend& pending);
   /// The caller's, or the log's own.

@@ -38,7 +38,8 @@ ConnectOptions connection(const std::string& uri, const DatabaseOptions& options
   return {.uri = uri,
           .application_name = options.application_name,
           .connect_time_max = options.connect_time_max,
-          .settings = std::move(settings)};
+          .settings = std::move(settings),
+          .reporting = options.reporting};
 }
 
 /// Plans are the same whatever the statistics say: see statements.cpp.

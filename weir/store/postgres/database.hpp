@@ -29,6 +29,8 @@ struct DatabaseOptions {
   std::chrono::milliseconds write_time_max{30'000};
   /// How long to try to find out whether a commit whose answer was lost took effect. Default 15 s.
   std::chrono::milliseconds settle_time_max{15'000};
+  /// Of the statements.
+  StatementReporting reporting = {};
 };
 
 /// A log's row.

@@ -10,6 +10,7 @@
 
 #include <weir/base/batching.hpp>
 #include <weir/rpc/keep.hpp>
+#include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
 #include <weir/store/remote/session_client.hpp>
@@ -29,6 +30,7 @@ struct Connection {
 };
 
 void prepare(grpc::ClientContext& context, const CallOptions& call) {
+  add_context(call, context);
   if (call.deadline) {
     const auto left = *call.deadline - system_clock().instant();
     context.set_deadline(std::chrono::system_clock::now() + left);

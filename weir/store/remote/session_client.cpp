@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include <weir/base/batching.hpp>
+#include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
 
@@ -236,6 +237,7 @@ void SessionClient::call(v1::SessionRequest request, const CallOptions& options,
     if (left == 0) return answered(deadline_passed());
     request.set_timeout_milliseconds(left);
   }
+  add_context(options, request);
   for (int tries = 0; tries < streams_tried_max; ++tries) {
     if (stream()->call(request, options, answered)) return;
   }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <stop_token>
 
+#include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
 
@@ -53,6 +54,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
             grpc::ByteBuffer request, const CallOptions& call) {
     self_ = shared_from_this();
     request_ = std::move(request);
+    add_context(call, context_);
     if (call.deadline) {
       context_.set_deadline(std::chrono::system_clock::now() +
                             (*call.deadline - system_clock().instant()));
