@@ -26,7 +26,7 @@ TEST_F(Append, records_what_its_options_say_and_prints_the_position) {
   EXPECT_EQ(event.metadata, (std::vector<MetadataEntry>{{"k", "v=w"}}));
   EXPECT_EQ(to_string(*event.id), "0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11");
   EXPECT_EQ(format_timestamp(event.occurred_at), "2020-01-01T00:00:00Z");
-  EXPECT_TRUE(created_);
+  EXPECT_TRUE(opened_with_.create);
 }
 
 TEST_F(Append, takes_the_payload_from_a_file_or_standard_input) {

@@ -12,9 +12,7 @@ int main(int argc, char** argv) {
   // A reader that goes away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;
-  program.open_catalog = [](const std::string& uri, bool create) {
-    return weir::open_catalog(uri, {.create = create});
-  };
+  program.open_catalog = weir::open_catalog;
   program.backup = weir::cli::backup;
   program.verify_engine = weir::cli::verify_engine;
   program.interrupted = weir::cli::stop_on_signals;

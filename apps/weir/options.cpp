@@ -1,5 +1,6 @@
 #include <apps/weir/options.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -83,14 +84,26 @@ void StoreOptions::add_store_to(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(0.001, 86400.0))
       ->type_name("SECONDS");
+  app.add_option("--wait", wait_seconds,
+                 "Seconds to go on trying while no server answers at --target")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 86400.0))
+      ->type_name("SECONDS");
 }
 
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
                                                             Missing missing) const {
-  const bool create = missing == Missing::is_made;
-  if (in_process()) return program.open_catalog(store, create);
+  OpenOptions options{.create = missing == Missing::is_made};
+  if (in_process()) return program.open_catalog(store, options);
   program.target = target;
-  return program.open_catalog("weir://" + target, create);
+  const auto milliseconds = [](double seconds) {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  };
+  options.wait_until_up = wait_seconds > 0;
+  options.connect_timeout = options.wait_until_up
+                                ? milliseconds(wait_seconds)
+                                : std::min(options.connect_timeout, milliseconds(timeout_seconds));
+  return program.open_catalog("weir://" + target, options);
 }
 
 Result<std::shared_ptr<EventStore>> StoreOptions::open(Program& program, Missing missing) const {

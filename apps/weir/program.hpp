@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <weir/base/time.hpp>
+#include <weir/open.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace CLI {
@@ -57,9 +58,9 @@ struct Program {
   std::FILE* err = stderr;
   const Clock* clock = &system_clock();
 
-  /// Opens "sqlite:PATH", "postgres://..." or "weir://HOST:PORT"; an embedded store that is not
-  /// there is made only when `create` says so.
-  std::function<Result<std::shared_ptr<Catalog>>(const std::string& uri, bool create)> open_catalog;
+  /// Opens "sqlite:PATH", "postgres://..." or "weir://HOST:PORT": see weir::open_catalog().
+  std::function<Result<std::shared_ptr<Catalog>>(const std::string& uri, const OpenOptions&)>
+      open_catalog;
   /// A token that fires when the user wants the command to end (SIGINT, SIGTERM). From the first
   /// call on, these signals no longer end the process by themselves.
   std::function<std::stop_token()> interrupted = [] { return std::stop_token(); };

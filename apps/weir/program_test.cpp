@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +17,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+
+#include <weir/base/time.hpp>
 
 namespace weir::cli {
 namespace {
@@ -129,6 +134,40 @@ TEST_F(RealProgram, a_pipe_that_closes_ends_a_read_quietly) {
                                 WEIR_PROGRAM, store("a.db"), path("err"));
   EXPECT_EQ(std::system((read + " > /dev/null").c_str()), 0);
   EXPECT_EQ(std::filesystem::file_size(path("err")), 0U);
+}
+
+/// HOST:PORT at which nobody listens.
+std::string dead_address() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(fd);
+  return fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+}
+
+// It used to try for five seconds.
+TEST_F(RealProgram, says_at_once_that_no_server_answers) {
+  const auto began = system_clock().instant();
+  const auto refused = weir({"append", "--type", "A", "--target", dead_address()}, 5);
+  EXPECT_THAT(refused, HasSubstr("no server answers at 127.0.0.1:"));
+  EXPECT_LT(system_clock().instant() - began, std::chrono::seconds(3));
+}
+
+TEST_F(RealProgram, waits_for_a_server_when_it_is_asked_to) {
+  const auto address = dead_address();
+  weir({"head", "--target", address, "--wait", "0.2"}, 5);
+  const auto append = start({"append", "--type", "A", "--target", address, "--wait", "60"});
+  // It has tried and failed by now, or will find the server up: both are fine.
+  const auto server = start({"serve", "--store", store("a.db"), "--grpc", address, "--http",
+                             "127.0.0.1:0"});
+  EXPECT_EQ(wait_for(append), 0);
+  ::kill(server, SIGTERM);
+  EXPECT_EQ(wait_for(server), 0);
+  EXPECT_EQ(weir({"head", "--store", store("a.db")}), "1\n");
 }
 
 TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with_six) {

@@ -79,8 +79,8 @@ Run define_verify(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   app.add_flag("--json", options->json, "Print a JSON object for each finding and one at the end");
   options->store.add_to(app);
-  app.footer("Reads the whole log. With --store the engine also checks its own pages, checksums\n"
-             "and index. Exit code 6 when anything is damaged.");
+  app.footer("Reads the whole log. With --store the engine also checks each event's checksum, and\n"
+             "SQLite its file and index. Exit code 6 when anything is damaged.");
   return [options, &program] { return verify(*options, program); };
 }
 

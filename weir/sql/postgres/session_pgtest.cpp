@@ -49,9 +49,9 @@ TEST(Session, gives_back_values_of_every_type_it_sends) {
   EXPECT_EQ(rows.int4(0, 3), 7);
   EXPECT_EQ(rows.bytes(0, 4), std::string_view("\0\xff", 2));
   std::vector<std::string_view> elements;
-  rows.array(0, 5, elements);
+  ASSERT_TRUE(rows.array(0, 5, elements));
   EXPECT_EQ(elements, (std::vector<std::string_view>{"a,\"b\"", "", ""}));
-  rows.array(0, 6, elements);
+  ASSERT_TRUE(rows.array(0, 6, elements));
   EXPECT_TRUE(elements.empty());
   EXPECT_TRUE(rows.is_null(0, 7));
   EXPECT_TRUE(rows.boolean(0, 8));
