@@ -12,6 +12,15 @@ using ::testing::HasSubstr;
 
 class Append : public Shell {};
 
+TEST_F(Append, an_empty_type_and_no_events_at_all_are_told_apart) {
+  const auto type = weir({"append", "--type", ""});
+  EXPECT_EQ(type.exit, Exit::usage);
+  EXPECT_THAT(type.err, HasSubstr("events[0].type: must not be empty"));
+  const auto none = weir({"append"}, "\n");
+  EXPECT_EQ(none.exit, Exit::usage);
+  EXPECT_THAT(none.err, HasSubstr("events: there are none"));
+}
+
 TEST_F(Append, records_what_its_options_say_and_prints_the_position) {
   const auto done = weir({"append", "--type", "Lent", "--tag", "book:dune", "--tag", "[a,b]",
                           "--data", "[1,2]", "--metadata", "k=v=w", "--id",

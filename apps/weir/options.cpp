@@ -65,7 +65,8 @@ CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Time
                     [](const std::string& text, const std::string& option) -> Result<Timestamp> {
                       auto time = parse_timestamp(text);
                       if (time) return time;
-                      return invalid_field(option, time.error().message);
+                      // Which calls the text that it was given "time".
+                      return invalid_field(option, time.error().message.substr(6));
                     });
 }
 
@@ -93,6 +94,7 @@ void StoreOptions::add_store_to(CLI::App& app) {
 
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
                                                             Missing missing) const {
+  program.typed_store = typed_place();
   OpenOptions options{.create = missing == Missing::is_made};
   if (in_process()) return program.open_catalog(store, options);
   program.target = target;
@@ -117,13 +119,16 @@ CallOptions StoreOptions::call(const Program& program) const {
               program.clock->instant() + std::chrono::duration_cast<Instant::duration>(wait)};
 }
 
-std::string StoreOptions::typed() const {
-  const StoreOptions defaults;
+std::string StoreOptions::typed_place() const {
   std::string out;
-  if (target != defaults.target) out += " --target " + shell_quoted(target);
+  if (target != StoreOptions().target) out += " --target " + shell_quoted(target);
   if (!store.empty()) out += " --store " + shell_quoted(store);
-  if (log != defaults.log) out += " --log " + shell_quoted(log);
   return out;
+}
+
+std::string StoreOptions::typed() const {
+  if (log == StoreOptions().log) return typed_place();
+  return typed_place() + " --log " + shell_quoted(log);
 }
 
 void QueryOptions::add_to(CLI::App& app) {

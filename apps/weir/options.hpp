@@ -50,6 +50,8 @@ struct StoreOptions {
   CallOptions call(const Program& program) const;
   /// The options that differ from their defaults, as they would be typed, with a space in front.
   std::string typed() const;
+  /// The same without --log.
+  std::string typed_place() const;
 };
 
 /// --type, --tag, --where and --query.

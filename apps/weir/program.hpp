@@ -73,6 +73,8 @@ struct Program {
 
   /// Where the command's server is, once it is known; for advice when it cannot be reached.
   std::string target;
+  /// The options that say where the command's log is, as they were typed; for advice.
+  std::string typed_store;
 };
 
 /// Does what a command's options say.

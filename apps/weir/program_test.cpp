@@ -181,5 +181,22 @@ TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}, 6), HasSubstr("position 2"));
 }
 
+TEST_F(RealProgram, verify_says_of_a_file_that_is_no_store_what_it_is_and_no_more) {
+  std::ofstream(path("g.db")) << "garbage that is longer than a few bytes, but no database at all";
+  EXPECT_EQ(weir({"verify", "--store", store("g.db")}, 6),
+            fmt::format("damaged: '{}' is no SQLite database, or its beginning is damaged\n"
+                        "0 events read, all 0 index terms compared: 1 damages found\n",
+                        path("g.db")));
+}
+
+TEST_F(RealProgram, refuses_a_port_that_is_none_instead_of_listening_on_another) {
+  for (const auto* address : {"127.0.0.1:99999", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1"}) {
+    EXPECT_THAT(weir({"serve", "--store", store("a.db"), "--grpc", address, "--http",
+                      "127.0.0.1:0"},
+                     2),
+                HasSubstr("port from 0 to 65535"));
+  }
+}
+
 }  // namespace
 }  // namespace weir::cli

@@ -42,7 +42,7 @@ void print_remedy(const Error& error, const Program& program) {
                "directly with --store\n",
                program.target);
   } else if (error.reason == Reason::log_not_found) {
-    fmt::print(program.err, "  see which there are with: weir log list\n");
+    fmt::print(program.err, "  see which there are with: weir log list{}\n", program.typed_store);
   } else if (error.retry_after) {
     fmt::print(program.err, "  try again in {} ms\n", error.retry_after->count());
   }

@@ -57,6 +57,14 @@ TEST(Session, gives_back_values_of_every_type_it_sends) {
   EXPECT_TRUE(rows.boolean(0, 8));
 }
 
+TEST(Session, says_that_an_address_cannot_be_read) {
+  for (const auto* uri : {"postgres://%zz", "postgres://h/?frob=1"}) {
+    const auto session = Session::connect({.uri = uri}, system_clock(), {});
+    ASSERT_FALSE(session);
+    EXPECT_EQ(session.error().code, Code::invalid_argument) << uri;
+  }
+}
+
 TEST(Session, prepares_a_statement_once) {
   const auto session = connect();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(session->execute("SELECT 42::int8"));
