@@ -33,9 +33,11 @@ Result<void> check(const OpenOptions& options) {
 
 Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options) {
   WEIR_TRY(check(options));
-  const engine::LogEngineOptions engine{.limits = options.limits,
-                                        .committer = {.queue_max = options.queue_max,
-                                                      .queue_bytes_max = options.queue_bytes_max}};
+  const engine::LogEngineOptions engine{
+      .limits = options.limits,
+      .committer = {.queue_max = options.queue_max,
+                    .queue_bytes_max = options.queue_bytes_max,
+                    .callbacks_on_writer = options.callbacks_on_writer}};
   std::string_view rest = uri;
   if (take_prefix(rest, "sqlite:")) {
     if (rest.empty()) return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");

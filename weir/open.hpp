@@ -27,6 +27,9 @@ struct OpenOptions {
   std::chrono::milliseconds connect_timeout{5000};
   /// Go on trying for so long while nobody listens at a server's address. Default: fail at once.
   bool wait_until_up = false;
+  /// Callbacks of appends never block nor drop the store, so that they may run on the thread that
+  /// writes: less work an append. Default false.
+  bool callbacks_on_writer = false;
 };
 
 /// The logs at "sqlite:PATH" (embedded), "postgres://..." (embedded, over a PostgreSQL), or

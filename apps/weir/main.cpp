@@ -12,7 +12,10 @@ int main(int argc, char** argv) {
   // A reader that goes away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;
-  program.open_catalog = weir::open_catalog;
+  program.open_catalog = [](const std::string& uri, weir::OpenOptions options) {
+    options.callbacks_on_writer = true;
+    return weir::open_catalog(uri, std::move(options));
+  };
   program.backup = weir::cli::backup;
   program.verify_engine = weir::cli::verify_engine;
   program.interrupted = weir::cli::stop_on_signals;

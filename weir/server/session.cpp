@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/batching.hpp>
 #include <weir/store/remote/convert.hpp>
 
 namespace weir::server {
@@ -38,7 +39,10 @@ void SessionStream::OnReadDone(bool ok) {
                                      requests_max, "requests in a message"));
     return finish_if_over();
   }
-  for (auto& request : *in_.mutable_requests()) take(request);
+  {
+    const Batching together;
+    for (auto& request : *in_.mutable_requests()) take(request);
+  }
   const std::lock_guard lock(mutex_);
   reading_ = may_read();
   if (reading_) StartRead(&in_);
@@ -177,7 +181,16 @@ void SessionStream::answer(std::uint64_t number, Fill fill) {
 }
 
 void SessionStream::write_waiting() {
-  if (writing_ || waiting_.responses_size() == 0) return;
+  if (writing_ || write_put_off_ || waiting_.responses_size() == 0) return;
+  if (Batching::active()) {
+    // More answers are at hand: they go in one message.
+    write_put_off_ = true;
+    return Batching::at_end([self = shared_from_this()] {
+      const std::lock_guard lock(self->mutex_);
+      self->write_put_off_ = false;
+      self->write_waiting();
+    });
+  }
   writing_ = true;
   out_.Clear();
   out_.Swap(&waiting_);

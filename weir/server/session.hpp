@@ -61,6 +61,7 @@ class SessionStream final
   std::map<std::uint64_t, std::stop_source> outstanding_;
   bool reading_ = true;
   bool writing_ = false;
+  bool write_put_off_ = false;
   bool no_more_requests_ = false;
   bool broken_ = false;
   bool finished_ = false;

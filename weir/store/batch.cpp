@@ -167,6 +167,12 @@ RecordedEvent EventView::copy() const {
           .tracking = tracking()};
 }
 
+std::optional<EventView> EventView::of(std::string_view wire) {
+  EventView view;
+  if (!view.parse(wire)) return std::nullopt;
+  return view;
+}
+
 bool EventView::parse(std::string_view message) {
   wire_ = message;
   position_ = Position();
@@ -269,6 +275,7 @@ void BatchBuilder::add(const EventFields& fields) {
   char* out = wire.data() + old_size;
   out = wire::put_varint(out, wire::key(events_field, Type::bytes));
   out = wire::put_varint(out, bytes);
+  last_at_ = static_cast<std::size_t>(out - wire.data());
   out = put_message(out, fields, occurred, recorded);
   WEIR_ASSERT(out == wire.data() + new_size);
   if (batch_.count_++ == 0) batch_.first_ = fields.position;
@@ -280,6 +287,7 @@ void BatchBuilder::add(Position position, std::string_view message) {
   const auto old_size = wire.size();
   wire.resize(old_size + wire::field_size(message.size()));
   wire::put_bytes(wire.data() + old_size, events_field, message);
+  last_at_ = wire.size() - message.size();
   if (batch_.count_++ == 0) batch_.first_ = position;
   batch_.last_ = position;
 }

@@ -30,6 +30,8 @@ class EventView {
   RecordedEvent copy() const;
   /// The weir.v1.Event as it lies in the batch.
   std::string_view wire() const { return wire_; }
+  /// What wire() gave, looked at again; nothing when it is malformed.
+  static std::optional<EventView> of(std::string_view wire);
 
  private:
   friend class Batch;
@@ -123,11 +125,14 @@ class BatchBuilder {
   void add(Position position, std::string_view message);
   std::size_t size() const { return batch_.count_; }
   std::size_t bytes() const { return batch_.wire_.size(); }
+  /// The event added last, as EventView::wire() gives it. Valid until the next is added.
+  std::string_view last() const { return std::string_view(batch_.wire_).substr(last_at_); }
   void reserve(std::size_t bytes) { batch_.wire_.reserve(bytes); }
   Batch build() &&;
 
  private:
   Batch batch_;
+  std::size_t last_at_ = 0;
 };
 
 }  // namespace weir

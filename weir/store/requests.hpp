@@ -81,6 +81,10 @@ struct ReadRequest {
   CallOptions call = {};
   /// As for an append.
   const Limits* limits = nullptr;
+  /// The read shows at least what was recorded before this moment. Absent: when it begins. Reads
+  /// that waited behind one another can share one look at the log's end; the store sets it for
+  /// asynchronous ones.
+  std::optional<Instant> asked_at = std::nullopt;
 };
 
 struct SubscribeRequest {

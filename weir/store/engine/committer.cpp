@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <weir/base/assert.hpp>
+#include <weir/base/batching.hpp>
 
 namespace weir::engine {
 namespace {
@@ -36,6 +37,21 @@ const Tracking* find_source(const std::vector<Tracking>& sources, std::string_vi
   const auto found = std::find_if(sources.begin(), sources.end(),
                                   [&](const Tracking& t) { return t.source == source; });
   return found == sources.end() ? nullptr : &*found;
+}
+
+/// Lets a blocked caller go on, who may destroy `pending` at once.
+void let_go(PendingAppend& pending) {
+  pending.finished.store(1, std::memory_order_release);
+  pending.finished.notify_one();
+}
+
+/// Lets the first go, who lets the next ones go, and so on.
+void let_all_go(const std::vector<PendingAppend*>& blocked) {
+  constexpr auto fan_out = std::tuple_size_v<decltype(PendingAppend::lets_go)>;
+  for (std::size_t i = 1; i < blocked.size(); ++i) {
+    blocked[(i - 1) / fan_out]->lets_go[(i - 1) % fan_out] = blocked[i];
+  }
+  if (!blocked.empty()) let_go(*blocked.front());
 }
 
 }  // namespace
@@ -73,7 +89,7 @@ Committer::~Committer() { shut_down(); }
 void Committer::shut_down() {
   std::unique_lock lock(mutex_);
   stopping_ = true;
-  wake_.notify_all();
+  wake_->changed.notify_all();
   idle_.wait(lock, [this] { return queue_.empty() && !busy_; });
 }
 
@@ -110,7 +126,7 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
     const bool more = !queue_.empty();
     const bool stopping = stopping_;
     lock.unlock();
-    if (more) wake_.notify_one();
+    if (more) wake_->changed.notify_one();
     if (stopping) idle_.notify_all();
     return std::move(pending->outcome);
   }
@@ -118,8 +134,12 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   queue_bytes_ += pending->bytes;
   const bool wake = !busy_;
   lock.unlock();
-  if (wake) wake_.notify_one();
+  if (wake) wake_->changed.notify_one();
+  Batching::flush();
   pending->finished.wait(0, std::memory_order_acquire);
+  for (auto* other : pending->lets_go) {
+    if (other != nullptr) let_go(*other);
+  }
   return std::move(pending->outcome);
 }
 
@@ -132,26 +152,45 @@ void Committer::append_later(std::unique_ptr<PendingAppend> pending) {
   }
   queue_bytes_ += pending->bytes;
   queue_.push_back(pending.release());  // answer() takes it back
-  const bool wake = !busy_;
+  if (!busy_) wake_soon(std::move(lock));
+}
+
+/// When several requests are being taken, they are to go into one group.
+void Committer::wake_soon(std::unique_lock<std::mutex> lock) {
+  if (wake_->put_off) return;
+  if (Batching::active()) {
+    wake_->put_off = true;
+    return Batching::at_end([wake = wake_] {
+      {
+        const std::lock_guard relock(wake->mutex);
+        wake->put_off = false;
+      }
+      wake->changed.notify_one();
+    });
+  }
   lock.unlock();
-  if (wake) wake_.notify_one();
+  wake_->changed.notify_one();
 }
 
 void Committer::run() {
   pthread_setname_np(pthread_self(), "weir-writer");
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock,
-               [this] { return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty()); });
+    wake_->changed.wait(lock, [this] {
+      return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty());
+    });
     if (queue_.empty()) return;
     const auto group = take_group();
     busy_ = true;
     lock.unlock();
     commit(group);
-    answer(group);
     lock.lock();
     busy_ = false;
+    const bool idle = queue_.empty();
     if (stopping_) idle_.notify_all();
+    lock.unlock();
+    answer(group, idle && options_.callbacks_on_writer);
+    lock.lock();
   }
 }
 
@@ -170,21 +209,25 @@ Committer::Batch Committer::take_group() {
   return group;
 }
 
-void Committer::answer(const Batch& group) {
+void Committer::answer(const Batch& group, bool here) {
   std::vector<std::unique_ptr<PendingAppend>> later;
+  Batch blocked;
   for (auto* pending : group) {
     if (pending->done) {
       later.emplace_back(pending);
     } else {
-      // The caller may destroy it as soon as it sees this.
-      pending->finished.store(1, std::memory_order_release);
-      pending->finished.notify_one();
+      blocked.push_back(pending);
     }
   }
+  let_all_go(blocked);
   if (later.empty()) return;
-  completions_.post_always([later = std::move(later)] {
+  auto call_back = [later = std::move(later)] {
+    // What the callbacks ask for next goes into one group, or one message.
+    const Batching together;
     for (const auto& pending : later) pending->done(std::move(pending->outcome));
-  });
+  };
+  if (here) return call_back();
+  completions_.post_always(std::move(call_back));
 }
 
 Result<Begun> Committer::begin(const Batch& group) {
@@ -296,7 +339,7 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
       std::max(pending.judged, pending.request.condition->after.value_or(Position()));
   if (after < tail_.begin() || tail_.may_match(pending.condition, after)) {
     // By its terms there may be a match: the store itself has the last word.
-    ReadRequest look{.query = pending.condition.query,
+    ReadRequest look{.query = pending.request.condition->fail_if_events_match,
                      .after = after,
                      .until = accepted.begin,
                      .limit = 1,
@@ -312,7 +355,8 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
   if (!accepted.indexing || !accepted.segment.may_match(pending.condition, after)) return {};
   for (const auto& event : accepted.events) {
     if (event.position <= after) continue;
-    if (matches(pending.condition.query, EventSubject(*event.event).subject())) {
+    const auto& query = pending.request.condition->fail_if_events_match;
+    if (matches(query, EventSubject(*event.event).subject())) {
       return conflict(event.position);
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -25,6 +26,9 @@ struct CommitterOptions {
   std::size_t group_bytes_max = 8 << 20;
   /// How long an idempotency key is remembered. Default 24 h.
   std::chrono::hours keys_kept = std::chrono::hours(24);
+  /// Callbacks may run on the writing thread, when nothing waits to be committed. For programs
+  /// whose callbacks never block, such as a server. Default: they run on a thread of their own.
+  bool callbacks_on_writer = false;
 };
 
 /// What a group of appends is made of: the request with all that can be worked out beforehand, on
@@ -41,9 +45,12 @@ struct PendingAppend {
   Done<Appended> done;
   /// An earlier append of the same group has this one's idempotency key.
   bool repeats = false;
-  Result<Appended> outcome = internal_bug("the append was never judged");
+  Result<Appended> outcome = Appended();
   /// Set once `outcome` holds the answer; a blocked caller waits for it.
   std::atomic<int> finished = 0;
+  /// Blocked callers of the same group whom this one's caller lets go when it is let go itself, so
+  /// that the writing thread need not wake each of them.
+  std::array<PendingAppend*, 3> lets_go = {};
 };
 
 /// Commits appends in groups: whoever waits while one commit is under way goes into the next.
@@ -87,7 +94,7 @@ class Committer {
                               const Begun& begun);
   void accept(PendingAppend& pending, Accepted& accepted);
   Result<void> write(const Batch& group, Accepted& accepted, const Begun& begun);
-  void answer(const Batch& group);
+  void answer(const Batch& group, bool here);
 
   Backend& backend_;
   Tail& tail_;
@@ -100,8 +107,16 @@ class Committer {
   // Only whoever set busy_ uses the writer.
   std::unique_ptr<Writer> writer_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
+  /// What wakes the writing thread; a wake-up that was put off may outlive the committer.
+  struct Wake {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool put_off = false;
+  };
+  void wake_soon(std::unique_lock<std::mutex> lock);
+
+  const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();
+  std::mutex& mutex_ = wake_->mutex;
   std::deque<PendingAppend*> queue_;
   std::size_t queue_bytes_ = 0;
   bool busy_ = false;

@@ -62,7 +62,7 @@ bool Log::needs_look(const PendingAppend& pending) const {
 /// Judges a condition that reaches back past the tail by reading, before the append joins a group,
 /// so that the one writer never waits for it. What is appended from here on is in the tail.
 Result<void> Log::look(PendingAppend& pending) {
-  ReadRequest request{.query = pending.condition.query,
+  ReadRequest request{.query = pending.request.condition->fail_if_events_match,
                       .after = pending.request.condition->after.value_or(Position()),
                       .limit = 1,
                       .batch_events_max = 1,
@@ -114,6 +114,7 @@ Result<ReadStep> Log::read_step(ReadRequest request) {
 }
 
 void Log::read_step(ReadRequest request, Done<ReadStep> done) {
+  if (!request.asked_at) request.asked_at = clock_.instant();
   auto shared = std::make_shared<Done<ReadStep>>(std::move(done));
   const bool taken = threads_->readers.post(
       [this, self = shared_from_this(), shared, request = std::move(request)]() mutable {

@@ -55,9 +55,11 @@ void add_terms(const TermHasher& hasher, std::string_view type,
 }
 
 CompiledQuery compile(const Query& query, const TermHasher& hasher) {
-  CompiledQuery compiled{.query = query, .items = {}, .scans = query.everything()};
+  CompiledQuery compiled{.items = {}, .scans = query.everything()};
+  compiled.items.reserve(query.items.size());
   for (const auto& item : query.items) {
     CompiledItem terms;
+    terms.all.reserve(item.tags.size());
     for (const auto& tag : item.tags) terms.all.push_back(hasher.of_tag(tag));
     std::vector<Term> types;
     for (const auto& type : item.types) types.push_back(hasher.of_type(type));

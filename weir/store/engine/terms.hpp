@@ -47,8 +47,8 @@ struct CompiledItem {
   bool scans() const { return all.empty() && any.empty(); }
 };
 
+/// The terms of a query; what else it asks, the query itself says.
 struct CompiledQuery {
-  Query query;
   std::vector<CompiledItem> items;
   /// Some item, or the query having none, means looking at every event.
   bool scans = true;

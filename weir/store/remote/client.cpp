@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/batching.hpp>
 #include <weir/rpc/keep.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
@@ -52,6 +53,7 @@ Result<T> wait_for(Start start) {
   std::promise<Result<T>> promise;
   auto future = promise.get_future();
   start([&promise](Result<T> result) { promise.set_value(std::move(result)); });
+  Batching::flush();
   return future.get();
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <stop_token>
 
+#include <weir/base/batching.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
 
@@ -118,7 +119,15 @@ class SessionClient::Stream final
   }
 
   void write_waiting() {
-    if (writing_ || waiting_.empty()) return;
+    if (writing_ || write_put_off_ || waiting_.empty() || over_ || closing_) return;
+    if (Batching::active()) {
+      write_put_off_ = true;
+      return Batching::at_end([self = shared_from_this()] {
+        const std::lock_guard lock(self->mutex_);
+        self->write_put_off_ = false;
+        self->write_waiting();
+      });
+    }
     writing_ = true;
     out_ = std::move(waiting_.front());
     waiting_.pop_front();
@@ -150,12 +159,16 @@ class SessionClient::Stream final
         outstanding_.erase(found);
       }
     }
-    for (auto& [outstanding, response] : answered) {
-      outstanding.on_stop.reset();
-      if (response->response_case() == v1::SessionResponse::kError) {
-        outstanding.answered(from_status_bytes(response->error()));
-      } else {
-        outstanding.answered(response);
+    {
+      // What these answers lead to goes in one message.
+      const Batching together;
+      for (auto& [outstanding, response] : answered) {
+        outstanding.on_stop.reset();
+        if (response->response_case() == v1::SessionResponse::kError) {
+          outstanding.answered(from_status_bytes(response->error()));
+        } else {
+          outstanding.answered(response);
+        }
       }
     }
     StartRead(&in_);
@@ -197,6 +210,7 @@ class SessionClient::Stream final
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, Outstanding> outstanding_;
   bool writing_ = false;
+  bool write_put_off_ = false;
   bool over_ = false;
   bool closing_ = false;
 };

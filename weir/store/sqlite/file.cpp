@@ -1,6 +1,7 @@
 #include <weir/store/sqlite/file.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <random>
 
@@ -209,6 +210,39 @@ Result<void> File::load_tail() {
   const auto caught_up = catch_up(*connection, head, runs->reached());
   WEIR_TRY(connection->commit.run());
   return caught_up;
+}
+
+void File::keep_event(Position position, std::string_view message) {
+  const std::size_t length = message.size();
+  auto bytes = std::make_shared_for_overwrite<char[]>(sizeof length + length);
+  std::memcpy(bytes.get(), &length, sizeof length);
+  std::memcpy(bytes.get() + sizeof length, message.data(), length);
+  events_.put(position.value, std::move(bytes), sizeof length + length);
+}
+
+std::string_view File::kept_event(Position position, EventCache::Held& held) {
+  held = events_.find(position.value);
+  if (!held) return {};
+  std::size_t length = 0;
+  std::memcpy(&length, held.get(), sizeof length);
+  return {held.get() + sizeof length, length};
+}
+
+void File::forget() {
+  events_.forget();
+  term_lists_.forget();
+  const std::lock_guard lock(look_mutex_);
+  look_.reset();
+}
+
+void File::looked(Look look) {
+  const std::lock_guard lock(look_mutex_);
+  if (!look_ || look_->began < look.began) look_ = std::move(look);
+}
+
+std::optional<File::Look> File::look_since(Instant moment) {
+  const std::lock_guard lock(look_mutex_);
+  return look_ && look_->began >= moment ? look_ : std::nullopt;
 }
 
 File::Lease::~Lease() {

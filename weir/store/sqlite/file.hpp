@@ -11,6 +11,7 @@
 #include <weir/store/engine/tail.hpp>
 #include <weir/store/engine/terms.hpp>
 #include <weir/store/sqlite/row.hpp>
+#include <weir/store/sqlite/run_lists.hpp>
 #include <weir/store/sqlite/runs.hpp>
 
 namespace weir::sqlite {
@@ -30,6 +31,10 @@ struct FileOptions {
   int reader_cache_kib = 4 * 1024;
   /// KiB of pages the writing connection keeps. Default 64 MiB.
   int writer_cache_kib = 64 * 1024;
+  /// Bytes of events, found by the index before, that are kept in memory. Default 128 MiB.
+  std::size_t event_cache_bytes = 128 << 20;
+  /// Bytes of the index's lists of rare terms that are kept in memory. Default 32 MiB.
+  std::size_t list_cache_bytes = 32 << 20;
   std::chrono::milliseconds busy_timeout{5000};
   /// Bytes of write-ahead log after which it is copied into the file. Default 32 MiB.
   std::int64_t checkpoint_bytes = 32 << 20;
@@ -49,6 +54,9 @@ struct ReadConnection {
   RowReader row;
 };
 
+/// Length and bytes of a message, in one piece of memory.
+using EventCache = engine::Cache<std::uint64_t, char[]>;
+
 /// One log in one database file: what reading, writing and indexing share.
 /// Threads: any.
 class File {
@@ -64,6 +72,25 @@ class File {
   const LogInfo& info() const { return info_; }
   const engine::TermHasher& hasher() const { return *hasher_; }
   const std::shared_ptr<engine::Tail>& tail() const { return tail_; }
+
+  /// Events as a batch holds them, by position: a commit makes a reading connection drop its pages,
+  /// but an event never changes.
+  void keep_event(Position position, std::string_view message);
+  /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
+  std::string_view kept_event(Position position, EventCache::Held& held);
+  TermLists& term_lists() { return term_lists_; }
+  /// The file was replaced by another: what is kept of it means nothing.
+  void forget();
+
+  /// What a reading connection saw of the log's end when it began.
+  struct Look {
+    Instant began;
+    Position head;
+    std::shared_ptr<const RunSet> runs;
+  };
+  void looked(Look look);
+  /// One that began at that moment or later.
+  std::optional<Look> look_since(Instant moment);
 
   /// A reading connection, given back on destruction.
   class Lease {
@@ -90,7 +117,10 @@ class File {
   Result<void> catch_up(ReadConnection& connection, Position head, Position reached);
 
  private:
-  explicit File(FileOptions options) : options_(std::move(options)) {}
+  explicit File(FileOptions options)
+      : options_(std::move(options)),
+        events_(options_.event_cache_bytes),
+        term_lists_(options_.list_cache_bytes) {}
   Result<void> load_meta();
   Result<void> load_tail();
   void give_back(std::unique_ptr<ReadConnection> connection);
@@ -99,6 +129,11 @@ class File {
   LogInfo info_;
   std::unique_ptr<engine::TermHasher> hasher_;
   std::shared_ptr<engine::Tail> tail_;
+  EventCache events_;
+  TermLists term_lists_;
+
+  std::mutex look_mutex_;
+  std::optional<Look> look_;
 
   std::mutex lease_mutex_;
   std::condition_variable lease_freed_;

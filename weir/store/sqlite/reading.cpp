@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/assert.hpp>
+
 namespace weir::sqlite {
 namespace {
 
@@ -15,20 +17,40 @@ constexpr std::size_t looks_between_checks = 256;
 /// One step in the making. The range still to be looked at is (lo, hi].
 class Step {
  public:
-  Step(File& file, ReadConnection& connection, const ReadRequest& request)
-      : file_(file), connection_(connection), request_(request) {}
+  Step(File& file, const ReadRequest& request) : file_(file), request_(request) {}
 
-  Result<ReadStep> run() {
-    WEIR_TRY_ASSIGN(row, connection_.head.step());
-    const Position head(row ? static_cast<std::uint64_t>(connection_.head.integer(0)) : 0);
-    connection_.head.reset();
-    WEIR_TRY_ASSIGN(runs, file_.runs(connection_));
+  /// By what is in memory alone; nothing when that is not enough.
+  std::optional<ReadStep> from_memory(const File::Look& look) {
+    if (look.head > file_.tail()->head()) return std::nullopt;
+    auto step = walk(look.head, look.runs);
+    if (!step || missed_) return std::nullopt;
+    return std::move(*step);
+  }
+
+  Result<ReadStep> run(ReadConnection& connection) {
+    connection_ = &connection;
+    const auto began = system_clock().instant();
+    WEIR_TRY_ASSIGN(row, connection.head.step());
+    const Position head(row ? static_cast<std::uint64_t>(connection.head.integer(0)) : 0);
+    connection.head.reset();
+    WEIR_TRY_ASSIGN(runs, file_.runs(connection));
+    file_.looked({began, head, runs});
+    WEIR_TRY(file_.catch_up(connection, head, runs->reached()));
+    return walk(head, std::move(runs));
+  }
+
+ private:
+  Result<ReadStep> walk(Position head, std::shared_ptr<const RunSet> runs) {
     runs_ = std::move(runs);
-    WEIR_TRY(file_.catch_up(connection_, head, runs_->reached()));
     lo_ = request_.after;
     hi_ = std::min(request_.until.value_or(head), head);
-    builder_.reserve(std::min<std::size_t>(request_.batch_bytes_max, 64 << 10));
-    if (request_.limit != 0 && lo_ < hi_) WEIR_TRY(forwards() ? walk_forwards() : walk_backwards());
+    const auto query = engine::compile(request_.query, file_.hasher());
+    // A scan fills its batch; what the index finds is mostly little.
+    builder_.reserve(
+        std::min<std::size_t>(request_.batch_bytes_max, query.scans ? 64 << 10 : 4 << 10));
+    if (request_.limit != 0 && lo_ < hi_) {
+      WEIR_TRY(forwards() ? walk_forwards(query) : walk_backwards(query));
+    }
     const bool limited = request_.limit && builder_.size() >= *request_.limit;
     return ReadStep{.batch = std::move(builder_).build(),
                     .head = head,
@@ -36,16 +58,12 @@ class Step {
                     .end = limited || lo_ >= hi_};
   }
 
- private:
   bool forwards() const { return request_.direction == Direction::forwards; }
 
-  Result<void> walk_forwards() {
-    const auto query = engine::compile(request_.query, file_.hasher());
+  Result<void> walk_forwards(const engine::CompiledQuery& query) {
     if (query.scans) return scan(hi_);
-    for (const auto& run : runs_->runs) {
-      if (run->last <= lo_ || run->first > hi_ || full_) continue;
-      const auto source = make_run_source(*run, connection_.blocks, request_.direction);
-      WEIR_TRY(pick(query, *source, std::min(run->last, hi_)));
+    if (const auto reached = std::min(runs_->reached(), hi_); lo_ < reached) {
+      WEIR_TRY(pick_from_runs(query, reached));
     }
     if (full_ || lo_ >= hi_) return {};
     const auto tail = file_.tail()->view(lo_, hi_, request_.direction);
@@ -55,8 +73,7 @@ class Step {
     return full_ || lo_ >= hi_ ? Result<void>() : scan(hi_);
   }
 
-  Result<void> walk_backwards() {
-    const auto query = engine::compile(request_.query, file_.hasher());
+  Result<void> walk_backwards(const engine::CompiledQuery& query) {
     if (query.scans) return scan(lo_);
     const auto tail = file_.tail()->view(lo_, hi_, request_.direction);
     const auto reached = runs_->reached();
@@ -65,17 +82,29 @@ class Step {
     const auto tail_from = std::max({tail.begin, reached, lo_});
     if (!full_ && hi_ > tail_from) WEIR_TRY(pick(query, *tail.source, tail_from));
     if (!full_ && hi_ > std::max(reached, lo_)) WEIR_TRY(scan(std::max(reached, lo_)));
-    for (auto run = runs_->runs.rbegin(); run != runs_->runs.rend(); ++run) {
-      if ((*run)->first > hi_ || (*run)->last <= lo_ || full_) continue;
-      const auto source = make_run_source(**run, connection_.blocks, request_.direction);
-      WEIR_TRY(pick(query, *source, std::max((*run)->first.previous(), lo_)));
-    }
+    if (!full_ && lo_ < hi_) WEIR_TRY(pick_from_runs(query, lo_));
+    return {};
+  }
+
+  Result<void> pick_from_runs(const engine::CompiledQuery& query, Position to) {
+    if (connection_ == nullptr && !all_kept(*runs_, file_.term_lists(), query)) return miss();
+    const bool whole = request_.after == Position() && (forwards() || !request_.limit);
+    auto* blocks = connection_ == nullptr ? nullptr : &connection_->blocks;
+    const auto source =
+        make_run_source(*runs_, blocks, file_.term_lists(), request_.direction, whole);
+    return pick(query, *source, to);
+  }
+
+  /// Something is not in memory: what was found so far is of no use.
+  Result<void> miss() {
+    missed_ = full_ = true;
     return {};
   }
 
   /// Looks at every event up to `to` (backwards: down to, but not at it).
   Result<void> scan(Position to) {
-    auto& statement = forwards() ? connection_.forwards : connection_.backwards;
+    if (connection_ == nullptr) return miss();
+    auto& statement = forwards() ? connection_->forwards : connection_->backwards;
     const auto low = forwards() ? lo_ : to;
     const auto high = forwards() ? to : hi_;
     statement.bind(1, static_cast<std::int64_t>(low.value));
@@ -99,30 +128,50 @@ class Step {
   Result<void> pick(const engine::CompiledQuery& query, engine::PostingSource& source,
                     Position to) {
     WEIR_TRY_ASSIGN(cursor, engine::make_query_cursor(query, source, request_.direction));
-    auto& one = connection_.one;
     while (!full_) {
       WEIR_TRY_ASSIGN(found, cursor->seek(forwards() ? lo_.next() : hi_));
       if (!found || (forwards() ? *found > to : *found <= to)) {
         considered(to, to.next());
         break;
       }
+      EventCache::Held held;
+      if (const auto message = file_.kept_event(*found, held); !message.empty()) {
+        WEIR_TRY(take_kept(*found, message));
+        continue;
+      }
+      if (connection_ == nullptr) return miss();
+      auto& one = connection_->one;
       one.bind(1, static_cast<std::int64_t>(found->value));
       WEIR_TRY_ASSIGN(row, one.step());
       if (!row) {
         return damaged(fmt::format("event {} is in the index, but not in the log", found->value));
       }
+      const auto events = builder_.size();
       const auto taken = take(one);
       one.reset();
       WEIR_TRY(taken);
+      if (builder_.size() > events) file_.keep_event(*found, builder_.last());
     }
     return {};
   }
 
   /// Judges the statement's row, adds it when it matches, and moves past it.
   Result<void> take(const Statement& statement) {
-    WEIR_TRY_ASSIGN(fields, connection_.row.read(statement));
+    WEIR_TRY_ASSIGN(fields, connection_->row.read(statement));
     if (wanted(*fields)) builder_.add(*fields);
-    considered(fields->position, fields->position);
+    return looked_at(fields->position);
+  }
+
+  /// The same for an event as a batch holds it.
+  Result<void> take_kept(Position position, std::string_view message) {
+    const auto event = EventView::of(message);
+    WEIR_ASSERT(event.has_value());  // a builder made it
+    if (wanted(*event)) builder_.add(position, message);
+    return looked_at(position);
+  }
+
+  Result<void> looked_at(Position position) {
+    considered(position, position);
     ++looks_;
     full_ = looks_ >= looks_max || builder_.size() >= request_.batch_events_max ||
             builder_.bytes() >= request_.batch_bytes_max ||
@@ -137,12 +186,20 @@ class Step {
   }
 
   bool wanted(const EventFields& fields) const {
+    return wanted(fields.occurred_at, fields.type, fields.tags, fields.content_type, fields.data);
+  }
+  bool wanted(const EventView& event) const {
+    return wanted(event.occurred_at(), event.type(), event.tags(), event.content_type(),
+                  event.data());
+  }
+  bool wanted(Timestamp occurred_at, std::string_view type,
+              const std::vector<std::string_view>& tags, std::string_view content_type,
+              std::string_view data) const {
     const auto& range = request_.occurred;
-    if (range.from && fields.occurred_at < *range.from) return false;
-    if (range.until && fields.occurred_at > *range.until) return false;
+    if (range.from && occurred_at < *range.from) return false;
+    if (range.until && occurred_at > *range.until) return false;
     if (request_.query.everything()) return true;
-    const auto json = is_json(fields.content_type) ? fields.data : std::string_view();
-    return matches(request_.query, {fields.type, fields.tags, json});
+    return matches(request_.query, {type, tags, is_json(content_type) ? data : std::string_view()});
   }
 
   /// Everything up to `low` (backwards: from `high` on) has been looked at.
@@ -155,14 +212,15 @@ class Step {
   }
 
   File& file_;
-  ReadConnection& connection_;
   const ReadRequest& request_;
+  ReadConnection* connection_ = nullptr;
   std::shared_ptr<const RunSet> runs_;
   BatchBuilder builder_;
   Position lo_;
   Position hi_;
   std::size_t looks_ = 0;
   bool full_ = false;
+  bool missed_ = false;
 };
 
 /// Whether the connection may have suffered.
@@ -175,12 +233,15 @@ bool failed(const Result<ReadStep>& step) {
 
 Result<ReadStep> read_step(File& file, const ReadRequest& request) {
   if (request.call.stop.stop_requested()) return cancelled();
+  if (const auto look = request.asked_at ? file.look_since(*request.asked_at) : std::nullopt) {
+    if (auto step = Step(file, request).from_memory(*look)) return std::move(*step);
+  }
   WEIR_TRY_ASSIGN(connection, file.lease(request.call));
   if (const auto begun = connection->begin.run(); !begun) {
     connection.discard();
     return begun.error();
   }
-  auto step = Step(file, *connection, request).run();
+  auto step = Step(file, request).run(*connection);
   connection->blocks.release();
   // After an error the transaction may be over already, or not.
   const auto ended = connection->commit.run();

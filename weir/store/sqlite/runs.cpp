@@ -90,89 +90,6 @@ class BlockWalk {
 
 Error bad_block() { return damaged("a block of the index can't be read"); }
 
-/// One term's positions in a run. Holds those of one block at a time.
-class RunCursor final : public engine::Cursor {
- public:
-  RunCursor(const Run& run, BlockReader& blocks, Term term, Direction direction)
-      : run_(run), blocks_(blocks), term_(term), direction_(direction) {
-    const auto& fences = run.fences;
-    // Blocks that may hold the term: from the last that begins before it to the last that
-    // begins with it.
-    const auto begin = std::lower_bound(fences.begin(), fences.end(), Posting{term, Position()});
-    const auto end = std::upper_bound(begin, fences.end(), Posting{term, position_max});
-    first_ = begin - fences.begin() - (begin == fences.begin() ? 0 : 1);
-    last_ = end - fences.begin() - 1;
-  }
-
-  Result<std::optional<Position>> seek(Position from) override {
-    return direction_ == Direction::forwards ? seek_forwards(from) : seek_backwards(from);
-  }
-
- private:
-  using Index = std::ptrdiff_t;
-
-  /// The block in which `position` stands if it is there at all.
-  Index block_of(Position position) const {
-    const auto begin = run_.fences.begin() + first_;
-    const auto end = run_.fences.begin() + last_ + 1;
-    const auto past = std::upper_bound(begin, end, Posting{term_, position});
-    return past == begin ? first_ : past - run_.fences.begin() - 1;
-  }
-
-  Result<void> load(Index block) {
-    if (block == loaded_) return {};
-    WEIR_TRY_ASSIGN(bytes, blocks_.read(run_.first_block + block));
-    WEIR_TRY_ASSIGN(positions, read_term(bytes, term_));
-    positions_ = std::move(positions);
-    loaded_ = block;
-    return {};
-  }
-
-  Result<std::optional<Position>> seek_forwards(Position from) {
-    for (auto block = std::max(block_of(from), first_); block <= last_; ++block) {
-      WEIR_TRY(load(block));
-      const auto found = std::lower_bound(positions_.begin(), positions_.end(), from);
-      if (found != positions_.end()) return std::optional(*found);
-    }
-    return std::optional<Position>();
-  }
-
-  Result<std::optional<Position>> seek_backwards(Position from) {
-    if (last_ < first_) return std::optional<Position>();
-    for (auto block = block_of(from); block >= first_; --block) {
-      WEIR_TRY(load(block));
-      const auto past = std::upper_bound(positions_.begin(), positions_.end(), from);
-      if (past != positions_.begin()) return std::optional(*std::prev(past));
-    }
-    return std::optional<Position>();
-  }
-
-  const Run& run_;
-  BlockReader& blocks_;
-  Term term_;
-  Direction direction_;
-  Index first_ = 0;
-  Index last_ = -1;
-  Index loaded_ = -1;
-  std::vector<Position> positions_;
-};
-
-class RunSource final : public engine::PostingSource {
- public:
-  RunSource(const Run& run, BlockReader& blocks, Direction direction)
-      : run_(run), blocks_(blocks), direction_(direction) {}
-
-  Result<std::unique_ptr<engine::Cursor>> list(Term term) override {
-    return std::unique_ptr<engine::Cursor>(
-        std::make_unique<RunCursor>(run_, blocks_, term, direction_));
-  }
-
- private:
-  const Run& run_;
-  BlockReader& blocks_;
-  Direction direction_;
-};
-
 }  // namespace
 
 void BlockBuilder::add(Posting posting) {
@@ -253,11 +170,6 @@ Result<std::string_view> BlockReader::read(std::int64_t id) {
   WEIR_TRY_ASSIGN(row, select_.step());
   if (!row) return damaged(fmt::format("block {} of the index is missing", id));
   return select_.text(0);
-}
-
-std::unique_ptr<engine::PostingSource> make_run_source(const Run& run, BlockReader& blocks,
-                                                       Direction direction) {
-  return std::make_unique<RunSource>(run, blocks, direction);
 }
 
 std::string encode_fences(const std::vector<Posting>& fences) {

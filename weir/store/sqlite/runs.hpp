@@ -83,10 +83,6 @@ class BlockReader {
   Statement select_;
 };
 
-/// The lists of a run, read block by block as the cursor moves. Must not outlive run and reader.
-std::unique_ptr<engine::PostingSource> make_run_source(const Run& run, BlockReader& blocks,
-                                                       Direction direction);
-
 std::string encode_fences(const std::vector<Posting>& fences);
 Result<std::vector<Posting>> decode_fences(std::string_view blob);
 

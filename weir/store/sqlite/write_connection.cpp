@@ -26,6 +26,9 @@ engine::Fingerprint fingerprint_of(std::string_view blob) {
   return fingerprint;
 }
 
+/// Events of a commit that are kept in memory for who reads them next.
+constexpr std::size_t kept_events_max = 256;
+
 }  // namespace
 
 Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
@@ -134,6 +137,7 @@ Result<engine::Begun> FileWriter::look(WriteConnection::Open& open,
     begun.recorded_at = from_micros(open.last.integer(1));
   }
   open.last.reset();
+  if (begun.head < request.known) file_->forget();
 
   if (begun.head > request.known) {
     const auto oldest = begun.head.value > request.missed_max
@@ -207,7 +211,33 @@ Result<void> FileWriter::commit(const engine::Group& group) {
     connection_->rollback();
     return written.error();
   }
-  return connection_->commit(group.events.size());
+  WEIR_TRY(connection_->commit(group.events.size()));
+  keep(group);
+  return {};
+}
+
+/// Few events are likely to be read again soon: by those who decide, and by subscribers. Many at
+/// once are an import.
+void FileWriter::keep(const engine::Group& group) {
+  if (group.events.size() > kept_events_max) return;
+  EventFields fields;
+  for (const auto& event : group.events) {
+    fields.position = event.position;
+    fields.id = event.event->id ? &*event.event->id : nullptr;
+    fields.type = event.event->type;
+    fields.tags.assign(event.event->tags.begin(), event.event->tags.end());
+    fields.data = event.event->data;
+    fields.content_type = event.event->content_type;
+    fields.metadata.clear();
+    for (const auto& [key, value] : event.event->metadata) fields.metadata.emplace_back(key, value);
+    fields.occurred_at = event.occurred_at;
+    fields.recorded_at = group.recorded_at;
+    fields.tracking_source = event.tracking ? event.tracking->source : std::string_view();
+    fields.tracking_position = event.tracking ? event.tracking->position : 0;
+    BatchBuilder builder;
+    builder.add(fields);
+    file_->keep_event(event.position, builder.last());
+  }
 }
 
 }  // namespace weir::sqlite

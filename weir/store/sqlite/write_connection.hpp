@@ -66,6 +66,7 @@ class FileWriter final : public engine::Writer {
  private:
   Result<engine::Begun> look(WriteConnection::Open& open, const engine::BeginRequest& request);
   Result<void> write(WriteConnection::Open& open, const engine::Group& group);
+  void keep(const engine::Group& group);
 
   std::shared_ptr<File> file_;
   std::shared_ptr<WriteConnection> connection_;

@@ -1,0 +1,53 @@
+#include <weir/base/batching.hpp>
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+namespace weir {
+namespace {
+
+TEST(Batching, runs_at_once_outside_of_a_scope) {
+  int runs = 0;
+  Batching::at_end([&] { ++runs; });
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(Batching, puts_tasks_off_to_the_end_of_the_outermost_scope_in_order) {
+  std::vector<int> order;
+  {
+    const Batching outer;
+    {
+      const Batching inner;
+      Batching::at_end([&] { order.push_back(1); });
+    }
+    Batching::at_end([&] { order.push_back(2); });
+    EXPECT_TRUE(order.empty());
+  }
+  EXPECT_EQ(order, (std::vector{1, 2}));
+  EXPECT_FALSE(Batching::active());
+}
+
+TEST(Batching, lets_a_task_open_a_scope) {
+  std::vector<int> order;
+  {
+    const Batching scope;
+    Batching::at_end([&] {
+      const Batching again;
+      Batching::at_end([&] { order.push_back(1); });
+    });
+    Batching::at_end([&] { order.push_back(2); });
+  }
+  EXPECT_EQ(order, (std::vector{1, 2}));
+}
+
+TEST(Batching, is_each_threads_own) {
+  const Batching scope;
+  bool ran = false;
+  std::thread([&] { Batching::at_end([&] { ran = true; }); }).join();
+  EXPECT_TRUE(ran);
+}
+
+}  // namespace
+}  // namespace weir
