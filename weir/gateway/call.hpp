@@ -58,8 +58,8 @@ class UnaryCall {
 };
 
 /// A call with one request and a stream of responses, for methods that stream: gRPC's in-process
-/// transport now and then loses the one message of a method that does not. Only next() asks for the next one: what
-/// nobody has asked for stays with the server.
+/// transport now and then loses the one message of a method that does not. Only next() asks for the
+/// next one: what nobody has asked for stays with the server.
 /// Threads: any; callbacks come one at a time on threads of gRPC and must not block. After cancel()
 /// there may be one more on_message; on_done always comes, and is the last.
 class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {

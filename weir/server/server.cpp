@@ -51,8 +51,9 @@ Server::~Server() { shut_down(std::chrono::milliseconds(0)); }
 
 Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
                                               ServerOptions options) {
-  const auto colon = options.grpc_address.rfind(':');
-  if (colon == std::string::npos || colon == 0 || !is_port(options.grpc_address.substr(colon + 1))) {
+  const std::string_view address = options.grpc_address;
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || !is_port(address.substr(colon + 1))) {
     return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT, with a port from 0 to 65535",
                                              options.grpc_address));
   }

@@ -23,7 +23,7 @@ TEST(Batch, reads_back_from_the_wire_as_it_was_built) {
   for (const auto& event : *read) EXPECT_EQ(event.type(), "A");
 }
 
-// One between the first and the last used to be let in, and ended the program when it was looked at.
+// One between the first and the last used to be let in, and to end the program when looked at.
 TEST(Batch, is_refused_when_any_of_its_events_is_malformed) {
   const auto bytes = batch_of(1).bytes();
   for (std::size_t event = 0; event < 3; ++event) {

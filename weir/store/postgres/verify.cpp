@@ -78,7 +78,8 @@ class Verifier {
     BatchBuilder builder;
     decoder_.add_to(builder);
     const auto batch = std::move(builder).build();
-    if (engine::checksum_of(*batch.begin()) == static_cast<std::uint64_t>(rows.int8(row, 0))) return;
+    const auto stored = static_cast<std::uint64_t>(rows.int8(row, 0));
+    if (engine::checksum_of(*batch.begin()) == stored) return;
     tell(fmt::format("event {}: its contents do not match its checksum", position.value));
   }
 

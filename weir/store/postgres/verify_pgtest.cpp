@@ -18,7 +18,8 @@ class Verify : public ::testing::Test {
  protected:
   Verify() {
     const Tracking tracking{.source = "elsewhere", .position = UINT64_MAX};
-    log.append({event("A").json("{\"n\":1}").tagged("t", "u").with("k", "v"), event("B").json("{}")},
+    log.append({event("A").json("{\"n\":1}").tagged("t", "u").with("k", "v"),
+                event("B").json("{}")},
                {.tracking = &tracking});
     log.append({Event{.type = "Opaque",
                       .data = std::string("\xff\0x", 3),

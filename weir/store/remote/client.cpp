@@ -124,7 +124,9 @@ class RemoteLog final : public EventStore {
   std::unique_ptr<StepSource> open_read(ReadRequest request) override {
     // A small bounded read is one step of the session, which saves opening a stream.
     const bool small = request.limit && *request.limit <= 100;
-    if (small || !check(request, highest_limits())) return EventReader::open_read(std::move(request));
+    if (small || !check(request, highest_limits())) {
+      return EventReader::open_read(std::move(request));
+    }
     return open_read_stream(connection_->channel, info_.name, std::move(request));
   }
 
