@@ -9,7 +9,7 @@ namespace weir::server {
 namespace {
 
 /// The first messages of a read are small, so that the first event is soon there.
-constexpr std::size_t first_batch_events = 64;
+constexpr std::size_t first_batch_events = 16;
 constexpr std::size_t batch_growth = 8;
 constexpr std::size_t batch_bytes = 512 << 10;
 

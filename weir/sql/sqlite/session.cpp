@@ -170,15 +170,15 @@ void Session::on_commit(std::function<void(int wal_pages)> listener) {
       committed_.get());
 }
 
-Result<int> Session::checkpoint() {
+Result<Session::Checkpoint> Session::checkpoint() {
   int in_wal = 0, copied = 0;
   const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
                                              &in_wal, &copied);
-  if (code == SQLITE_BUSY) return in_wal;  // another process is at it
+  if (code == SQLITE_BUSY) return Checkpoint{.pages = in_wal};  // another process is at it
   if (code != SQLITE_OK) {
     return sqlite_error(code, sqlite3_errmsg(database_.get()), "checkpoint");
   }
-  return std::max(0, in_wal - copied);
+  return Checkpoint{.pages = in_wal, .copied = copied};
 }
 
 }  // namespace weir::sqlite

@@ -82,8 +82,12 @@ class Session {
   void on_commit(std::function<void(int wal_pages)> listener);
 
   /// Copies what it can of the write-ahead log into the file without making anybody wait.
-  /// The pages that are left in it.
-  Result<int> checkpoint();
+  /// What it found in it; what others add meanwhile is not counted.
+  struct Checkpoint {
+    int pages = 0;
+    int copied = 0;  ///< all of them, unless a reader still needs the file as it was
+  };
+  Result<Checkpoint> checkpoint();
 
   sqlite3* handle() const { return database_.get(); }
 
