@@ -18,8 +18,8 @@ struct TermList {
 using TermLists = engine::Cache<Term, TermList>;
 
 /// The runs of a moment as one source. Rare terms are read whole and kept in `lists`; frequent ones
-/// block by block as the cursor moves. `runs`, `blocks` and `lists` must outlive it; `blocks` may be
-/// null when all_kept().
+/// block by block as the cursor moves. `runs`, `blocks` and `lists` must outlive it; `blocks` may
+/// be null when all_kept().
 /// A term that is not kept yet is looked up in every run only when `whole` is set: when the read
 /// will want to look at most of them anyway.
 std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
