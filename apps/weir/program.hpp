@@ -27,10 +27,14 @@ enum class Exit : int {
   not_found = 4,
   unavailable = 5,
   damaged = 6,
+  interrupted = 130,  ///< as shells say of a program that SIGINT ended
 };
 
 /// The exit code that goes with an error.
 Exit exit_of(const Error& error);
+
+/// What a command answers with when Program::interrupted() told it to end before its work was done.
+Error interrupted();
 
 /// Told how far something long has come.
 using OnProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;

@@ -112,6 +112,32 @@ TEST_F(RealProgram, an_import_killed_halfway_and_run_again_ends_as_one_whole_run
   EXPECT_TRUE(without_times(read("killed.ndjson")) == without_times(read("whole.ndjson")));
 }
 
+TEST_F(RealProgram, an_import_that_is_interrupted_says_how_far_it_came) {
+  {
+    std::ofstream csv(path("rows.csv"));
+    csv << "type,n\n";
+    for (int i = 0; i < 4000; ++i) csv << fmt::format("T,{}\n", i);
+  }
+  std::vector<std::string> import = {"import", path("rows.csv"), "--type", "type", "--store",
+                                     store("a.db")};
+  const auto whole = import;
+  import.insert(import.end(), {"--batch", "1"});
+  const auto interrupted = start(import);
+  int head = 0;
+  while (head < 10) {
+    // Without start(), which would take over the file that the import writes to.
+    const auto read = fmt::format("{} head --store {} > {} 2>&1", WEIR_PROGRAM, store("a.db"),
+                                  path("head"));
+    if (std::system(read.c_str()) != 0) continue;
+    std::ifstream(path("head")) >> head;
+  }
+  ::kill(interrupted, SIGINT);
+  EXPECT_EQ(wait_for(interrupted), 130);
+  EXPECT_THAT(output(), HasSubstr("error: interrupted\n  the first "));
+  EXPECT_THAT(weir(whole), HasSubstr("were there already"));
+  EXPECT_EQ(weir({"head", "--store", store("a.db")}), "4000\n");
+}
+
 TEST_F(RealProgram, tail_follows_another_process_and_ends_cleanly_on_sigint) {
   weir({"append", "--type", "First", "--store", store("a.db")});
   const auto tail = start({"tail", "-n", "1", "--store", store("a.db")});
