@@ -1,5 +1,7 @@
 #include <weir/store/postgres/verify.hpp>
 
+#include <chrono>
+
 #include <fmt/format.h>
 
 #include <weir/store/postgres/database.hpp>
@@ -12,6 +14,8 @@ namespace {
 constexpr std::uint64_t told_max = 100;
 constexpr std::int64_t step_events = 1000;
 constexpr std::int64_t step_bytes = 8 << 20;
+/// Nobody waits for this as for an append.
+constexpr std::chrono::seconds connect_time_max{60};
 
 const std::string select_events =
     "SELECT checksum, " + std::string(event_columns) + " FROM (SELECT checksum, " +
@@ -95,7 +99,8 @@ class Verifier {
 
 Result<void> verify_log(const std::string& uri, const std::string& log,
                         const OnDamage& on_damage) {
-  WEIR_TRY_ASSIGN(database, Database::open(uri, {}, system_clock()));
+  WEIR_TRY_ASSIGN(database,
+                  Database::open(uri, {.connect_time_max = connect_time_max}, system_clock()));
   WEIR_TRY_ASSIGN(row, database->find(log, {}));
   return Verifier(*database, row.id, on_damage).run();
 }
