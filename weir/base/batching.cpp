@@ -17,6 +17,13 @@ void Batching::at_end(UniqueFunction<void()> task) {
   put_off.push_back(std::move(task));
 }
 
+void Batching::flush() {
+  // As at the end of the scope, so that the tasks do not put themselves off again.
+  const int depth = std::exchange(depth_, 0);
+  run_put_off();
+  depth_ = depth;
+}
+
 void Batching::run_put_off() {
   if (put_off.empty()) return;
   // A task may open a scope of its own, which then ends in here.

@@ -22,7 +22,7 @@ class Batching {
   /// it uses must live that long.
   static void at_end(UniqueFunction<void()> task);
   /// Runs now what this thread has put off: whoever waits for an answer says so first.
-  static void flush() { run_put_off(); }
+  static void flush();
 
  private:
   static void run_put_off();

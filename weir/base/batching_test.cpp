@@ -42,6 +42,17 @@ TEST(Batching, lets_a_task_open_a_scope) {
   EXPECT_EQ(order, (std::vector{1, 2}));
 }
 
+// A write that was put off put itself off again, and whoever waited for its answer waited for ever.
+TEST(Batching, does_what_was_put_off_before_somebody_waits) {
+  const Batching scope;
+  bool ran = false;
+  Batching::at_end([&] { Batching::at_end([&] { ran = true; }); });
+  EXPECT_FALSE(ran);
+  Batching::flush();
+  EXPECT_TRUE(ran);
+  EXPECT_TRUE(Batching::active());
+}
+
 TEST(Batching, is_each_threads_own) {
   const Batching scope;
   bool ran = false;

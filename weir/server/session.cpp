@@ -189,6 +189,7 @@ void SessionStream::write_waiting() {
       const std::lock_guard lock(self->mutex_);
       self->write_put_off_ = false;
       self->write_waiting();
+      self->finish_if_over();
     });
   }
   writing_ = true;

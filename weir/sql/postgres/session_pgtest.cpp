@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <future>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include <tests/support/cut_proxy.hpp>
@@ -205,7 +207,7 @@ TEST(Pool, does_not_lend_a_broken_session_again) {
 }
 
 TEST(Pool, makes_callers_wait_for_their_turn) {
-  Pool pool({.sessions_max = 1, .connect = {.uri = database()}}, system_clock());
+  Pool pool({.limits = {.size_max = 1}, .connect = {.uri = database()}}, system_clock());
   std::optional<Pool::Lease> first(pool.checkout({}).value());
   auto second = std::async(std::launch::async, [&] { return pool.checkout(within(10s)).ok(); });
   EXPECT_EQ(second.wait_for(50ms), std::future_status::timeout);
@@ -214,7 +216,7 @@ TEST(Pool, makes_callers_wait_for_their_turn) {
 }
 
 TEST(Pool, names_itself_when_no_session_becomes_free) {
-  Pool pool({.name = "reports", .sessions_max = 1, .wait_max = 30ms,
+  Pool pool({.limits = {.name = "reports", .size_max = 1, .connection_timeout = 30ms},
              .connect = {.uri = database()}},
             system_clock());
   const auto first = pool.checkout({}).value();
@@ -229,7 +231,7 @@ TEST(Pool, names_itself_when_no_session_becomes_free) {
 }
 
 TEST(Pool, refuses_callers_past_those_who_may_wait) {
-  Pool pool({.sessions_max = 1, .waiting_max = 0, .connect = {.uri = database()}},
+  Pool pool({.limits = {.size_max = 1, .waiting_max = 0}, .connect = {.uri = database()}},
             system_clock());
   const auto first = pool.checkout({}).value();
   const auto second = pool.checkout(within(10s));
@@ -238,7 +240,7 @@ TEST(Pool, refuses_callers_past_those_who_may_wait) {
 }
 
 TEST(Pool, lets_a_waiting_caller_give_up) {
-  Pool pool({.sessions_max = 1, .connect = {.uri = database()}}, system_clock());
+  Pool pool({.limits = {.size_max = 1}, .connect = {.uri = database()}}, system_clock());
   const auto first = pool.checkout({}).value();
   std::stop_source stop;
   auto second = std::async(std::launch::async, [&] {
@@ -249,14 +251,78 @@ TEST(Pool, lets_a_waiting_caller_give_up) {
 }
 
 TEST(Pool, counts_a_failed_connection_as_given_back) {
-  Pool pool({.sessions_max = 1, .connect = {.uri = "postgres://nobody@127.0.0.1:1/x"}},
+  Pool pool({.limits = {.size_max = 1}, .connect = {.uri = "postgres://nobody@127.0.0.1:1/x"}},
             system_clock());
   for (int i = 0; i < 3; ++i) {
     const auto lease = pool.checkout(within(5s));
     ASSERT_FALSE(lease);
     EXPECT_EQ(lease.error().code, Code::unavailable);
   }
-  EXPECT_EQ(pool.in_use(), 0u);
+  EXPECT_EQ(pool.state().in_use, 0u);
+}
+
+/// Ends a server process from another connection, and waits until it is gone.
+void terminate(int process) {
+  const auto session = connect();
+  Params which;
+  which.add_int4(process);
+  ASSERT_TRUE(session->execute("SELECT pg_terminate_backend($1, 5000)", which));
+}
+
+TEST(Pool, replaces_a_connection_that_died_while_idle) {
+  Pool pool({.limits = {.validate_after = 1ms}, .connect = {.uri = database()}}, system_clock());
+  const auto process = pool.checkout({}).value()->process();
+  terminate(process);  // takes longer than validate_after
+  const auto lease = pool.checkout(within(10s)).value();
+  EXPECT_NE(lease->process(), process);
+  EXPECT_TRUE(lease->execute("SELECT 1"));
+}
+
+TEST(Pool, lends_to_many_callers_a_few_connections_and_each_to_one) {
+  Pool pool({.limits = {.size_max = 3}, .connect = {.uri = database()}}, system_clock());
+  std::mutex mutex;
+  std::set<int> lent;
+  std::set<int> all;
+  {
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 24; ++i) {
+      callers.emplace_back([&] {
+        for (int turn = 0; turn < 20; ++turn) {
+          const auto lease = pool.checkout(within(30s)).value();
+          {
+            const std::lock_guard lock(mutex);
+            EXPECT_TRUE(lent.insert(lease->process()).second) << "lent twice";
+            all.insert(lease->process());
+          }
+          EXPECT_TRUE(lease->execute("SELECT 1"));
+          const std::lock_guard lock(mutex);
+          lent.erase(lease->process());
+        }
+      });
+    }
+  }
+  EXPECT_LE(all.size(), 3u);
+  EXPECT_EQ(pool.state().in_use, 0u);
+  EXPECT_EQ(pool.state().waiting, 0u);
+}
+
+TEST(Pool, tells_its_listener_what_happens_to_connections) {
+  std::mutex mutex;
+  std::vector<PoolEvent::Kind> seen;
+  {
+    Pool pool({.connect = {.uri = database()},
+               .listener =
+                   [&](const PoolEvent& event) {
+                     const std::lock_guard lock(mutex);
+                     seen.push_back(event.kind);
+                   }},
+              system_clock());
+    EXPECT_TRUE(pool.checkout({}));
+    pool.drop_idle();
+  }
+  using Kind = PoolEvent::Kind;
+  EXPECT_EQ(seen, (std::vector{Kind::connecting, Kind::connected, Kind::borrowed, Kind::returned,
+                               Kind::closed}));
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ class Cache {
  public:
   using Held = std::shared_ptr<const Value>;
 
-  /// None are kept when `bytes_max` is 0.
-  explicit Cache(std::size_t bytes_max) : shard_bytes_max_(bytes_max / shards_count) {}
+  /// None are kept when `bytes` is 0.
+  explicit Cache(std::size_t bytes) : shard_bytes_max_(bytes / shards_count) {}
 
   /// Null when it is not there.
   Held find(const Key& key) {
@@ -63,6 +63,7 @@ class Cache {
     }
   }
 
+  std::size_t bytes_max() const { return shard_bytes_max_ * shards_count; }
   /// Bytes kept, as they were put in and with what the cache itself needs.
   std::size_t bytes() const {
     std::size_t sum = 0;
@@ -94,7 +95,8 @@ class Cache {
     void evict() {
       auto victim = entries.end();
       while (victim == entries.end()) {
-        if (hand >= ring.size()) hand = 0;
+        // All but the newest; there are others, or it would not be too much.
+        if (hand + 1 >= ring.size()) hand = 0;
         const auto at = entries.find(ring[hand]);
         if (std::exchange(at->second.used, false)) {
           ++hand;
@@ -104,7 +106,8 @@ class Cache {
       }
       bytes -= victim->second.bytes;
       entries.erase(victim);
-      ring[hand] = ring.back();
+      // The newest takes the place, and the hand goes on: it comes to the newest last.
+      ring[hand++] = ring.back();
       ring.pop_back();
     }
   };

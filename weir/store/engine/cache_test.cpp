@@ -50,6 +50,23 @@ TEST(Cache, keeps_what_is_asked_for_while_others_pass_through) {
   EXPECT_EQ(lost, 0u);
 }
 
+// Once the newest entry was the next to go, so that a full cache never took in anything new.
+TEST(Cache, takes_in_what_is_used_now_for_what_was_put_in_long_ago) {
+  Texts cache(100'000);
+  for (std::uint64_t i = 0; i < 10'000; ++i) cache.put(i, text(i), 100);
+  const auto use_all = [&] {
+    std::uint64_t missed = 0;
+    for (std::uint64_t i = 50'000; i < 50'200; ++i) {
+      if (cache.find(i)) continue;
+      ++missed;
+      cache.put(i, text(i), 100);
+    }
+    return missed;
+  };
+  EXPECT_EQ(use_all(), 200u);
+  EXPECT_EQ(use_all(), 0u);
+}
+
 TEST(Cache, does_not_keep_what_is_larger_than_its_share) {
   Texts cache(16'000);
   cache.put(1, text(1), 2'000);

@@ -13,6 +13,9 @@ namespace weir::engine {
 namespace {
 
 constexpr std::chrono::milliseconds overload_delay{50};
+/// Appends of a group from which on the writer waits for some of them to come back.
+constexpr std::size_t lingers_from = 12;
+constexpr std::chrono::microseconds lingers_max{500};
 
 Error conflict(Position position) {
   return condition_failed(position.value,
@@ -39,19 +42,15 @@ const Tracking* find_source(const std::vector<Tracking>& sources, std::string_vi
   return found == sources.end() ? nullptr : &*found;
 }
 
-/// Lets a blocked caller go on, who may destroy `pending` at once.
-void let_go(PendingAppend& pending) {
-  pending.finished.store(1, std::memory_order_release);
-  pending.finished.notify_one();
-}
-
-/// Lets the first go, who lets the next ones go, and so on.
+/// Lets the first few go, each of whom lets the next few go, and so on.
 void let_all_go(const std::vector<PendingAppend*>& blocked) {
   constexpr auto fan_out = std::tuple_size_v<decltype(PendingAppend::lets_go)>;
-  for (std::size_t i = 1; i < blocked.size(); ++i) {
-    blocked[(i - 1) / fan_out]->lets_go[(i - 1) % fan_out] = blocked[i];
+  const auto first = std::min(blocked.size(), fan_out);
+  for (auto i = first; i < blocked.size(); ++i) {
+    blocked[(i - first) / fan_out]->lets_go[(i - first) % fan_out] = blocked[i];
   }
-  if (!blocked.empty()) let_go(*blocked.front());
+  // Each may be gone as soon as its gate is open.
+  for (std::size_t i = 0; i < first; ++i) blocked[i]->finished.open();
 }
 
 }  // namespace
@@ -116,7 +115,7 @@ Result<void> Committer::admit(const PendingAppend& pending) {
 Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   std::unique_lock lock(mutex_);
   WEIR_TRY(admit(*pending));
-  if (!busy_ && queue_.empty()) {
+  if (!busy_ && !lingering_ && queue_.empty()) {
     // Nobody else is committing: no hand-over to the writing thread.
     busy_ = true;
     lock.unlock();
@@ -132,13 +131,13 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   }
   queue_.push_back(pending.get());
   queue_bytes_ += pending->bytes;
-  const bool wake = !busy_;
+  const bool wake = !busy_ && (!lingering_ || half_are_back());
   lock.unlock();
   if (wake) wake_->changed.notify_one();
   Batching::flush();
-  pending->finished.wait(0, std::memory_order_acquire);
+  pending->finished.wait();
   for (auto* other : pending->lets_go) {
-    if (other != nullptr) let_go(*other);
+    if (other != nullptr) other->finished.open();
   }
   return std::move(pending->outcome);
 }
@@ -155,18 +154,25 @@ void Committer::append_later(std::unique_ptr<PendingAppend> pending) {
   if (!busy_) wake_soon(std::move(lock));
 }
 
-/// When several requests are being taken, they are to go into one group.
+/// When several requests are being taken, they are to go into one group, unless taking them lasts
+/// so long that half of them are better committed while the others are taken: two groups in turn
+/// then keep both the disk and the callers busy.
 void Committer::wake_soon(std::unique_lock<std::mutex> lock) {
-  if (wake_->put_off) return;
+  if (lingering_ && !half_are_back()) return;
+  auto& since = wake_->put_off_since;
   if (Batching::active()) {
-    wake_->put_off = true;
-    return Batching::at_end([wake = wake_] {
-      {
-        const std::lock_guard relock(wake->mutex);
-        wake->put_off = false;
-      }
-      wake->changed.notify_one();
-    });
+    const auto now = clock_.instant();
+    if (!since) {
+      since = now;
+      return Batching::at_end([wake = wake_] {
+        {
+          const std::lock_guard relock(wake->mutex);
+          wake->put_off_since.reset();
+        }
+        wake->changed.notify_one();
+      });
+    }
+    if (now - *since < last_commit_ / 3 || !half_are_back()) return;
   }
   lock.unlock();
   wake_->changed.notify_one();
@@ -183,15 +189,30 @@ void Committer::run() {
     const auto group = take_group();
     busy_ = true;
     lock.unlock();
+    const auto began = clock_.instant();
     commit(group);
+    const auto ended = clock_.instant();
     lock.lock();
+    last_commit_ = ended - began;
+    last_group_ = group.size();
     busy_ = false;
+    lingering_ = group.size() >= lingers_from;
     const bool idle = queue_.empty();
     if (stopping_) idle_.notify_all();
     lock.unlock();
     answer(group, idle && options_.callbacks_on_writer);
     lock.lock();
+    linger(lock);
   }
+}
+
+/// Many who were answered together are likely to be back soon; one commit for half of them costs
+/// the disk as much as one for the first.
+void Committer::linger(std::unique_lock<std::mutex>& lock) {
+  if (!lingering_) return;
+  const auto at_most = std::min<Instant::duration>(last_commit_ / 2, lingers_max);
+  wake_->changed.wait_for(lock, at_most, [this] { return stopping_ || half_are_back(); });
+  lingering_ = false;
 }
 
 Committer::Batch Committer::take_group() {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include <weir/base/executor.hpp>
+#include <weir/base/gate.hpp>
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/tail.hpp>
 
@@ -46,11 +46,11 @@ struct PendingAppend {
   /// An earlier append of the same group has this one's idempotency key.
   bool repeats = false;
   Result<Appended> outcome = Appended();
-  /// Set once `outcome` holds the answer; a blocked caller waits for it.
-  std::atomic<int> finished = 0;
+  /// Opens once `outcome` holds the answer; a blocked caller waits for it.
+  Gate finished;
   /// Blocked callers of the same group whom this one's caller lets go when it is let go itself, so
   /// that the writing thread need not wake each of them.
-  std::array<PendingAppend*, 3> lets_go = {};
+  std::array<PendingAppend*, 7> lets_go = {};
 };
 
 /// Commits appends in groups: whoever waits while one commit is under way goes into the next.
@@ -84,6 +84,8 @@ class Committer {
   Result<void> admit(const PendingAppend& pending);
   void run();
   Batch take_group();
+  void linger(std::unique_lock<std::mutex>& lock);
+  bool half_are_back() const { return 2 * queue_.size() >= last_group_; }
   void commit(const Batch& group);
   Result<Begun> begin(const Batch& group);
   void learn(const Begun& begun);
@@ -111,7 +113,7 @@ class Committer {
   struct Wake {
     std::mutex mutex;
     std::condition_variable changed;
-    bool put_off = false;
+    std::optional<Instant> put_off_since;
   };
   void wake_soon(std::unique_lock<std::mutex> lock);
 
@@ -120,7 +122,11 @@ class Committer {
   std::deque<PendingAppend*> queue_;
   std::size_t queue_bytes_ = 0;
   bool busy_ = false;
+  /// The writing thread waits for those whom it has just answered.
+  bool lingering_ = false;
   bool stopping_ = false;
+  Instant::duration last_commit_{};
+  std::size_t last_group_ = 0;
   std::condition_variable idle_;
   std::jthread thread_;
 };

@@ -63,8 +63,7 @@ Database::Database(const std::string& uri, DatabaseOptions options, const Clock&
     : uri_(uri),
       options_(std::move(options)),
       clock_(clock),
-      readers_({.name = "readers",
-                .sessions_max = options_.readers_max,
+      readers_({.limits = {.name = "readers", .size_max = options_.readers_max},
                 .connect = reader_connection(uri, options_)},
                clock),
       listener_(connection(uri, options_, {}), clock) {}

@@ -1,6 +1,7 @@
 #include <weir/store/sqlite/file.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <random>
@@ -18,6 +19,8 @@ namespace {
 /// Events by which a reader may see more than the tail before it brings it up; fewer are looked at
 /// one by one.
 constexpr std::uint64_t behind_max = 64;
+
+std::atomic<std::uint64_t> next_cache_id = 1;
 
 std::string to_json(const std::vector<std::string>& list) {
   std::string json = "[";
@@ -157,6 +160,11 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
       std::move(blocks), RowReader()});
 }
 
+File::File(FileOptions options)
+    : options_(std::move(options)),
+      kept_(options_.kept ? options_.kept : std::make_shared<Kept>()),
+      cache_id_(next_cache_id.fetch_add(1)) {}
+
 Result<std::shared_ptr<File>> File::open(FileOptions options) {
   auto file = std::shared_ptr<File>(new File(std::move(options)));
   WEIR_TRY(file->load_meta());
@@ -217,11 +225,15 @@ void File::keep_event(Position position, std::string_view message) {
   auto bytes = std::make_shared_for_overwrite<char[]>(sizeof length + length);
   std::memcpy(bytes.get(), &length, sizeof length);
   std::memcpy(bytes.get() + sizeof length, message.data(), length);
-  events_.put(position.value, std::move(bytes), sizeof length + length);
+  kept_->events.put({cache_id_, position.value}, std::move(bytes), sizeof length + length);
+}
+
+bool File::has_room_for_events() const {
+  return kept_->events.bytes() < kept_->events.bytes_max() / 10 * 9;
 }
 
 std::string_view File::kept_event(Position position, EventCache::Held& held) {
-  held = events_.find(position.value);
+  held = kept_->events.find({cache_id_, position.value});
   if (!held) return {};
   std::size_t length = 0;
   std::memcpy(&length, held.get(), sizeof length);
@@ -229,8 +241,8 @@ std::string_view File::kept_event(Position position, EventCache::Held& held) {
 }
 
 void File::forget() {
-  events_.forget();
-  term_lists_.forget();
+  kept_->events.forget();
+  kept_->lists.forget();
   const std::lock_guard lock(look_mutex_);
   look_.reset();
 }

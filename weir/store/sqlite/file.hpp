@@ -19,6 +19,17 @@ namespace weir::sqlite {
 /// Version of the schema that this program reads and writes.
 inline constexpr int schema_version = 1;
 
+/// Length and bytes of a message, in one piece of memory.
+using EventCache = engine::Cache<CacheKey, char[], CacheKeyHash>;
+
+/// What the files of a store keep in memory, within one bound.
+struct Kept {
+  explicit Kept(std::size_t event_bytes_max = 256 << 20, std::size_t list_bytes_max = 32 << 20)
+      : events(event_bytes_max), lists(list_bytes_max) {}
+  EventCache events;
+  TermListCache lists;
+};
+
 struct FileOptions {
   std::string path;
   /// Of the log, when the file is made.
@@ -31,10 +42,6 @@ struct FileOptions {
   int reader_cache_kib = 4 * 1024;
   /// KiB of pages the writing connection keeps. Default 64 MiB.
   int writer_cache_kib = 64 * 1024;
-  /// Bytes of events, found by the index before, that are kept in memory. Default 128 MiB.
-  std::size_t event_cache_bytes = 128 << 20;
-  /// Bytes of the index's lists of rare terms that are kept in memory. Default 32 MiB.
-  std::size_t list_cache_bytes = 32 << 20;
   std::chrono::milliseconds busy_timeout{5000};
   /// Bytes of write-ahead log after which it is copied into the file. Default 32 MiB.
   std::int64_t checkpoint_bytes = 32 << 20;
@@ -42,6 +49,8 @@ struct FileOptions {
   std::size_t segment_events = 16'384;
   /// Name of a VFS other than the system's; for tests.
   const char* vfs = nullptr;
+  /// What is kept in memory, shared with other files. Default: its own.
+  std::shared_ptr<Kept> kept = nullptr;
 };
 
 /// A connection for reading with its statements.
@@ -53,9 +62,6 @@ struct ReadConnection {
   BlockReader blocks;
   RowReader row;
 };
-
-/// Length and bytes of a message, in one piece of memory.
-using EventCache = engine::Cache<std::uint64_t, char[]>;
 
 /// One log in one database file: what reading, writing and indexing share.
 /// Threads: any.
@@ -76,9 +82,12 @@ class File {
   /// Events as a batch holds them, by position: a commit makes a reading connection drop its pages,
   /// but an event never changes.
   void keep_event(Position position, std::string_view message);
+  /// Some of the memory for events has never been used.
+  bool has_room_for_events() const;
   /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
   std::string_view kept_event(Position position, EventCache::Held& held);
-  TermLists& term_lists() { return term_lists_; }
+  /// This file's lists of rare terms.
+  TermLists term_lists() { return {kept_->lists, cache_id_}; }
   /// The file was replaced by another: what is kept of it means nothing.
   void forget();
 
@@ -117,10 +126,7 @@ class File {
   Result<void> catch_up(ReadConnection& connection, Position head, Position reached);
 
  private:
-  explicit File(FileOptions options)
-      : options_(std::move(options)),
-        events_(options_.event_cache_bytes),
-        term_lists_(options_.list_cache_bytes) {}
+  explicit File(FileOptions options);
   Result<void> load_meta();
   Result<void> load_tail();
   void give_back(std::unique_ptr<ReadConnection> connection);
@@ -129,8 +135,8 @@ class File {
   LogInfo info_;
   std::unique_ptr<engine::TermHasher> hasher_;
   std::shared_ptr<engine::Tail> tail_;
-  EventCache events_;
-  TermLists term_lists_;
+  const std::shared_ptr<Kept> kept_;
+  const std::uint64_t cache_id_;
 
   std::mutex look_mutex_;
   std::optional<Look> look_;

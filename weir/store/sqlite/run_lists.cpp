@@ -150,7 +150,7 @@ class KeptCursor final : public engine::Cursor {
 
 class RunSource final : public engine::PostingSource {
  public:
-  RunSource(const RunSet& runs, BlockReader* blocks, TermLists& lists, Direction direction,
+  RunSource(const RunSet& runs, BlockReader* blocks, TermLists lists, Direction direction,
             bool whole)
       : runs_(runs), blocks_(blocks), lists_(lists), direction_(direction), whole_(whole) {}
 
@@ -200,7 +200,7 @@ class RunSource final : public engine::PostingSource {
 
   const RunSet& runs_;
   BlockReader* blocks_;
-  TermLists& lists_;
+  TermLists lists_;
   Direction direction_;
   bool whole_;
 };
@@ -208,12 +208,12 @@ class RunSource final : public engine::PostingSource {
 }  // namespace
 
 std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
-                                                       TermLists& lists, Direction direction,
+                                                       TermLists lists, Direction direction,
                                                        bool whole) {
   return std::make_unique<RunSource>(runs, blocks, lists, direction, whole);
 }
 
-bool all_kept(const RunSet& runs, TermLists& lists, const engine::CompiledQuery& query) {
+bool all_kept(const RunSet& runs, TermLists lists, const engine::CompiledQuery& query) {
   const auto kept = [&](Term term) {
     const auto list = lists.find(term);
     return list != nullptr && list->reached >= runs.reached();

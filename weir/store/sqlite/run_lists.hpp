@@ -15,18 +15,41 @@ struct TermList {
   Position reached;
   std::vector<Position> positions;
 };
-using TermLists = engine::Cache<Term, TermList>;
+/// An event, or a term, of one of the files open in this process.
+struct CacheKey {
+  std::uint64_t file = 0;
+  std::uint64_t what = 0;
+
+  bool operator==(const CacheKey&) const = default;
+};
+struct CacheKeyHash {
+  std::size_t operator()(const CacheKey& key) const {
+    return key.what ^ (key.file * 0x9E3779B97F4A7C15u);
+  }
+};
+using TermListCache = engine::Cache<CacheKey, TermList, CacheKeyHash>;
+
+/// Those of one file.
+struct TermLists {
+  using Held = TermListCache::Held;
+  TermListCache& cache;
+  std::uint64_t file;
+
+  Held find(Term term) const { return cache.find({file, term}); }
+  void put(Term term, Held list, std::size_t bytes) const {
+    cache.put({file, term}, std::move(list), bytes);
+  }
+};
 
 /// The runs of a moment as one source. Rare terms are read whole and kept in `lists`; frequent ones
-/// block by block as the cursor moves. `runs`, `blocks` and `lists` must outlive it; `blocks` may
-/// be null when all_kept().
-/// A term that is not kept yet is looked up in every run only when `whole` is set: when the read
-/// will want to look at most of them anyway.
+/// block by block as the cursor moves. `runs` and `blocks` must outlive it; `blocks` may be null
+/// when all_kept(). A term that is not kept yet is looked up in every run only when `whole` is set:
+/// when the read will want to look at most of them anyway.
 std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
-                                                       TermLists& lists, Direction direction,
+                                                       TermLists lists, Direction direction,
                                                        bool whole);
 
 /// Whether all that the runs hold for these terms is in memory.
-bool all_kept(const RunSet& runs, TermLists& lists, const engine::CompiledQuery& query);
+bool all_kept(const RunSet& runs, TermLists lists, const engine::CompiledQuery& query);
 
 }  // namespace weir::sqlite

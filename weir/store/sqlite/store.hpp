@@ -19,6 +19,11 @@ struct StoreOptions {
   engine::LogEngineOptions engine = {};
   std::size_t segment_events = 16'384;
   std::int64_t checkpoint_bytes = 64 << 20;
+  /// Bytes of events, of all logs, that are kept in memory for reads by type or tag.
+  /// Default 256 MiB.
+  std::size_t event_cache_bytes = 256 << 20;
+  /// Bytes of the index's lists of rare terms that are kept likewise. Default 32 MiB.
+  std::size_t list_cache_bytes = 32 << 20;
   const char* vfs = nullptr;
 };
 
@@ -40,12 +45,15 @@ class Store final : public Catalog {
 
  private:
   Store(StoreOptions options, std::shared_ptr<engine::Threads> threads)
-      : options_(std::move(options)), threads_(std::move(threads)) {}
+      : options_(std::move(options)),
+        threads_(std::move(threads)),
+        kept_(std::make_shared<Kept>(options_.event_cache_bytes, options_.list_cache_bytes)) {}
   Result<std::shared_ptr<engine::Log>> open_file(const std::string& name, const LogOptions& log,
                                                  bool create);
 
   StoreOptions options_;
   std::shared_ptr<engine::Threads> threads_;
+  std::shared_ptr<Kept> kept_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<engine::Log>> open_;
 };

@@ -26,7 +26,7 @@ engine::Fingerprint fingerprint_of(std::string_view blob) {
   return fingerprint;
 }
 
-/// Events of a commit that are kept in memory for who reads them next.
+/// Events of a commit up to which they take the place of others in memory.
 constexpr std::size_t kept_events_max = 256;
 
 }  // namespace
@@ -217,10 +217,11 @@ Result<void> FileWriter::commit(const engine::Group& group) {
 }
 
 /// Few events are likely to be read again soon: by those who decide, and by subscribers. Many at
-/// once are an import.
+/// once are an import, and only fill what would else stay empty.
 void FileWriter::keep(const engine::Group& group) {
-  if (group.events.size() > kept_events_max) return;
+  if (group.events.size() > kept_events_max && !file_->has_room_for_events()) return;
   EventFields fields;
+  BatchBuilder builder;
   for (const auto& event : group.events) {
     fields.position = event.position;
     fields.id = event.event->id ? &*event.event->id : nullptr;
@@ -234,7 +235,6 @@ void FileWriter::keep(const engine::Group& group) {
     fields.recorded_at = group.recorded_at;
     fields.tracking_source = event.tracking ? event.tracking->source : std::string_view();
     fields.tracking_position = event.tracking ? event.tracking->position : 0;
-    BatchBuilder builder;
     builder.add(fields);
     file_->keep_event(event.position, builder.last());
   }
