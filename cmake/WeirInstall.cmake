@@ -2,15 +2,11 @@
 
 include(CMakePackageConfigHelpers)
 set(WEIR_CONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Weir)
-install(TARGETS weir_warnings EXPORT WeirTargets)
 install(EXPORT WeirTargets NAMESPACE Weir:: DESTINATION ${WEIR_CONFIG_DIR})
-file(WRITE ${PROJECT_BINARY_DIR}/WeirConfig.cmake
-  "include(\${CMAKE_CURRENT_LIST_DIR}/WeirDependencies.cmake)\n"
-  "include(\${CMAKE_CURRENT_LIST_DIR}/WeirTargets.cmake)\n")
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/WeirConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES
-  ${PROJECT_BINARY_DIR}/WeirConfig.cmake
   ${PROJECT_BINARY_DIR}/WeirConfigVersion.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/WeirConfig.cmake
   ${PROJECT_SOURCE_DIR}/cmake/WeirDependencies.cmake
   DESTINATION ${WEIR_CONFIG_DIR})

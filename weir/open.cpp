@@ -17,14 +17,31 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
+Result<void> check_range(std::size_t value, std::size_t min, std::size_t max, const char* name) {
+  if (value >= min && value <= max) return {};
+  return invalid_field(name, fmt::format("{} is not {} to {}", value, min, max));
+}
+
+Result<void> check(const OpenOptions& options) {
+  WEIR_TRY(weir::check(options.limits));
+  WEIR_TRY(check_range(options.queue_max, 1, OpenOptions::queue_highest, "queue_max"));
+  return check_range(options.queue_bytes_max, OpenOptions::queue_bytes_lowest,
+                     OpenOptions::queue_bytes_highest, "queue_bytes_max");
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options) {
-  std::string_view rest = uri;
+  WEIR_TRY(check(options));
   const engine::LogEngineOptions engine{
-      .committer = {.callbacks_on_writer = options.callbacks_on_writer,
-                    .observer = options.observer}};
+      .limits = options.limits,
+      .committer = {.queue_max = options.queue_max,
+                    .queue_bytes_max = options.queue_bytes_max,
+                    .callbacks_on_writer = options.callbacks_on_writer,
+                     .observer = options.observer}};
+  std::string_view rest = uri;
   if (take_prefix(rest, "sqlite:")) {
+    if (rest.empty()) return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");
     WEIR_TRY_ASSIGN(store, sqlite::Store::open({.path = std::string(rest),
                                                 .create = options.create,
                                                 .engine = engine},
@@ -41,7 +58,11 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                                                  std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));
   }
-  if (take_prefix(rest, "weir://")) return remote::connect({.target = std::string(rest)});
+  if (take_prefix(rest, "weir://")) {
+    return remote::connect({.target = std::string(rest),
+                            .connect_timeout = options.connect_timeout,
+                            .wait_until_up = options.wait_until_up});
+  }
   return invalid_field("store", fmt::format("'{}' is not sqlite:PATH, postgres://... or "
                                             "weir://HOST:PORT",
                                             uri));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,19 @@ struct OpenOptions {
   std::string log = "default";
   /// Make an embedded store that is not there. Default true.
   bool create = true;
+  /// What an embedded store takes. A server has its own.
+  Limits limits = {};
+  /// Appends, and bytes of their events, that may wait in an embedded store; past them the answer
+  /// is resource_exhausted. Range 1 to 1,048,576, and 1 MiB to 16 GiB. Default 16,384 and 256 MiB.
+  std::size_t queue_max = 16'384;
+  std::size_t queue_bytes_max = 256 << 20;
+  static constexpr std::size_t queue_highest = 1 << 20;
+  static constexpr std::size_t queue_bytes_lowest = 1 << 20;
+  static constexpr std::size_t queue_bytes_highest = std::size_t{16} << 30;
+  /// How long a server may take to answer at all. Default 5 s.
+  std::chrono::milliseconds connect_timeout{5000};
+  /// Go on trying for so long while nobody listens at a server's address. Default: fail at once.
+  bool wait_until_up = false;
   /// Callbacks of appends never block nor drop the store, so that they may run on the thread that
   /// writes: less work an append. Default false.
   bool callbacks_on_writer = false;
@@ -27,7 +41,8 @@ struct OpenOptions {
 
 /// The logs at "sqlite:PATH" (embedded), "postgres://..." (embedded, over a PostgreSQL), or
 /// "weir://HOST:PORT" (a server).
-/// Errors: invalid_argument (what is not such an address), and those of opening it.
+/// Errors: invalid_argument (what is not such an address, a limit outside of its range), and those
+/// of opening it.
 Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options = {});
 
 /// One log there.

@@ -14,8 +14,8 @@ namespace {
 
 struct AppendOptions {
   StoreOptions store;
-  std::string file, type, content_type, id, if_nothing_new, condition_query, idempotency_key;
-  std::optional<std::string> data;
+  std::string file, content_type, id, if_nothing_new, condition_query, idempotency_key;
+  std::optional<std::string> type, data;
   std::vector<std::string> tags, metadata;
   std::optional<std::uint64_t> after;
   std::optional<Timestamp> occurred_at;
@@ -63,7 +63,7 @@ Result<std::string> payload_of(const AppendOptions& options, Program& program) {
 }
 
 Result<Event> event_of(const AppendOptions& options, Program& program) {
-  Event event{.type = options.type,
+  Event event{.type = *options.type,
               .tags = options.tags,
               .content_type = options.content_type,
               .occurred_at = options.occurred_at};
@@ -120,7 +120,7 @@ Result<AppendRequest> request_of(const AppendOptions& options, Program& program)
     request.condition = Condition{.fail_if_events_match = std::move(query)};
     if (options.after) request.condition->after = Position(*options.after);
   }
-  if (!options.type.empty()) {
+  if (options.type) {
     WEIR_TRY_ASSIGN(event, event_of(options, program));
     request.events.push_back(std::move(event));
   } else if (options.file.empty() && is_terminal(program.in)) {
@@ -130,6 +130,9 @@ Result<AppendRequest> request_of(const AppendOptions& options, Program& program)
   } else {
     WEIR_TRY_ASSIGN(file, open_file(options.file, "rb"));
     WEIR_TRY(read_events(file.get(), request));
+  }
+  if (request.events.empty()) {
+    return invalid_field("events", "there are none: give --type, or a line of NDJSON for each");
   }
   return request;
 }

@@ -12,6 +12,15 @@ using ::testing::HasSubstr;
 
 class Append : public Shell {};
 
+TEST_F(Append, an_empty_type_and_no_events_at_all_are_told_apart) {
+  const auto type = weir({"append", "--type", ""});
+  EXPECT_EQ(type.exit, Exit::usage);
+  EXPECT_THAT(type.err, HasSubstr("events[0].type: must not be empty"));
+  const auto none = weir({"append"}, "\n");
+  EXPECT_EQ(none.exit, Exit::usage);
+  EXPECT_THAT(none.err, HasSubstr("events: there are none"));
+}
+
 TEST_F(Append, records_what_its_options_say_and_prints_the_position) {
   const auto done = weir({"append", "--type", "Lent", "--tag", "book:dune", "--tag", "[a,b]",
                           "--data", "[1,2]", "--metadata", "k=v=w", "--id",
@@ -26,7 +35,7 @@ TEST_F(Append, records_what_its_options_say_and_prints_the_position) {
   EXPECT_EQ(event.metadata, (std::vector<MetadataEntry>{{"k", "v=w"}}));
   EXPECT_EQ(to_string(*event.id), "0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11");
   EXPECT_EQ(format_timestamp(event.occurred_at), "2020-01-01T00:00:00Z");
-  EXPECT_TRUE(created_);
+  EXPECT_TRUE(opened_with_.create);
 }
 
 TEST_F(Append, takes_the_payload_from_a_file_or_standard_input) {

@@ -102,7 +102,7 @@ TEST_F(Bench, the_umadb_protocol_needs_a_server) {
 TEST_F(Bench, ends_early_when_interrupted) {
   stop_.request_stop();
   const auto done = weir({"bench", "append", "--seconds", "1000"});
-  EXPECT_EQ(done.exit, Exit::failed);
+  EXPECT_EQ(done.exit, Exit::interrupted);
   EXPECT_THAT(done.err, HasSubstr("gave up"));
 }
 

@@ -121,6 +121,15 @@ TEST_F(Commands, backup_hands_store_and_destination_to_the_engine) {
   EXPECT_EQ(weir({"backup"}).exit, Exit::usage);
 }
 
+TEST_F(Commands, serve_refuses_a_limit_outside_of_its_range_and_names_it) {
+  for (const auto* option : {"--tags-max", "--append-bytes-max", "--queue-max"}) {
+    const auto refused = weir({"serve", option, "0"});
+    EXPECT_EQ(refused.exit, Exit::usage);
+    EXPECT_THAT(refused.err, HasSubstr(option));
+  }
+  EXPECT_THAT(weir({"serve", "--help"}).out, HasSubstr("Bytes of a tag, 1 to 65535"));
+}
+
 TEST_F(Commands, help_and_version_are_there_and_unknown_commands_are_not) {
   EXPECT_THAT(weir({"--version"}).out, ::testing::MatchesRegex("weir [0-9]+\\.[0-9]+\\.[0-9]+\n"));
   EXPECT_THAT(weir({"--help"}).out, HasSubstr("Exit codes"));

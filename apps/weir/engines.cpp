@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <weir/open.hpp>
+#include <weir/store/postgres/verify.hpp>
 #include <weir/store/sqlite/backup.hpp>
 #include <weir/store/sqlite/store.hpp>
 #include <weir/store/sqlite/verify.hpp>
@@ -34,8 +35,11 @@ Result<BackupDone> backup(const BackupRequest& request) {
 
 Result<void> verify_engine(const std::string& store, const std::string& log,
                            const OnDamage& on_damage) {
+  if (store.starts_with("postgres://") || store.starts_with("postgresql://")) {
+    return postgres::verify_log(store, log, on_damage);
+  }
   const auto path = file_of(store, log);
-  if (!path) return {};  // what PostgreSQL keeps, it checks by itself
+  if (!path) return {};  // opening it says what is wrong with the address
   if (!std::filesystem::exists(*path)) return {};  // opening it says so
   return sqlite::verify_file(*path, on_damage);
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <stop_token>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -25,11 +26,12 @@ struct Exported {
 };
 
 Result<Exported> write_events(EventStore& store, const ReadRequest& request, Output& out,
-                              Progress& progress) {
+                              Progress& progress, const std::stop_token& stop) {
   Exported exported;
   auto stream = store.read(request);
   while (true) {
     WEIR_TRY_ASSIGN(step, stream.next());
+    if (stop.stop_requested()) return interrupted();
     if (!step || !out.write(to_text(step->batch, EventStyle::json))) break;
     exported.events += step->batch.size();
     exported.head = step->head;
@@ -46,11 +48,11 @@ Result<Exported> write_events(EventStore& store, const ReadRequest& request, Out
 
 /// Writes beside the file and renames when all is on disk, so that a file of that name is whole.
 Result<Exported> write_file(EventStore& store, const ReadRequest& request, const std::string& path,
-                            Progress& progress) {
+                            Progress& progress, const std::stop_token& stop) {
   const auto unfinished = path + ".unfinished";
   WEIR_TRY_ASSIGN(file, open_file(unfinished, "wb"));
   Output out(file.get());
-  auto exported = write_events(store, request, out, progress);
+  auto exported = write_events(store, request, out, progress, stop);
   auto done = exported ? out.finish() : Result<Exit>(exported.error());
   if (done && ::fsync(::fileno(file.get())) != 0) {
     done = Error{.code = Code::unknown, .message = path + ": cannot be brought to the disk"};
@@ -68,13 +70,14 @@ Result<Exit> export_events(const Options& options, Program& program) {
   WEIR_TRY_ASSIGN(request, options.read.request());
   WEIR_TRY_ASSIGN(store, options.store.open(program));
   Progress progress(program, "exporting", "events");
+  const auto stop = program.interrupted();
   if (options.file.empty() || options.file == "-") {
     Output out(program.out);
-    const auto exported = write_events(*store, request, out, progress);
+    const auto exported = write_events(*store, request, out, progress, stop);
     const auto written = out.finish();
     return exported ? written : exported.error();
   }
-  WEIR_TRY_ASSIGN(exported, write_file(*store, request, options.file, progress));
+  WEIR_TRY_ASSIGN(exported, write_file(*store, request, options.file, progress, stop));
   Output out(program.out);
   out.write(options.json ? fmt::format("{{\"exported\":{},\"head\":{}}}\n", exported.events,
                                        exported.head.value)

@@ -130,10 +130,22 @@ Result<Exit> import(const Options& options, Program& program) {
     progress.clear();
     fmt::print(program.err, "line {}: {}\n", line, problem);
   };
-  how.on_progress = [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); };
+  std::uint64_t reached = 0;
+  how.on_progress = [&](std::uint64_t done, std::uint64_t all) {
+    reached = done;
+    progress.show(done, all);
+  };
+  how.stop = program.interrupted();
   const auto imported = import_events(*source, *store, how);
   progress.clear();
-  if (!imported) return imported.error();
+  if (!imported) {
+    auto error = imported.error();
+    if (reached > 0 && !options.dry_run) {
+      error.details["remedy"] = fmt::format(
+          "the first {} events are in the log; the same import goes on behind them", reached);
+    }
+    return error;
+  }
   return print(imported.value(), options, program);
 }
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <apps/weir/program.hpp>
+
 namespace weir::cli {
 namespace {
 
@@ -168,6 +170,7 @@ class Import {
 
   Result<void> append(Batch batch, bool with_id) {
     options_.on_progress(done_, events_);
+    if (options_.stop.stop_requested()) return interrupted();
     if (options_.dry_run) {
       result_.imported += batch.size();
       return {};

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include <weir/io/content_id.hpp>
@@ -27,6 +28,8 @@ struct ImportOptions {
   io::OnProblem on_problem = [](std::uint64_t, const std::string&) {};
   std::function<void(std::uint64_t done, std::uint64_t all)> on_progress =
       [](std::uint64_t, std::uint64_t) {};
+  /// Ends the import with `cancelled` before the next append.
+  std::stop_token stop = {};
 };
 
 struct Imported {

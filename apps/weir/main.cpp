@@ -12,12 +12,12 @@ int main(int argc, char** argv) {
   // A reader that goes away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;
-  program.open_catalog = [&program](const std::string& uri, bool create) {
-    return weir::open_catalog(uri, {.create = create,
-                                    .callbacks_on_writer = true,
-                                    .observer = program.observer,
-                                    .telemetry = program.telemetry,
-                                    .statement_text = program.statement_text});
+  program.open_catalog = [&program](const std::string& uri, weir::OpenOptions options) {
+    options.callbacks_on_writer = true;
+    options.observer = program.observer;
+    options.telemetry = program.telemetry;
+    options.statement_text = program.statement_text;
+    return weir::open_catalog(uri, std::move(options));
   };
   program.backup = weir::cli::backup;
   program.verify_engine = weir::cli::verify_engine;

@@ -1,5 +1,6 @@
 #include <apps/weir/options.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -64,7 +65,8 @@ CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Time
                     [](const std::string& text, const std::string& option) -> Result<Timestamp> {
                       auto time = parse_timestamp(text);
                       if (time) return time;
-                      return invalid_field(option, time.error().message);
+                      // Which calls the text that it was given "time".
+                      return invalid_field(option, time.error().message.substr(6));
                     });
 }
 
@@ -83,14 +85,27 @@ void StoreOptions::add_store_to(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(0.001, 86400.0))
       ->type_name("SECONDS");
+  app.add_option("--wait", wait_seconds,
+                 "Seconds to go on trying while no server answers at --target")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 86400.0))
+      ->type_name("SECONDS");
 }
 
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
                                                             Missing missing) const {
-  const bool create = missing == Missing::is_made;
-  if (in_process()) return program.open_catalog(store, create);
+  program.typed_store = typed_place();
+  OpenOptions options{.create = missing == Missing::is_made};
+  if (in_process()) return program.open_catalog(store, options);
   program.target = target;
-  return program.open_catalog("weir://" + target, create);
+  const auto milliseconds = [](double seconds) {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  };
+  options.wait_until_up = wait_seconds > 0;
+  options.connect_timeout = options.wait_until_up
+                                ? milliseconds(wait_seconds)
+                                : std::min(options.connect_timeout, milliseconds(timeout_seconds));
+  return program.open_catalog("weir://" + target, options);
 }
 
 Result<std::shared_ptr<EventStore>> StoreOptions::open(Program& program, Missing missing) const {
@@ -104,13 +119,16 @@ CallOptions StoreOptions::call(const Program& program) const {
               program.clock->instant() + std::chrono::duration_cast<Instant::duration>(wait)};
 }
 
-std::string StoreOptions::typed() const {
-  const StoreOptions defaults;
+std::string StoreOptions::typed_place() const {
   std::string out;
-  if (target != defaults.target) out += " --target " + shell_quoted(target);
+  if (target != StoreOptions().target) out += " --target " + shell_quoted(target);
   if (!store.empty()) out += " --store " + shell_quoted(store);
-  if (log != defaults.log) out += " --log " + shell_quoted(log);
   return out;
+}
+
+std::string StoreOptions::typed() const {
+  if (log == StoreOptions().log) return typed_place();
+  return typed_place() + " --log " + shell_quoted(log);
 }
 
 void QueryOptions::add_to(CLI::App& app) {

@@ -28,12 +28,13 @@ Result<std::uint64_t> parse_number(std::string_view text, std::string_view optio
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option);
 
-/// --target, --store, --log and --timeout: which log a command works on.
+/// --target, --store, --log, --timeout and --wait: which log a command works on.
 struct StoreOptions {
   std::string target = "127.0.0.1:50051";
   std::string store = {};
   std::string log = "default";
   double timeout_seconds = 30;
+  double wait_seconds = 0;
 
   void add_to(CLI::App& app);
   /// The same without --log.
@@ -49,6 +50,8 @@ struct StoreOptions {
   CallOptions call(const Program& program) const;
   /// The options that differ from their defaults, as they would be typed, with a space in front.
   std::string typed() const;
+  /// The same without --log.
+  std::string typed_place() const;
 };
 
 /// --type, --tag, --where and --query.

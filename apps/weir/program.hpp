@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <weir/base/time.hpp>
+#include <weir/open.hpp>
 #include <weir/store/event_store.hpp>
 #include <weir/telemetry/api/telemetry.hpp>
 
@@ -28,10 +29,14 @@ enum class Exit : int {
   not_found = 4,
   unavailable = 5,
   damaged = 6,
+  interrupted = 130,  ///< as shells say of a program that SIGINT ended
 };
 
 /// The exit code that goes with an error.
 Exit exit_of(const Error& error);
+
+/// What a command answers with when Program::interrupted() told it to end before its work was done.
+Error interrupted();
 
 /// Told how far something long has come.
 using OnProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
@@ -59,9 +64,9 @@ struct Program {
   std::FILE* err = stderr;
   const Clock* clock = &system_clock();
 
-  /// Opens "sqlite:PATH", "postgres://..." or "weir://HOST:PORT"; an embedded store that is not
-  /// there is made only when `create` says so.
-  std::function<Result<std::shared_ptr<Catalog>>(const std::string& uri, bool create)> open_catalog;
+  /// Opens "sqlite:PATH", "postgres://..." or "weir://HOST:PORT": see weir::open_catalog().
+  std::function<Result<std::shared_ptr<Catalog>>(const std::string& uri, const OpenOptions&)>
+      open_catalog;
   /// Told what the stores do that open_catalog opens from now on. Default: nobody.
   StoreObserver* observer = nullptr;
   /// What their statements are reported with, and whether with their texts.
@@ -82,6 +87,8 @@ struct Program {
 
   /// Where the command's server is, once it is known; for advice when it cannot be reached.
   std::string target;
+  /// The options that say where the command's log is, as they were typed; for advice.
+  std::string typed_store;
 };
 
 /// Does what a command's options say.

@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +17,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+
+#include <weir/base/time.hpp>
 
 namespace weir::cli {
 namespace {
@@ -107,6 +112,32 @@ TEST_F(RealProgram, an_import_killed_halfway_and_run_again_ends_as_one_whole_run
   EXPECT_TRUE(without_times(read("killed.ndjson")) == without_times(read("whole.ndjson")));
 }
 
+TEST_F(RealProgram, an_import_that_is_interrupted_says_how_far_it_came) {
+  {
+    std::ofstream csv(path("rows.csv"));
+    csv << "type,n\n";
+    for (int i = 0; i < 4000; ++i) csv << fmt::format("T,{}\n", i);
+  }
+  std::vector<std::string> import = {"import", path("rows.csv"), "--type", "type", "--store",
+                                     store("a.db")};
+  const auto whole = import;
+  import.insert(import.end(), {"--batch", "1"});
+  const auto interrupted = start(import);
+  int head = 0;
+  while (head < 10) {
+    // Without start(), which would take over the file that the import writes to.
+    const auto read = fmt::format("{} head --store {} > {} 2>&1", WEIR_PROGRAM, store("a.db"),
+                                  path("head"));
+    if (std::system(read.c_str()) != 0) continue;
+    std::ifstream(path("head")) >> head;
+  }
+  ::kill(interrupted, SIGINT);
+  EXPECT_EQ(wait_for(interrupted), 130);
+  EXPECT_THAT(output(), HasSubstr("error: interrupted\n  the first "));
+  EXPECT_THAT(weir(whole), HasSubstr("were there already"));
+  EXPECT_EQ(weir({"head", "--store", store("a.db")}), "4000\n");
+}
+
 TEST_F(RealProgram, tail_follows_another_process_and_ends_cleanly_on_sigint) {
   weir({"append", "--type", "First", "--store", store("a.db")});
   const auto tail = start({"tail", "-n", "1", "--store", store("a.db")});
@@ -131,6 +162,40 @@ TEST_F(RealProgram, a_pipe_that_closes_ends_a_read_quietly) {
   EXPECT_EQ(std::filesystem::file_size(path("err")), 0U);
 }
 
+/// HOST:PORT at which nobody listens.
+std::string dead_address() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(fd);
+  return fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+}
+
+// It used to try for five seconds.
+TEST_F(RealProgram, says_at_once_that_no_server_answers) {
+  const auto began = system_clock().instant();
+  const auto refused = weir({"append", "--type", "A", "--target", dead_address()}, 5);
+  EXPECT_THAT(refused, HasSubstr("no server answers at 127.0.0.1:"));
+  EXPECT_LT(system_clock().instant() - began, std::chrono::seconds(3));
+}
+
+TEST_F(RealProgram, waits_for_a_server_when_it_is_asked_to) {
+  const auto address = dead_address();
+  weir({"head", "--target", address, "--wait", "0.2"}, 5);
+  const auto append = start({"append", "--type", "A", "--target", address, "--wait", "60"});
+  // It has tried and failed by now, or will find the server up: both are fine.
+  const auto server = start({"serve", "--store", store("a.db"), "--grpc", address, "--http",
+                             "127.0.0.1:0"});
+  EXPECT_EQ(wait_for(append), 0);
+  ::kill(server, SIGTERM);
+  EXPECT_EQ(wait_for(server), 0);
+  EXPECT_EQ(weir({"head", "--store", store("a.db")}), "1\n");
+}
+
 TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with_six) {
   for (int i = 0; i < 3; ++i) weir({"append", "--type", "A", "--store", store("a.db")});
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}), HasSubstr("no damage"));
@@ -140,6 +205,23 @@ TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with
   EXPECT_EQ(sqlite3_exec(database, damage, nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}, 6), HasSubstr("position 2"));
+}
+
+TEST_F(RealProgram, verify_says_of_a_file_that_is_no_store_what_it_is_and_no_more) {
+  std::ofstream(path("g.db")) << "garbage that is longer than a few bytes, but no database at all";
+  EXPECT_EQ(weir({"verify", "--store", store("g.db")}, 6),
+            fmt::format("damaged: '{}' is no SQLite database, or its beginning is damaged\n"
+                        "0 events read, all 0 index terms compared: 1 damages found\n",
+                        path("g.db")));
+}
+
+TEST_F(RealProgram, refuses_a_port_that_is_none_instead_of_listening_on_another) {
+  for (const auto* address : {"127.0.0.1:99999", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1"}) {
+    EXPECT_THAT(weir({"serve", "--store", store("a.db"), "--grpc", address, "--http",
+                      "127.0.0.1:0"},
+                     2),
+                HasSubstr("port from 0 to 65535"));
+  }
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ TEST_F(Reading, opens_the_server_or_the_store_that_was_named) {
   EXPECT_EQ(opened_, "weir://box:7");
   ASSERT_EQ(weir({"head", "--store", "sqlite:a.db"}).exit, Exit::fine);
   EXPECT_EQ(opened_, "sqlite:a.db");
-  EXPECT_FALSE(created_) << "reading must not make a store";
+  EXPECT_FALSE(opened_with_.create) << "reading must not make a store";
 }
 
 TEST_F(Reading, says_how_to_start_a_server_that_does_not_answer) {
@@ -102,7 +102,7 @@ TEST_F(Reading, a_reader_that_goes_away_ends_it_quietly) {
   Program program;
   program.out = ::fdopen(ends[1], "w");
   program.err = err.file();
-  program.open_catalog = [&](const std::string&, bool) { return open_(); };
+  program.open_catalog = [&](const std::string&, const OpenOptions&) { return open_(); };
   EXPECT_EQ(run({"read"}, program), Exit::fine);
   EXPECT_EQ(err.text(), "");
   std::fclose(program.out);
@@ -114,7 +114,7 @@ TEST_F(Reading, a_full_disk_is_an_error) {
   program.out = std::fopen("/dev/full", "w");
   ASSERT_NE(program.out, nullptr);
   program.err = err.file();
-  program.open_catalog = [&](const std::string&, bool) { return open_(); };
+  program.open_catalog = [&](const std::string&, const OpenOptions&) { return open_(); };
   EXPECT_EQ(run({"read"}, program), Exit::failed);
   EXPECT_THAT(err.text(), HasSubstr("cannot be written"));
   std::fclose(program.out);

@@ -68,7 +68,7 @@ TEST_F(Remote, tail_goes_on_where_it_stopped_when_the_server_comes_back) {
   ASSERT_EQ(::pipe(ends), 0);
   program.out = ::fdopen(ends[1], "w");
   program.err = err.file();
-  program.open_catalog = [&](const std::string&, bool) { return open_(); };
+  program.open_catalog = [&](const std::string&, const OpenOptions&) { return open_(); };
   std::string printed;
   std::jthread reader([&] {
     char buffer[4096];

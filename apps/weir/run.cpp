@@ -15,7 +15,8 @@ constexpr const char* exit_codes = R"(Exit codes:
   3  the append condition failed: read again and decide again
   4  there is no such log
   5  the server or store cannot be reached, is overloaded or too slow: try again
-  6  the log is damaged)";
+  6  the log is damaged
+  130  interrupted)";
 
 /// The app of "log list" lies under one named "log", which is made when it is first needed.
 CLI::App* add_command(CLI::App& program, const Command& command) {
@@ -42,7 +43,7 @@ void print_remedy(const Error& error, const Program& program) {
                "directly with --store\n",
                program.target);
   } else if (error.reason == Reason::log_not_found) {
-    fmt::print(program.err, "  see which there are with: weir log list\n");
+    fmt::print(program.err, "  see which there are with: weir log list{}\n", program.typed_store);
   } else if (error.retry_after) {
     fmt::print(program.err, "  try again in {} ms\n", error.retry_after->count());
   }
@@ -59,9 +60,12 @@ Exit exit_of(const Error& error) {
     case Code::deadline_exceeded:
     case Code::resource_exhausted: return Exit::unavailable;
     case Code::data_loss: return Exit::damaged;
+    case Code::cancelled: return Exit::interrupted;
     default: return Exit::failed;
   }
 }
+
+Error interrupted() { return {.code = Code::cancelled, .message = "interrupted"}; }
 
 std::unique_ptr<CLI::App> define_program(Program& program, Run& chosen) {
   auto app = std::make_unique<CLI::App>("weir: an event store", "weir");

@@ -1,5 +1,6 @@
 #include <pthread.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -26,6 +27,7 @@ struct Options {
   std::string log_format = "text";
   std::string log_level = "info";
   bool json = false;
+  OpenOptions open = {};
 };
 
 void wait_for(const std::stop_token& stop) {
@@ -46,7 +48,7 @@ Result<Exit> serve(const Options& options, Program& program) {
   program.telemetry = reporting->telemetry();
   program.statement_text = options.trace_statements;
   const auto stop = program.interrupted();
-  WEIR_TRY_ASSIGN(catalog, program.open_catalog(options.store, true));
+  WEIR_TRY_ASSIGN(catalog, program.open_catalog(options.store, options.open));
   WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
   WEIR_TRY_ASSIGN(head, log->head());
   WEIR_TRY_ASSIGN(service, server::Service::start(
@@ -80,6 +82,26 @@ Result<Exit> serve(const Options& options, Program& program) {
   return Exit::fine;
 }
 
+/// One option for each limit, named like it.
+void add_limits(CLI::App& app, OpenOptions& to) {
+  const auto add = [&](std::string_view name, std::string_view what, std::size_t& field,
+                       std::size_t min, std::size_t max) {
+    std::string option = "--" + std::string(name);
+    std::replace(option.begin(), option.end(), '_', '-');
+    app.add_option(option, field, fmt::format("{}, {} to {}", what, min, max))
+        ->check(CLI::Range(min, max))
+        ->type_name("NUMBER")
+        ->capture_default_str()
+        ->group("Limits");
+  };
+  for (const auto& range : limit_ranges()) {
+    add(range.name, range.what, to.limits.*range.field, range.min, range.max);
+  }
+  add("queue_max", "Appends that may wait", to.queue_max, 1, OpenOptions::queue_highest);
+  add("queue_bytes_max", "Bytes of the events that may wait", to.queue_bytes_max,
+      OpenOptions::queue_bytes_lowest, OpenOptions::queue_bytes_highest);
+}
+
 }  // namespace
 
 Run define_serve(CLI::App& app, Program& program) {
@@ -104,6 +126,7 @@ Run define_serve(CLI::App& app, Program& program) {
                  "What is logged from: trace, debug, info, warn, error, off")
       ->capture_default_str();
   app.add_flag("--json", options->json, "Print the addresses as a JSON object");
+  add_limits(app, options->open);
   return [options, &program] { return serve(*options, program); };
 }
 

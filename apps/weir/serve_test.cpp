@@ -20,7 +20,8 @@ Outcome serve(std::map<std::string, std::string> variables,
     const auto found = variables.find(name);
     return found == variables.end() ? std::nullopt : std::optional(found->second);
   };
-  program.open_catalog = [](const std::string&, bool) -> Result<std::shared_ptr<Catalog>> {
+  using Opened = Result<std::shared_ptr<Catalog>>;
+  program.open_catalog = [](const std::string&, const OpenOptions&) -> Opened {
     return unavailable("it was opened");
   };
   std::vector<std::string> arguments = {"serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"};

@@ -63,9 +63,9 @@ class Shell : public ::testing::Test {
     program.in = in.get();
     program.out = out.file();
     program.err = err.file();
-    program.open_catalog = [&](const std::string& uri, bool create) {
+    program.open_catalog = [&](const std::string& uri, const OpenOptions& options) {
       opened_ = uri;
-      created_ = create;
+      opened_with_ = options;
       return open_();
     };
     program.interrupted = [&] { return stop_.get_token(); };
@@ -98,7 +98,7 @@ class Shell : public ::testing::Test {
   std::function<Result<void>(const std::string&, const std::string&, const OnDamage&)>
       verify_engine_;
   std::string opened_;
-  bool created_ = false;
+  OpenOptions opened_with_;
   std::stop_source stop_;
 
  private:

@@ -21,9 +21,11 @@ class Report {
   Report(const Options& options, Program& program)
       : json_(options.json), out_(program.out), progress_(program, "verifying", "events") {}
 
-  void damage(const std::string& what) {
+  void damage(std::string what) {
     progress_.clear();
     ++damages_;
+    // Some errors advise to run this very command.
+    what = what.substr(0, what.find("; run 'weir verify'"));
     std::string line = "damaged: " + what + "\n";
     if (json_) {
       line = "{\"damage\":";
@@ -32,6 +34,7 @@ class Report {
     }
     out_.write(line);
   }
+  bool damaged() const { return damages_ > 0; }
   void progress(std::uint64_t done, std::uint64_t all) { progress_.show(done, all); }
 
   Result<Exit> finish(const Verified& verified) {
@@ -63,10 +66,15 @@ Result<Exit> verify(const Options& options, Program& program) {
   if (options.store.in_process() && program.verify_engine) {
     WEIR_TRY(program.verify_engine(options.store.store, options.store.log, on_damage));
   }
-  WEIR_TRY_ASSIGN(store, options.store.open(program));
+  const auto store = options.store.open(program);
+  if (!store) {
+    // What keeps it from opening has been told.
+    if (report.damaged() && store.error().code == Code::data_loss) return report.finish({});
+    return store.error();
+  }
   WEIR_TRY_ASSIGN(
       verified,
-      verify_log(*store, {.on_damage = on_damage,
+      verify_log(**store, {.on_damage = on_damage,
                           .on_progress = [&](std::uint64_t done, std::uint64_t all) {
                             report.progress(done, all);
                           }}));
@@ -79,8 +87,8 @@ Run define_verify(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   app.add_flag("--json", options->json, "Print a JSON object for each finding and one at the end");
   options->store.add_to(app);
-  app.footer("Reads the whole log. With --store the engine also checks its own pages, checksums\n"
-             "and index. Exit code 6 when anything is damaged.");
+  app.footer("Reads the whole log. With --store the engine also checks each event's checksum, and\n"
+             "SQLite its file and index. Exit code 6 when anything is damaged.");
   return [options, &program] { return verify(*options, program); };
 }
 

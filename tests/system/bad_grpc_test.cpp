@@ -113,6 +113,38 @@ TEST_F(BadGrpc, a_huge_append_does_not_disturb_the_others_on_its_session) {
   EXPECT_EQ(appended, 199);
 }
 
+TEST_F(BadGrpc, a_huge_query_does_not_disturb_the_others_on_its_session) {
+  Query huge;
+  for (int i = 0; i < 400; ++i) huge.items.push_back({.types = {std::string(60'000, 'x')}});
+  const auto read = log_->read_step({.query = huge});
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Code::invalid_argument) << to_string(read.error());
+  EXPECT_THAT(read.error().message, HasSubstr("request"));
+}
+
+TEST_F(BadGrpc, a_server_takes_what_its_own_limits_allow) {
+  const auto place = engines().front().make();
+  ServerProcess server({.program = WEIR_PROGRAM,
+                        .store = place->uri(),
+                        .arguments = {"--tags-max", "300", "--type-bytes-max", "4",
+                                      "--data-bytes-max", "3000000", "--query-items-max", "1"}});
+  const auto log = server.connect();
+  Event event{.type = "Many", .data = "\"" + std::string(2'000'000, 'x') + "\""};
+  for (int i = 0; i < 300; ++i) event.tags.push_back(std::to_string(i));
+  const auto taken = log->append({.events = {event}});
+  EXPECT_TRUE(taken) << to_string(taken.error());
+  event.tags.push_back("one too many");
+  const auto tags = log->append({.events = {event}});
+  ASSERT_FALSE(tags);
+  EXPECT_THAT(to_string(tags.error()), HasSubstr("events[0].tags: 301 tags, the limit is 300"));
+  const auto type = log->append({.events = {{.type = "Types", .data = "{}"}}});
+  ASSERT_FALSE(type);
+  EXPECT_THAT(to_string(type.error()), HasSubstr("events[0].type: 5 bytes, the limit is 4"));
+  const auto query = log->read({.query = {{{.types = {"A"}}, {.types = {"B"}}}}}).collect();
+  ASSERT_FALSE(query);
+  EXPECT_THAT(to_string(query.error()), HasSubstr("2 items, the limit is 1"));
+}
+
 /// A Session by hand.
 struct Raw {
   explicit Raw(const std::shared_ptr<grpc::Channel>& channel)

@@ -1,6 +1,7 @@
 #include <weir/base/time.hpp>
 
 #include <charconv>
+#include <cstdint>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,8 @@ class SystemClock final : public Clock {
   }
   Instant instant() const override { return std::chrono::steady_clock::now(); }
 };
+
+constexpr std::int64_t era_days = 146'097;  // in 400 years
 
 /// Takes fixed-width numbers and separators off the front of a text.
 class Scanner {
@@ -71,14 +74,29 @@ const Clock& system_clock() {
   return clock;
 }
 
+bool is_calendar_time(Timestamp time) {
+  using std::chrono::year;
+  constexpr Timestamp first = std::chrono::sys_days(year(1) / 1 / 1);
+  constexpr Timestamp past = std::chrono::sys_days(year(10'000) / 1 / 1);
+  return time >= first && time < past;
+}
+
 std::string format_timestamp(Timestamp time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
+  // floor() would go below the least time that there is.
+  constexpr std::int64_t day_micros = 86'400'000'000;
+  const auto count = time.time_since_epoch().count();
+  const auto in_day = (count % day_micros + day_micros) % day_micros;
+  const auto day = count / day_micros - (count % day_micros < 0 ? 1 : 0);
+  // The calendar repeats every 400 years, and year_month_day knows some 65,000 of them.
+  const auto era = day / era_days;
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day % era_days))};
+  const auto year = static_cast<int>(date.year()) + 400 * static_cast<int>(era);
+  const std::chrono::hh_mm_ss clock{std::chrono::microseconds(in_day)};
   const auto micros = clock.subseconds().count();
-  auto text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                          static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                          clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  auto text = year < 0 || year > 9999 ? fmt::format("{:+07}", year) : fmt::format("{:04}", year);
+  text += fmt::format("-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<unsigned>(date.month()),
+                      static_cast<unsigned>(date.day()), clock.hours().count(),
+                      clock.minutes().count(), clock.seconds().count());
   if (micros % 1000 != 0) {
     text += fmt::format(".{:06}", micros);
   } else if (micros != 0) {
@@ -114,9 +132,11 @@ Result<Timestamp> parse_timestamp(std::string_view text) {
                                          std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (!scan.empty() || !date.ok()) return malformed(text);
-  return Timestamp(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
-         std::chrono::minutes(minute) + std::chrono::seconds(second) +
-         std::chrono::microseconds(micros) - offset;
+  const auto time = Timestamp(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
+                    std::chrono::minutes(minute) + std::chrono::seconds(second) +
+                    std::chrono::microseconds(micros) - offset;
+  if (!is_calendar_time(time)) return malformed(text);
+  return time;
 }
 
 }  // namespace weir

@@ -28,11 +28,15 @@ class Clock {
 const Clock& system_clock();
 
 /// RFC 3339 in UTC: "2011-10-11T11:45:40.276Z". As many digits of a second as are needed: 0, 3
-/// or 6.
+/// or 6. A year that RFC 3339 has no room for is written in ISO 8601's expanded form, with its sign
+/// and six digits: "+010000-01-01T00:00:00Z".
 std::string format_timestamp(Timestamp time);
 
+/// Whether a time lies in the years 0001 to 9999 (UTC), as all times that the log takes do.
+bool is_calendar_time(Timestamp time);
+
 /// Reads RFC 3339, with "T" or a space between date and time, and any offset ("Z", "+02:00").
-/// More than six digits of a second are cut. Years 0001 to 9999.
+/// More than six digits of a second are cut. Years 0001 to 9999, in UTC too.
 /// Errors: invalid_argument with what is wrong, without a field's name.
 Result<Timestamp> parse_timestamp(std::string_view text);
 

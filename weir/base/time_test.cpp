@@ -41,6 +41,27 @@ TEST(Timestamp, is_refused_when_there_is_no_such_moment) {
   }
 }
 
+TEST(Timestamp, is_refused_when_only_its_offset_keeps_it_within_the_calendar) {
+  EXPECT_EQ(again("0001-01-01T00:00:00-01:00"), "0001-01-01T01:00:00Z");
+  EXPECT_FALSE(parse_timestamp("0001-01-01T00:00:00+01:00"));
+  EXPECT_FALSE(parse_timestamp("9999-12-31T23:59:59-01:00"));
+  EXPECT_FALSE(parse_timestamp("9999-12-31T23:59:60Z"));
+}
+
+// std::chrono's years end at 32767, where a wrong date used to be written.
+TEST(Timestamp, of_any_year_is_written_and_past_the_calendar_in_the_expanded_form) {
+  const auto text = [](std::int64_t days, std::int64_t micros) {
+    return format_timestamp(Timestamp(std::chrono::days(days) + std::chrono::microseconds(micros)));
+  };
+  EXPECT_EQ(text(2'932'897, 0), "+010000-01-01T00:00:00Z");
+  EXPECT_EQ(text(-719'528, 0), "0000-01-01T00:00:00Z");
+  EXPECT_EQ(text(-719'529, 0), "-000001-12-31T00:00:00Z");
+  EXPECT_EQ(text(-719'528 - 146'097 * 100, 1), "-040000-01-01T00:00:00.000001Z");
+  EXPECT_EQ(text(11'016 + 146'097 * 700, 0), "+282000-02-29T00:00:00Z");
+  EXPECT_EQ(format_timestamp(Timestamp::max()), "+294247-01-10T04:00:54.775807Z");
+  EXPECT_EQ(format_timestamp(Timestamp::min()), "-290308-12-21T19:59:05.224192Z");
+}
+
 TEST(Timestamp, comes_back_as_it_was) {
   std::mt19937_64 random(3);
   const auto least = parse_timestamp("0001-01-01T00:00:00Z")->time_since_epoch().count();

@@ -14,6 +14,15 @@ void prepare(grpc::ClientContext& context, const CallOptions& options) {
   }
 }
 
+Trailers trailers_of(const grpc::ClientContext& context) {
+  Trailers trailers;
+  for (const auto& [name, value] : context.GetServerTrailingMetadata()) {
+    trailers.emplace(std::string(name.data(), name.size()),
+                     std::string(value.data(), value.size()));
+  }
+  return trailers;
+}
+
 }  // namespace
 
 grpc::ByteBuffer to_buffer(const std::string& bytes) {
@@ -54,7 +63,7 @@ std::shared_ptr<UnaryCall> UnaryCall::start(grpc::GenericStub& stub, CallOptions
   call->request_ = std::move(request);
   stub.UnaryCall(&call->context_, options.method, grpc::StubOptions(), &call->request_,
                  &call->response_, [call, done = std::move(done)](grpc::Status status) {
-                   done(status, call->response_);
+                   done(status, call->response_, trailers_of(call->context_));
                  });
   return call;
 }
@@ -109,11 +118,7 @@ void StreamCall::OnReadDone(bool ok) {
 }
 
 void StreamCall::OnDone(const grpc::Status& status) {
-  Trailers trailers;
-  for (const auto& [name, value] : context_.GetServerTrailingMetadata()) {
-    trailers.emplace(std::string(name.data(), name.size()),
-                     std::string(value.data(), value.size()));
-  }
+  const auto trailers = trailers_of(context_);
   // What the callbacks hold usually holds this call.
   auto callbacks = std::move(callbacks_);
   const auto self = std::move(self_);

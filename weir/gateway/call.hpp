@@ -43,7 +43,8 @@ bool parse_buffer(grpc::ByteBuffer& buffer, google::protobuf::Message& message);
 /// Threads: cancel() any; `done` is called once on a thread of gRPC and must not block.
 class UnaryCall {
  public:
-  using Done = std::function<void(const grpc::Status& status, grpc::ByteBuffer& response)>;
+  using Done = std::function<void(const grpc::Status& status, grpc::ByteBuffer& response,
+                                  const Trailers& trailers)>;
 
   /// The returned handle may be let go of; the call goes on.
   static std::shared_ptr<UnaryCall> start(grpc::GenericStub& stub, CallOptions options,
@@ -56,8 +57,9 @@ class UnaryCall {
   grpc::ByteBuffer response_;
 };
 
-/// A call with one request and a stream of responses. Only next() asks for the next one: what
-/// nobody has asked for stays with the server.
+/// A call with one request and a stream of responses, for methods that stream: gRPC's in-process
+/// transport now and then loses the one message of a method that does not. Only next() asks for the
+/// next one: what nobody has asked for stays with the server.
 /// Threads: any; callbacks come one at a time on threads of gRPC and must not block. After cancel()
 /// there may be one more on_message; on_done always comes, and is the last.
 class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {

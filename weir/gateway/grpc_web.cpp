@@ -73,6 +73,7 @@ class GrpcWebCall : public std::enable_shared_from_this<GrpcWebCall> {
       : text_(text), unary_(unary), exchange_(std::move(exchange)) {}
 
   void start(Upstream& upstream, CallOptions options, const std::string& message) {
+    if (unary_) return start_unary(upstream, std::move(options), message);
     auto self = shared_from_this();
     call_ = StreamCall::start(
         upstream.stub, std::move(options), to_buffer(message),
@@ -97,22 +98,37 @@ class GrpcWebCall : public std::enable_shared_from_this<GrpcWebCall> {
   }
 
  private:
+  void start_unary(Upstream& upstream, CallOptions options, const std::string& message) {
+    const auto call = UnaryCall::start(
+        upstream.stub, std::move(options), to_buffer(message),
+        [self = shared_from_this()](const grpc::Status& status, grpc::ByteBuffer& response,
+                                    const Trailers& trailers) {
+          if (status.ok()) self->write(frame(0, to_string(response)), nullptr);
+          self->on_done(status, trailers);
+        });
+    exchange_->on_ending([weak = std::weak_ptr(call)](Ending ending) {
+      const auto ended = weak.lock();
+      // One that was accepted is finished when the server stops.
+      if (ended && ending != Ending::stopping) ended->cancel();
+    });
+  }
+
+  void write(const std::string& bytes, UniqueFunction<void()> written) {
+    exchange_->write(text_ ? encode_base64(bytes) : bytes, std::move(written));
+  }
+
   void send(const std::string& bytes) {
-    exchange_->write(text_ ? encode_base64(bytes) : bytes, [call = call_] { call->next(); });
+    write(bytes, [call = call_] { call->next(); });
   }
 
   void on_done(const grpc::Status& status, const Trailers& trailers) {
     const auto told = stopping_ ? to_status(shutting_down()) : status;
-    const auto last = frame(trailer_flag, trailer_block(told, trailers));
-    exchange_->write(text_ ? encode_base64(last) : last, nullptr);
+    write(frame(trailer_flag, trailer_block(told, trailers)), nullptr);
     exchange_->end();
   }
 
   void on_ending(Ending ending) {
-    if (ending == Ending::stopping) {
-      if (unary_) return;
-      stopping_ = true;
-    }
+    if (ending == Ending::stopping) stopping_ = true;
     call_->cancel();
   }
 

@@ -62,7 +62,7 @@ TEST_F(GrpcWeb, calls_a_unary_method) {
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.headers.at("content-type"), "application/grpc-web+proto");
   const auto frames = frames_of(answer.body);
-  ASSERT_THAT(frames.messages, SizeIs(1));
+  ASSERT_THAT(frames.messages, SizeIs(1)) << frames.trailers;
   EXPECT_EQ(frames.messages[0], book.SerializeAsString());
   EXPECT_EQ(frames.trailers, "grpc-status:0\r\n");
 }

@@ -32,7 +32,7 @@ void call_unary(const RestBinding& binding, Upstream& upstream, CallOptions opti
   const auto* type = binding.method->output_type();
   const auto call = UnaryCall::start(
       upstream.stub, std::move(options), to_buffer(message),
-      [exchange, type](const grpc::Status& status, grpc::ByteBuffer& buffer) {
+      [exchange, type](const grpc::Status& status, grpc::ByteBuffer& buffer, const Trailers&) {
         if (!status.ok()) return exchange->respond(error_response(status));
         pb::Arena arena;
         auto* answer = prototype_of(type).New(&arena);

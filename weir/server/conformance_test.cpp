@@ -3,8 +3,8 @@
 #include <weir/store/remote/client.hpp>
 #include <weir/store/sqlite/store.hpp>
 
-#include "tests/support/owning_catalog.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include <tests/support/owning_catalog.hpp>
+#include <tests/support/temporary_folder.hpp>
 
 namespace weir::server {
 namespace {

@@ -3,6 +3,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 
+#include <charconv>
+
 #include <fmt/format.h>
 
 #include <weir/rpc/keep.hpp>
@@ -12,6 +14,17 @@
 #include <weir/server/umadb_service.hpp>
 
 namespace weir::server {
+namespace {
+
+/// gRPC would take the port modulo 65536.
+bool is_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, port);
+  return read.ec == std::errc() && read.ptr == end && !text.empty();
+}
+
+}  // namespace
 
 struct Server::Parts {
   Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
@@ -44,9 +57,11 @@ Server::~Server() { shut_down(std::chrono::milliseconds(0)); }
 
 Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
                                               ServerOptions options) {
-  const auto colon = options.grpc_address.rfind(':');
-  if (colon == std::string::npos || colon == 0) {
-    return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT", options.grpc_address));
+  const std::string_view address = options.grpc_address;
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || !is_port(address.substr(colon + 1))) {
+    return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT, with a port from 0 to 65535",
+                                             options.grpc_address));
   }
   auto parts = std::make_unique<Parts>(std::move(catalog), options);
   parts->host = options.grpc_address.substr(0, colon);

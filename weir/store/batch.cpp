@@ -1,5 +1,7 @@
 #include <weir/store/batch.hpp>
 
+#include <algorithm>
+
 #include <weir/base/assert.hpp>
 #include <weir/store/wire.hpp>
 
@@ -52,7 +54,18 @@ Timestamp decode_time(std::string_view message) {
     if (reader.is(1, Type::varint)) seconds = static_cast<std::int64_t>(reader.number());
     if (reader.is(2, Type::varint)) nanos = static_cast<std::int64_t>(reader.number());
   }
+  // What a Timestamp can't hold comes from no store of ours, and must not overflow here.
+  constexpr std::int64_t seconds_max = INT64_MAX / 1'000'000 - 1;
+  seconds = std::clamp(seconds, -seconds_max, seconds_max);
+  nanos = std::clamp<std::int64_t>(nanos, 0, 999'999'999);
   return Timestamp(std::chrono::seconds(seconds) + std::chrono::microseconds(nanos / 1000));
+}
+
+/// Whether each field of a message is whole.
+bool well_formed(std::string_view message) {
+  wire::Reader reader(message);
+  while (reader.next()) {}
+  return reader.ok();
 }
 
 std::size_t entry_size(std::string_view key, std::string_view value) {
@@ -168,8 +181,9 @@ bool EventView::parse(std::string_view message) {
   metadata_.clear();
   wire::Reader reader(message);
   while (reader.next()) {
+    if (reader.is(position_field, Type::varint)) position_ = Position(reader.number());
+    if (!reader.is(reader.field(), Type::bytes)) continue;
     switch (reader.field()) {
-      case position_field: position_ = Position(reader.number()); break;
       case type_field: type_ = reader.bytes(); break;
       case tags_field: tags_.push_back(reader.bytes()); break;
       case data_field: data_ = reader.bytes(); break;
@@ -201,6 +215,8 @@ Result<Batch> Batch::from_wire(std::string wire) {
     if (batch.count_++ == 0) {
       if (!view.parse(last)) return damaged("a batch of events is malformed");
       batch.first_ = view.position();
+    } else if (!well_formed(last)) {
+      return damaged("a batch of events is malformed");
     }
   }
   if (!reader.ok()) return damaged("a batch of events is malformed");

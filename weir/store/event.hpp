@@ -44,7 +44,7 @@ struct Event {
   std::string content_type = {};
   /// At most 64 entries with different keys, together at most 16 KiB.
   std::vector<MetadataEntry> metadata = {};
-  /// When it happened, by the caller's clock. Default: when it is recorded.
+  /// When it happened, by the caller's clock; years 0001 to 9999. Default: when it is recorded.
   std::optional<Timestamp> occurred_at = std::nullopt;
 
   Event& tagged(std::string tag) & {

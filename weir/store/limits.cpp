@@ -44,7 +44,7 @@ Result<void> check_metadata(const Event& event, const Limits& limits, std::strin
 }
 
 /// The whole event is checked twice at most: names are built only when something is wrong.
-Result<void> check_quickly(const Event& event, const Limits& limits) {
+Result<void> check_quickly(const Event& event, const Limits& limits, Payloads payloads) {
   static const Error wrong = internal_bug("an event is wrong");
   const auto text_ok = [](std::string_view text, std::size_t min, std::size_t max) {
     return text.size() >= min && text.size() <= max && is_utf8(text);
@@ -56,12 +56,65 @@ Result<void> check_quickly(const Event& event, const Limits& limits) {
   }
   if (event.data.size() > limits.data_bytes_max) return wrong;
   if (!event.metadata.empty()) return wrong;
+  if (event.occurred_at && !is_calendar_time(*event.occurred_at)) return wrong;
   if (!text_ok(event.content_type, 0, limits.content_type_bytes_max)) return wrong;
+  if (payloads == Payloads::unread) return {};
   if (is_json(event.content_type) && !check_json(event.data)) return wrong;
   return {};
 }
 
 }  // namespace
+
+std::span<const LimitRange> limit_ranges() {
+  // An append comes in one message of at most 20 MiB; a key is part of a row of an index, which
+  // PostgreSQL bounds at 2,704 bytes, twice in that of snapshots.
+  static constexpr LimitRange ranges[] = {
+      {"type_bytes_max", &Limits::type_bytes_max, 1, 65'535, "Bytes of an event's type"},
+      {"tag_bytes_max", &Limits::tag_bytes_max, 1, 65'535, "Bytes of a tag"},
+      {"tags_max", &Limits::tags_max, 1, 65'535, "Tags of an event"},
+      {"data_bytes_max", &Limits::data_bytes_max, 1, 16 << 20, "Bytes of an event's payload"},
+      {"content_type_bytes_max", &Limits::content_type_bytes_max, 16, 4096,
+       "Bytes of a content type"},
+      {"metadata_entries_max", &Limits::metadata_entries_max, 0, 65'535,
+       "Metadata entries of an event"},
+      {"metadata_bytes_max", &Limits::metadata_bytes_max, 1, 65'535,
+       "Bytes of a metadata key or value"},
+      {"events_max", &Limits::events_max, 1, 100'000, "Events of an append"},
+      {"append_bytes_max", &Limits::append_bytes_max, 1024, 16 << 20,
+       "Bytes of all events of an append together"},
+      {"query_items_max", &Limits::query_items_max, 1, 65'535, "Items of a query"},
+      {"query_terms_max", &Limits::query_terms_max, 1, 65'535,
+       "Types, tags and predicates of a query's item, of each"},
+      {"predicate_bytes_max", &Limits::predicate_bytes_max, 1, 65'535,
+       "Bytes of a predicate's key or value"},
+      {"key_bytes_max", &Limits::key_bytes_max, 1, 1024,
+       "Bytes of an idempotency key, a tracking source, a snapshot's names"},
+      {"snapshot_bytes_max", &Limits::snapshot_bytes_max, 1, 16 << 20, "Bytes of a snapshot"},
+  };
+  return ranges;
+}
+
+Result<void> check(const Limits& limits) {
+  for (const auto& range : limit_ranges()) {
+    const auto value = limits.*range.field;
+    if (value >= range.min && value <= range.max) continue;
+    return invalid_field(range.name, name("{} is not {} to {}", value, range.min, range.max));
+  }
+  if (limits.data_bytes_max > limits.append_bytes_max) {
+    return invalid_field("data_bytes_max", name("{} is more than append_bytes_max, {}",
+                                                limits.data_bytes_max, limits.append_bytes_max));
+  }
+  return {};
+}
+
+const Limits& highest_limits() {
+  static const Limits limits = [] {
+    Limits l;
+    for (const auto& range : limit_ranges()) l.*range.field = range.max;
+    return l;
+  }();
+  return limits;
+}
 
 const Limits& umadb_limits() {
   static const Limits limits = [] {
@@ -91,7 +144,9 @@ std::size_t size_of(const Event& event) {
   return bytes;
 }
 
-Result<void> check(const Event& event, const Limits& limits, std::string_view field) {
+namespace {
+
+Result<void> check_but_payload(const Event& event, const Limits& limits, std::string_view field) {
   WEIR_TRY(check_text(event.type, limits.type_bytes_min, limits.type_bytes_max,
                       name("{}.type", field)));
   WEIR_TRY(check_count(event.tags.size(), limits.tags_max, name("{}.tags", field), "tags"));
@@ -103,6 +158,16 @@ Result<void> check(const Event& event, const Limits& limits, std::string_view fi
   WEIR_TRY(check_text(event.content_type, 0, limits.content_type_bytes_max,
                       name("{}.content_type", field)));
   WEIR_TRY(check_metadata(event, limits, field));
+  if (event.occurred_at && !is_calendar_time(*event.occurred_at)) {
+    return invalid_field(name("{}.occurred_at", field), "is not a time of the years 0001 to 9999");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check(const Event& event, const Limits& limits, std::string_view field) {
+  WEIR_TRY(check_but_payload(event, limits, field));
   if (is_json(event.content_type)) {
     if (const auto valid = check_json(event.data); !valid) {
       return invalid_field(name("{}.data", field), valid.error().message.substr(6));
@@ -153,7 +218,7 @@ Result<void> check_key(std::string_view key, const Limits& limits, std::string_v
   return check_text(key, 1, limits.key_bytes_max, field);
 }
 
-Result<void> check(const AppendRequest& request, const Limits& limits) {
+Result<void> check(const AppendRequest& request, const Limits& limits, Payloads payloads) {
   if (request.events.size() < limits.events_min) {
     return invalid_field("events", "must hold at least one event");
   }
@@ -162,9 +227,10 @@ Result<void> check(const AppendRequest& request, const Limits& limits) {
   for (std::size_t i = 0; i < request.events.size(); ++i) {
     const auto& event = request.events[i];
     bytes += size_of(event);
-    if (!check_quickly(event, limits)) {
-      WEIR_TRY(check(event, limits, name("events[{}]", i)));
-    }
+    if (check_quickly(event, limits, payloads)) continue;
+    const auto field = name("events[{}]", i);
+    WEIR_TRY(payloads == Payloads::read ? check(event, limits, field)
+                                        : check_but_payload(event, limits, field));
   }
   WEIR_TRY(check_count(bytes, limits.append_bytes_max, "events", "bytes"));
   if (request.condition) {

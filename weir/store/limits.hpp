@@ -12,7 +12,8 @@
 namespace weir {
 
 /// How much a caller may ask for at once. Each is checked before anything is done; past one, the
-/// answer is invalid_argument naming the field and the limit.
+/// answer is invalid_argument naming the field and the limit. What each may be set to is in
+/// limit_ranges().
 struct Limits {
   /// Bytes of a type. Default 1 to 1024.
   std::size_t type_bytes_min = 1;
@@ -44,6 +45,26 @@ struct Limits {
   /// Bytes of a snapshot. Default 16 MiB.
   std::size_t snapshot_bytes_max = 16 << 20;
 };
+
+/// One of the limits that a server's operator may set.
+struct LimitRange {
+  /// As the field is named.
+  std::string_view name;
+  std::size_t Limits::*field = nullptr;
+  std::size_t min = 0;
+  std::size_t max = 0;
+  /// What it limits, for a command's help.
+  std::string_view what;
+};
+
+std::span<const LimitRange> limit_ranges();
+
+/// Checks limits against limit_ranges(), and that an append can hold one event of the largest size.
+/// Errors: invalid_argument naming the limit and its range.
+Result<void> check(const Limits& limits);
+
+/// The highest of all ranges: what no server takes, a client need not send.
+const Limits& highest_limits();
 
 /// What the umadb.v1 protocol allows: any type and tag up to 65,535 bytes, and appends of nothing.
 const Limits& umadb_limits();

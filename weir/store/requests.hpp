@@ -135,8 +135,10 @@ struct LogInfo {
 };
 
 /// Checks a whole append: events, condition, key, tracking. A duplicate metadata key, tag text
-/// that is not UTF-8 and invalid JSON are errors too.
-Result<void> check(const AppendRequest& request, const Limits& limits);
+/// that is not UTF-8 and invalid JSON are errors too, the last but for `unread` payloads.
+enum class Payloads : std::uint8_t { read, unread };
+Result<void> check(const AppendRequest& request, const Limits& limits,
+                   Payloads payloads = Payloads::read);
 Result<void> check(const ReadRequest& request, const Limits& limits);
 
 }  // namespace weir

@@ -66,15 +66,15 @@ Uuid Rows::uuid(std::size_t row, int column) const {
   return uuid;
 }
 
-void Rows::array(std::size_t row, int column, std::vector<std::string_view>& out) const {
+bool Rows::array(std::size_t row, int column, std::vector<std::string_view>& out) const {
   out.clear();
   const auto value = bytes(row, column);
-  if (value.empty()) return;
+  if (value.empty()) return true;
   constexpr std::size_t header_bytes = 12, dimension_bytes = 8;
   WEIR_ASSERT(value.size() >= header_bytes);
   const auto dimensions = read4(value.data());
-  if (dimensions == 0) return;
-  WEIR_ASSERT(dimensions == 1);
+  if (dimensions == 0) return true;
+  if (dimensions != 1) return false;
   const auto count = read4(value.data() + header_bytes);
   const char* at = value.data() + header_bytes + dimension_bytes;
   const char* end = value.data() + value.size();
@@ -90,6 +90,7 @@ void Rows::array(std::size_t row, int column, std::vector<std::string_view>& out
     out.emplace_back(at, length);
     at += length;
   }
+  return true;
 }
 
 std::string_view Rows::command() const { return PQcmdStatus(result_.get()); }

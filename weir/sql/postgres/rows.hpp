@@ -28,8 +28,9 @@ class Rows {
   Uuid uuid(std::size_t row, int column) const;
   /// Of a text or bytea.
   std::string_view bytes(std::size_t row, int column) const;
-  /// The elements of an array of text or int8, as they lie there; null ones are empty.
-  void array(std::size_t row, int column, std::vector<std::string_view>& out) const;
+  /// The elements of an array of text or int8, as they lie there; null ones are empty. False, and
+  /// none, when it has more than one dimension.
+  [[nodiscard]] bool array(std::size_t row, int column, std::vector<std::string_view>& out) const;
   /// "COMMIT", "INSERT 0 1" ...
   std::string_view command() const;
 

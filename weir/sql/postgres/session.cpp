@@ -17,6 +17,20 @@
 namespace weir::postgres {
 namespace {
 
+/// An address that can't be read is the caller's mistake, not a database that is down.
+Result<void> check_uri(const std::string& uri) {
+  char* problem = nullptr;
+  auto* parsed = PQconninfoParse(uri.c_str(), &problem);
+  const std::unique_ptr<char, void (*)(void*)> freed(problem, PQfreemem);
+  if (parsed == nullptr) {
+    std::string_view text = problem != nullptr ? problem : "out of memory";
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    return invalid_field("store", text);
+  }
+  PQconninfoFree(parsed);
+  return {};
+}
+
 constexpr std::size_t prepared_max = 128;
 constexpr int binary = 1;
 
@@ -128,6 +142,7 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
                             "client_encoding", nullptr};
   const char* values[] = {"15", "5", "3", "30000", options.application_name.c_str(),
                           options.uri.c_str(), "UTF8", nullptr};
+  WEIR_TRY(check_uri(options.uri));
   auto* raw = PQconnectStartParams(keywords, values, 1);
   if (raw == nullptr) return unavailable("PostgreSQL: out of memory");
   std::unique_ptr<Session> session(new Session(raw, clock, options.reporting));

@@ -51,12 +51,20 @@ TEST(Session, gives_back_values_of_every_type_it_sends) {
   EXPECT_EQ(rows.int4(0, 3), 7);
   EXPECT_EQ(rows.bytes(0, 4), std::string_view("\0\xff", 2));
   std::vector<std::string_view> elements;
-  rows.array(0, 5, elements);
+  ASSERT_TRUE(rows.array(0, 5, elements));
   EXPECT_EQ(elements, (std::vector<std::string_view>{"a,\"b\"", "", ""}));
-  rows.array(0, 6, elements);
+  ASSERT_TRUE(rows.array(0, 6, elements));
   EXPECT_TRUE(elements.empty());
   EXPECT_TRUE(rows.is_null(0, 7));
   EXPECT_TRUE(rows.boolean(0, 8));
+}
+
+TEST(Session, says_that_an_address_cannot_be_read) {
+  for (const auto* uri : {"postgres://%zz", "postgres://h/?frob=1"}) {
+    const auto session = Session::connect({.uri = uri}, system_clock(), {});
+    ASSERT_FALSE(session);
+    EXPECT_EQ(session.error().code, Code::invalid_argument) << uri;
+  }
 }
 
 TEST(Session, prepares_a_statement_once) {
@@ -211,7 +219,7 @@ TEST(Pool, names_itself_when_no_session_becomes_free) {
   Pool pool({.limits = {.name = "reports", .size_max = 1, .connection_timeout = 30ms},
              .connect = {.uri = database()}},
             system_clock());
-  const auto first = pool.checkout({}).value();
+  const auto first = pool.checkout(within(10s)).value();
   const auto late = pool.checkout(within(10ms));
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, Code::deadline_exceeded);

@@ -1,6 +1,8 @@
 #include <weir/sql/sqlite/session.hpp>
 
 #include <algorithm>
+#include <string>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -106,12 +108,19 @@ Result<Session> Session::open(const SessionOptions& options) {
   const int code = sqlite3_open_v2(options.path.c_str(), &database, flags, options.vfs);
   Session session(database);
   if (code != SQLITE_OK) {
-    const auto message = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
+    std::string message = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
+    const int system = database != nullptr ? sqlite3_system_errno(database) : 0;
+    if (system != 0) message += ": " + std::generic_category().message(system);
     return sqlite_error(code, message, fmt::format("open '{}'", options.path));
   }
   sqlite3_busy_timeout(database, static_cast<int>(options.busy_timeout.count()));
   const auto cache = fmt::format("PRAGMA cache_size=-{}", options.cache_kib);
-  WEIR_TRY(session.execute(cache.c_str()));
+  const auto ready = session.execute(cache.c_str());
+  if (sqlite3_errcode(database) == SQLITE_NOTADB) {
+    return damaged(fmt::format("'{}' is no SQLite database, or its beginning is damaged",
+                               options.path));
+  }
+  WEIR_TRY(ready);
   return session;
 }
 

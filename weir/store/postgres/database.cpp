@@ -22,12 +22,14 @@ constexpr std::string_view insert_log =
     " ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint)"
     " ON CONFLICT (name) DO NOTHING";
 
-LogRow row_of(const Rows& rows, std::size_t row) {
+Result<LogRow> row_of(const Rows& rows, std::size_t row) {
   LogRow log{.id = rows.int4(row, 0), .seed = static_cast<std::uint64_t>(rows.int8(row, 1))};
   log.info.name = rows.bytes(row, 2);
   log.info.head = Position(static_cast<std::uint64_t>(rows.int8(row, 3)));
   std::vector<std::string_view> keys;
-  rows.array(row, 4, keys);
+  if (!rows.array(row, 4, keys)) {
+    return damaged(fmt::format("log '{}': column indexed_keys is malformed", log.info.name));
+  }
   log.info.options.indexed_keys.assign(keys.begin(), keys.end());
   log.info.created_at = Timestamp(std::chrono::microseconds(rows.int8(row, 5)));
   return log;
@@ -110,7 +112,10 @@ Result<Rows> Database::ask(const Call& call, const CallOptions& options) {
 Result<std::vector<LogInfo>> Database::list(const CallOptions& call) {
   WEIR_TRY_ASSIGN(rows, ask({.text = select_logs}, call));
   std::vector<LogInfo> logs;
-  for (std::size_t row = 0; row < rows.size(); ++row) logs.push_back(row_of(rows, row).info);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    WEIR_TRY_ASSIGN(log, row_of(rows, row));
+    logs.push_back(std::move(log.info));
+  }
   return logs;
 }
 

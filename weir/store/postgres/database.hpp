@@ -65,6 +65,9 @@ class Database : public std::enable_shared_from_this<Database> {
 
   // For the module's own use.
 
+  /// Errors: not_found.
+  Result<LogRow> find(const std::string& name, const CallOptions& call);
+
   /// Runs one statement on a reading connection; once more when the connection turns out to have
   /// died. Only for what may be repeated.
   Result<Rows> ask(const Call& call, const CallOptions& options);
@@ -75,7 +78,6 @@ class Database : public std::enable_shared_from_this<Database> {
 
  private:
   Database(const std::string& uri, DatabaseOptions options, const Clock& clock);
-  Result<LogRow> find(const std::string& name, const CallOptions& call);
 
   const std::string uri_;
   const DatabaseOptions options_;

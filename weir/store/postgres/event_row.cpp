@@ -1,6 +1,7 @@
 #include <weir/store/postgres/event_row.hpp>
 
-#include <weir/base/assert.hpp>
+#include <fmt/format.h>
+
 #include <weir/base/json.hpp>
 #include <weir/store/limits.hpp>
 
@@ -161,10 +162,14 @@ Params encode_events(std::int32_t log_id, const engine::Group& group) {
   return params;
 }
 
+Error EventDecoder::malformed(const char* column) const {
+  return damaged(fmt::format("event {}: column {} is malformed", fields_.position.value, column));
+}
+
 Result<void> EventDecoder::decode_raw(std::string_view raw) {
   auto batch = Batch::from_wire(std::string(raw));
   if (!batch || batch->size() != 1 || batch->first() != fields_.position) {
-    return damaged("event " + std::to_string(fields_.position.value) + ": column raw is malformed");
+    return malformed("raw");
   }
   raw_batch_ = std::move(*batch);
   raw_ = *raw_batch_.begin();
@@ -188,10 +193,12 @@ Result<void> EventDecoder::decode(const Rows& rows, std::size_t row) {
   }
   ++column;
   fields_.type = rows.bytes(row, column++);
-  rows.array(row, column++, fields_.tags);
+  if (!rows.array(row, column++, fields_.tags)) return malformed("tags");
   fields_.data = rows.bytes(row, column++);
   fields_.content_type = rows.bytes(row, column++);  // null is empty
-  rows.array(row, column++, metadata_);
+  if (!rows.array(row, column++, metadata_) || metadata_.size() % 2 != 0) {
+    return malformed("metadata");
+  }
   fields_.metadata.clear();
   for (std::size_t i = 0; i + 1 < metadata_.size(); i += 2) {
     fields_.metadata.emplace_back(metadata_[i], metadata_[i + 1]);

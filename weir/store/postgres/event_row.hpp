@@ -33,6 +33,7 @@ class EventDecoder {
 
  private:
   Result<void> decode_raw(std::string_view raw);
+  Error malformed(const char* column) const;
 
   const int column_;
   std::int64_t bytes_ = 0;

@@ -12,6 +12,10 @@ namespace {
 
 /// Missed events in bytes; the newest that fit. More would only be held to be indexed.
 constexpr std::int64_t missed_bytes_max = 64 << 20;
+/// Missed events that are fetched while the log is locked. More are fetched before that.
+constexpr std::int64_t locked_events_max = 1024;
+/// How often to fetch before locking, while others append more than that meanwhile.
+constexpr int fetches_max = 3;
 constexpr std::chrono::milliseconds settle_pause{50};
 constexpr std::chrono::hours writers_kept{24 * 7};
 
@@ -22,11 +26,12 @@ constexpr std::string_view lock_log =
     "SELECT head, recorded_at FROM weir.log WHERE id = $1 FOR UPDATE";
 
 // Each statement sees what was committed when it began, so these see all that the lock's last
-// holder wrote.
+// holder wrote. None when there are more than $5.
 const std::string missed_events =
     "SELECT " + std::string(event_columns) + " FROM (SELECT " + std::string(event_columns) +
     ", sum(bytes) OVER (ORDER BY position DESC) AS total FROM weir.event WHERE log_id = $1"
-    " AND position > greatest($2, (SELECT head FROM weir.log WHERE id = $1) - $3)) newest"
+    " AND position > greatest($2, (SELECT head FROM weir.log WHERE id = $1) - $3)"
+    " AND (SELECT head - greatest($2, head - $3) FROM weir.log WHERE id = $1) <= $5) newest"
     " WHERE total <= $4 ORDER BY position";
 constexpr std::string_view recorded_keys =
     "SELECT i.* FROM unnest($2::bytea[]) AS wanted(key) CROSS JOIN LATERAL"
@@ -119,6 +124,21 @@ Result<Batch> batch_of(const Rows& rows) {
   return std::move(builder).build();
 }
 
+/// Those of both past `after`, when the second goes on where the first ends; else the second.
+Batch joined(Batch first, Batch second, Position after) {
+  if (first.empty()) return second;
+  if (!second.empty() && second.first() != first.last().next()) return second;
+  if (second.empty() && first.first() > after) return first;
+  BatchBuilder builder;
+  builder.reserve(first.bytes() + second.bytes());
+  for (const auto* batch : {&first, &second}) {
+    for (const auto& event : *batch) {
+      if (event.position() > after) builder.add(event.position(), event.wire());
+    }
+  }
+  return std::move(builder).build();
+}
+
 std::vector<engine::KeyRecord> keys_of(const Rows& rows) {
   std::vector<engine::KeyRecord> keys;
   for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -172,31 +192,76 @@ void LogWriter::disconnect() {
 
 Result<engine::Begun> LogWriter::begin(const engine::BeginRequest& request) {
   const bool fresh = session_ == nullptr;
-  if (fresh) {
-    WEIR_TRY(connect({}));
-    Params old;
-    old.add_int4(log_id_).add(micros(database_->clock().now() - writers_kept));
-    WEIR_TRY_ASSIGN(forgotten, session_->execute(forget_writers, old,
-                                                 patience(database_->options().write_time_max)));
-  }
-  auto begun = try_begin(request);
+  if (fresh) WEIR_TRY(connect_anew());
+  auto begun = catch_up_and_begin(request);
   if (begun || session_) return begun;
   // The connection has gone while nothing was under way; nothing is lost by trying a new one.
   if (fresh || begun.error().code != Code::unavailable) return begun;
   WEIR_TRY(connect({}));
-  return try_begin(request);
+  return catch_up_and_begin(request);
 }
 
-Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request) {
-  std::vector<Call> calls(4);
+Result<void> LogWriter::connect_anew() {
+  WEIR_TRY(connect({}));
+  Params old;
+  old.add_int4(log_id_).add(micros(database_->clock().now() - writers_kept));
+  WEIR_TRY(session_->execute(forget_writers, old, patience(database_->options().write_time_max)));
+  return {};
+}
+
+/// All other writers wait while the log is locked, so what takes long is fetched before.
+Result<engine::Begun> LogWriter::catch_up_and_begin(const engine::BeginRequest& request) {
+  Batch fetched;
+  auto rest = request;
+  bool behind = std::exchange(first_, false) && request.missed_max > 0;
+  for (int fetches = 0;; ++fetches) {
+    if (behind) {
+      WEIR_TRY_ASSIGN(newer, fetch(rest.known, rest.missed_max));
+      if (!newer.empty()) rest.known = newer.last();
+      fetched = joined(std::move(fetched), std::move(newer), request.known);
+    }
+    const bool last = fetches == fetches_max;
+    WEIR_TRY_ASSIGN(begun, try_begin(rest, last ? INT64_MAX : locked_events_max));
+    const Position oldest(begun.head.value - std::min(begun.head.value, request.missed_max));
+    behind = begun.missed.empty() && std::max(rest.known, oldest) < begun.head;
+    if (!behind || last) {
+      begun.missed = joined(std::move(fetched), std::move(begun.missed), oldest);
+      return begun;
+    }
+    rollback();
+    if (!session_) return unavailable("PostgreSQL: the connection is broken");
+  }
+}
+
+Call LogWriter::missed_call(Position known, std::size_t newest, std::int64_t missed_max) const {
+  Call call{.text = missed_events};
+  call.params.add_int4(log_id_).add(static_cast<std::int64_t>(known.value));
+  call.params.add(static_cast<std::int64_t>(newest)).add(missed_bytes_max).add(missed_max);
+  return call;
+}
+
+Result<Batch> LogWriter::fetch(Position known, std::size_t newest) {
+  const std::vector<Call> calls = {missed_call(known, newest, INT64_MAX)};
+  auto answers = session_->run(calls, patience(database_->options().write_time_max));
+  if (!answers) {
+    disconnect();
+    return answers.error();
+  }
+  auto batch = batch_of(answers->front());
+  if (!batch) disconnect();
+  return batch;
+}
+
+Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
+                                           std::int64_t missed_max) {
+  std::vector<Call> calls(2);
   calls[0].text = begin_transaction;
   calls[1].text = lock_log;
   calls[1].params.add_int4(log_id_);
-  calls[2].text = missed_events;
-  calls[2].params.add_int4(log_id_).add(static_cast<std::int64_t>(request.known.value));
-  calls[2].params.add(static_cast<std::int64_t>(request.missed_max)).add(missed_bytes_max);
-  calls[3] = {.text = recorded_keys, .params = names(log_id_, request.keys)};
-  if (request.keys.empty()) calls.pop_back();
+  calls.push_back(missed_call(request.known, request.missed_max, missed_max));
+  if (!request.keys.empty()) {
+    calls.push_back({.text = recorded_keys, .params = names(log_id_, request.keys)});
+  }
   if (!request.sources.empty()) {
     calls.push_back({.text = recorded_sources, .params = names(log_id_, request.sources)});
   }

@@ -6,7 +6,8 @@
 
 namespace weir::postgres {
 
-/// The writer of one log, on a connection of its own. begin() is one round trip and so is commit().
+/// The writer of one log, on a connection of its own. begin() is one round trip and so is commit(),
+/// but for a begin() that has much to catch up with: it fetches that before it locks the log.
 /// A commit whose connection breaks is settled on a new one: taking the log's lock waits for the
 /// old transaction to end, and weir.writer then tells whether it took effect.
 class LogWriter final : public engine::Writer {
@@ -22,7 +23,12 @@ class LogWriter final : public engine::Writer {
  private:
   Result<void> connect(const Patience& patience);
   void disconnect();
-  Result<engine::Begun> try_begin(const engine::BeginRequest& request);
+  Result<void> connect_anew();
+  Result<engine::Begun> catch_up_and_begin(const engine::BeginRequest& request);
+  /// Without the missed events when they are more than `missed_max`.
+  Result<engine::Begun> try_begin(const engine::BeginRequest& request, std::int64_t missed_max);
+  Call missed_call(Position known, std::size_t newest, std::int64_t missed_max) const;
+  Result<Batch> fetch(Position known, std::size_t newest);
   Result<void> settle();
   Result<bool> took_effect(const Patience& patience);
   void add_terms(Params& params, const engine::Group& group) const;
@@ -37,6 +43,8 @@ class LogWriter final : public engine::Writer {
   Position head_;
   Timestamp recorded_at_;
   std::int64_t batch_ = 0;
+  /// No begin() has been tried yet.
+  bool first_ = true;
   std::unique_ptr<Session> session_;
 };
 

@@ -65,7 +65,8 @@ Result<ReadStep> to_read_step(Result<v1::SessionResponse*> response) {
 }
 
 /// Checks requests before they are sent: what can't be a message at all (text that is not UTF-8, a
-/// huge payload) would take the session down, and with it what others have asked.
+/// huge payload) would take the session down, and with it what others have asked. The server's own
+/// limits, which may be lower, are for it to check.
 class RemoteLog final : public EventStore {
  public:
   RemoteLog(std::shared_ptr<Connection> connection, LogInfo info)
@@ -75,8 +76,8 @@ class RemoteLog final : public EventStore {
   const LogInfo& info() const override { return info_; }
 
   void append(AppendRequest request, Done<Appended> done) override {
-    if (auto checked = check(request, request.limits != nullptr ? *request.limits : Limits());
-        !checked) {
+    const auto& limits = request.limits != nullptr ? *request.limits : highest_limits();
+    if (auto checked = check(request, limits, Payloads::unread); !checked) {
       return done(checked.error());
     }
     v1::SessionRequest message;
@@ -94,7 +95,7 @@ class RemoteLog final : public EventStore {
   }
 
   void read_step(ReadRequest request, Done<ReadStep> done) override {
-    if (auto checked = check(request, Limits()); !checked) return done(checked.error());
+    if (auto checked = check(request, highest_limits()); !checked) return done(checked.error());
     v1::SessionRequest message;
     to_proto(request, info_.name, *message.mutable_read()->mutable_read());
     connection_->session.call(std::move(message), request.call,
@@ -125,12 +126,14 @@ class RemoteLog final : public EventStore {
   std::unique_ptr<StepSource> open_read(ReadRequest request) override {
     // A small bounded read is one step of the session, which saves opening a stream.
     const bool small = request.limit && *request.limit <= 100;
-    if (small || !check(request, Limits())) return EventReader::open_read(std::move(request));
+    if (small || !check(request, highest_limits())) {
+      return EventReader::open_read(std::move(request));
+    }
     return open_read_stream(connection_->channel, info_.name, std::move(request));
   }
 
   Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest request) override {
-    WEIR_TRY(check(ReadRequest{.query = request.query}, Limits()));
+    WEIR_TRY(check(ReadRequest{.query = request.query}, highest_limits()));
     return open_subscription_stream(connection_->channel, info_.name, std::move(request));
   }
 
@@ -240,15 +243,28 @@ class Client final : public Catalog {
   std::shared_ptr<Connection> connection_;
 };
 
+bool wait_until_connected(grpc::Channel& channel, const ClientOptions& options) {
+  const auto until = std::chrono::system_clock::now() + options.connect_timeout;
+  while (true) {
+    const auto state = channel.GetState(true);
+    if (state == GRPC_CHANNEL_READY) return true;
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE && !options.wait_until_up) return false;
+    if (!channel.WaitForStateChange(state, until)) return false;
+  }
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
   rpc::keep_grpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
+  // A server that restarts is back within a second; gRPC would wait for up to two minutes.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
   auto channel = grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(),
                                            arguments);
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + options.connect_timeout)) {
+  if (!wait_until_connected(*channel, options)) {
     return unavailable(fmt::format("no server answers at {}; start one with 'weir serve', or work "
                                    "on a store directly with --store",
                                    options.target));

@@ -12,6 +12,8 @@ struct ClientOptions {
   std::string target;
   /// How long to wait for the first connection. Default 5 s.
   std::chrono::milliseconds connect_timeout{5000};
+  /// Go on trying for so long while nobody listens there. Default: fail at once.
+  bool wait_until_up = false;
 };
 
 /// The logs of a server. Appends and bounded reads go over one Session stream; whole reads and

@@ -61,11 +61,17 @@ class SessionClient::Stream final
     }
     const auto number = next_number_++;
     request.set_number(number);
+    const auto bytes = request.ByteSizeLong();
+    if (bytes > options_.request_bytes_max) {
+      lock.unlock();
+      answered(past_limit("request", bytes, options_.request_bytes_max, "bytes"));
+      return true;
+    }
     auto& outstanding = outstanding_[number];
     outstanding.answered = std::move(answered);
-    waiting_bytes_ += request.ByteSizeLong();
+    waiting_bytes_ += bytes;
     if (waiting_.empty() || waiting_bytes_ > options_.message_bytes_max) {
-      waiting_bytes_ = request.ByteSizeLong();
+      waiting_bytes_ = bytes;
       waiting_.emplace_back();
     }
     *waiting_.back().add_requests() = std::move(request);

@@ -25,6 +25,9 @@ class SessionClient {
     std::size_t outstanding_max = 65'536;
     /// Bytes after which a message takes no further request. Default 2 MiB.
     std::size_t message_bytes_max = 2 << 20;
+    /// Bytes of one request; a larger one would end the session, and is answered with
+    /// invalid_argument instead. Default 19 MiB, of the 20 that a server takes in a message.
+    std::size_t request_bytes_max = 19 << 20;
   };
 
   SessionClient(std::shared_ptr<grpc::Channel> channel, Options options);

@@ -1,0 +1,18 @@
+# What find_package(Weir) reads. Needs the libraries that Weir was built with (Debian packages:
+# tools/packages of the source); says which is missing.
+include(CMakeFindDependencyMacro)
+macro(weir_need_package)
+  find_dependency(${ARGV})
+endmacro()
+macro(weir_need_module target module)
+  if(NOT TARGET PkgConfig::${target})
+    pkg_check_modules(${target} QUIET IMPORTED_TARGET GLOBAL ${module})
+  endif()
+  if(NOT TARGET PkgConfig::${target})
+    set(Weir_FOUND FALSE)
+    set(Weir_NOT_FOUND_MESSAGE "Weir needs the library ${module}, which pkg-config does not find")
+    return()
+  endif()
+endmacro()
+include(${CMAKE_CURRENT_LIST_DIR}/WeirDependencies.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/WeirTargets.cmake)

@@ -1,0 +1,90 @@
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include <tests/support/cut_proxy.hpp>
+#include <tests/support/postgres_cluster.hpp>
+#include <tests/support/postgres_log.hpp>
+
+namespace weir::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+using weir::testing_support::CutProxy;
+using weir::testing_support::OpenLog;
+using weir::testing_support::PostgresCluster;
+using weir::testing_support::run_sql;
+
+constexpr std::size_t events = 3000;
+constexpr std::size_t event_bytes = 500;
+
+/// A log with a past that a writer must learn of, and that writer, whose bytes are counted.
+class CatchUp : public ::testing::Test {
+ protected:
+  static std::vector<Event> some_events(std::size_t count) {
+    const auto data = "\"" + std::string(event_bytes, 'x') + "\"";
+    return std::vector<Event>(count, event("T").json(data).tagged("t"));
+  }
+  std::uint64_t received() const { return proxy.forwarded(CutProxy::Way::to_client); }
+  /// Until a session of the database waits for a lock; fails the test after a while.
+  void wait_until_somebody_waits() {
+    const auto until = system_clock().instant() + 30s;
+    while (run_sql(uri, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                        " AND wait_event_type = 'Lock'") == "0") {
+      ASSERT_LT(system_clock().instant(), until);
+    }
+  }
+
+  const std::string uri = PostgresCluster::shared().new_database();
+  CutProxy proxy{PostgresCluster::shared().host(), PostgresCluster::shared().port()};
+  OpenLog others = OpenLog::create(uri);
+  OpenLog late = OpenLog::open(weir::testing_support::with_address(uri, "127.0.0.1", proxy.port()));
+};
+
+// A process that has just started used to hold everybody up while it fetched 32,768 events.
+TEST_F(CatchUp, fetches_a_long_past_before_it_locks_the_log) {
+  others.append(some_events(events));
+  const auto held = others.writer->begin({.known = position_max}).value();
+  auto begin = std::async(std::launch::async, [&] {
+    return late.writer->begin({.known = Position(), .missed_max = 32'768});
+  });
+  wait_until_somebody_waits();
+  const auto before = received();
+  EXPECT_GT(before, events * event_bytes);
+
+  const auto last = some_events(1);
+  const engine::NewEvent added{.event = &last.front(), .position = held.head.next()};
+  ASSERT_TRUE(others.writer->commit({.events = {&added, 1}}));
+  const auto begun = begin.get();
+  ASSERT_TRUE(begun) << begun.error().message;
+  EXPECT_LT(received() - before, 10 * event_bytes);
+  EXPECT_EQ(begun->head, Position(events + 1));
+  EXPECT_EQ(begun->missed.size(), events + 1);
+  EXPECT_EQ(begun->missed.first(), Position(1));
+  EXPECT_EQ(begun->missed.last(), begun->head);
+  late.writer->rollback();
+}
+
+TEST_F(CatchUp, learns_of_all_that_was_appended_while_it_was_idle) {
+  late.append(some_events(1));
+  others.append(some_events(events));
+  const auto begun = late.writer->begin({.known = Position(1), .missed_max = 32'768}).value();
+  EXPECT_EQ(begun.missed.size(), events);
+  EXPECT_EQ(begun.missed.first(), Position(2));
+  EXPECT_EQ(begun.missed.last(), begun.head);
+  // It has the lock now.
+  late.writer->rollback();
+  EXPECT_TRUE(others.writer->begin({.known = position_max}));
+  others.writer->rollback();
+}
+
+TEST_F(CatchUp, learns_of_the_newest_only_when_more_are_of_no_use) {
+  others.append(some_events(events));
+  const auto begun = late.writer->begin({.known = Position(7), .missed_max = 2000}).value();
+  EXPECT_EQ(begun.missed.size(), 2000U);
+  EXPECT_EQ(begun.missed.last(), begun.head);
+  late.writer->rollback();
+}
+
+}  // namespace
+}  // namespace weir::postgres
