@@ -68,15 +68,16 @@ int run(const char* path) {
       R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" font-family="sans-serif" )"
       R"(font-size="11"><rect width="100%" height="100%" fill="white"/>)" "\n", width, height);
   svg += fmt::format(
-      R"(<text x="{}" y="20" font-size="13">100,000 clients, 5,000 calls a second; capacity )"
-      R"(8,000, a quarter of it while slow (shaded). Red: attempts that reach the service a )"
-      R"(second. Green: calls answered in time.</text>)" "\n", margin);
+      R"(<text x="{0}" y="14" font-size="13">100,000 clients, 5,000 calls a second; capacity )"
+      R"(8,000, a quarter of it while slow (shaded).</text>)"
+      R"(<text x="{0}" y="31" font-size="13">Red: attempts that reach the service a second. )"
+      R"(Green: calls answered in time.</text>)" "\n", margin);
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const auto outcome = simulate(options, ways[i]);
     print(ways[i], outcome);
     svg += panel(options, ways[i].name, outcome, 20'000,
                  margin + static_cast<double>(i % 2) * (panel_width + gap),
-                 56 + static_cast<double>(i / 2) * (panel_height + gap));
+                 62 + static_cast<double>(i / 2) * (panel_height + gap));
   }
   svg += "</svg>\n";
   std::ofstream file(path);
