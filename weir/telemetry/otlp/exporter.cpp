@@ -44,14 +44,17 @@ class Sender {
       return past_limit("request", body.size(), otlp::request_bytes_max, "bytes");
     }
     otlp::RetrySchedule schedule({.chance = chance});
+    // An attempt that only ran out of time does not hide why those before it failed.
+    std::optional<Error> why;
     while (true) {
       const auto now = clock_.instant();
       auto attempt = transport_->send(signal_, body, std::min(deadline, now + timeout_), stop);
       if (!attempt.error) return std::move(attempt.body);
+      if (!why || attempt.error->code != Code::deadline_exceeded) why = attempt.error;
       const auto delay = schedule.after(attempt, clock_.instant(), deadline);
-      if (!delay || stop.stop_requested()) return *attempt.error;
+      if (!delay || stop.stop_requested()) return *why;
       wait(*delay, stop);
-      if (stop.stop_requested()) return *attempt.error;
+      if (stop.stop_requested()) return *why;
     }
   }
 
