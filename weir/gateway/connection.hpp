@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -24,8 +25,10 @@ struct ConnectionContext {
   Handler handler;
   std::atomic<std::uint64_t> requests{0};
   std::atomic<bool> stopping{false};
-  /// No thread serves the sockets any longer.
+  /// No thread serves the sockets any longer: what was handed over now would never be done, and
+  /// keep the connection for ever. Whoever hands something over holds `handing_over` shared.
   std::atomic<bool> stopped{false};
+  std::shared_mutex handing_over;
 };
 
 /// One client's connection: reads a request, has it answered, goes on with the next. Bytes of the

@@ -13,6 +13,7 @@ ConnectionExchange::ConnectionExchange(std::shared_ptr<Connection> connection,
 
 template <class Call>
 void ConnectionExchange::on_strand(Call call) {
+  const std::shared_lock lock(connection_->context_->handing_over);
   if (connection_->context_->stopped) return;
   boost::asio::dispatch(
       connection_->socket_.get_executor(),
@@ -22,6 +23,7 @@ void ConnectionExchange::on_strand(Call call) {
 }
 
 ConnectionExchange::~ConnectionExchange() {
+  const std::shared_lock lock(connection_->context_->handing_over);
   if (connection_->context_->stopped) return;
   // Posted even on the strand: an answer from another thread may wait there, and comes first.
   boost::asio::post(

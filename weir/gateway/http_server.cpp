@@ -238,7 +238,11 @@ void HttpServer::State::stop(std::chrono::milliseconds grace) {
 void HttpServer::State::join() {
   work_.reset();
   threads_.clear();
-  context_->stopped = true;
+  {
+    // These threads are gone, so only others can be at it, and they only post.
+    const std::unique_lock lock(context_->handing_over);
+    context_->stopped = true;
+  }
   // Whatever an exchange handed over in the last moment.
   context_->io.restart();
   context_->io.poll();
