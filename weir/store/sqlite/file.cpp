@@ -8,6 +8,7 @@
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <weir/base/json.hpp>
 
@@ -114,7 +115,11 @@ Result<void> migrate(Session& session, const FileOptions& options) {
   }
   WEIR_TRY(session.execute("BEGIN IMMEDIATE"));
   if (const auto migrated = migrate_locked(session, options); !migrated) {
-    WEIR_TRY(session.execute("ROLLBACK"));
+    // After an I/O error the transaction may be over already: then there is nothing to undo, and
+    // what went wrong first is what the caller must know. The session is not used again.
+    if (const auto undone = session.execute("ROLLBACK"); !undone) {
+      spdlog::debug("'{}': {}", options.path, to_string(undone.error()));
+    }
     return migrated.error();
   }
   return session.execute("COMMIT");
