@@ -131,7 +131,7 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   }
   queue_.push_back(pending.get());
   queue_bytes_ += pending->bytes;
-  const bool wake = !busy_ && (!lingering_ || half_are_back());
+  const bool wake = !busy_ && (!lingering_ || most_are_back());
   lock.unlock();
   if (wake) wake_->changed.notify_one();
   Batching::flush();
@@ -155,10 +155,10 @@ void Committer::append_later(std::unique_ptr<PendingAppend> pending) {
 }
 
 /// When several requests are being taken, they are to go into one group, unless taking them lasts
-/// so long that half of them are better committed while the others are taken: two groups in turn
-/// then keep both the disk and the callers busy.
+/// so long that most of them are better committed while the others are taken: the disk and the
+/// callers are then both kept busy.
 void Committer::wake_soon(std::unique_lock<std::mutex> lock) {
-  if (lingering_ && !half_are_back()) return;
+  if (lingering_ && !most_are_back()) return;
   auto& since = wake_->put_off_since;
   if (Batching::active()) {
     const auto now = clock_.instant();
@@ -172,7 +172,7 @@ void Committer::wake_soon(std::unique_lock<std::mutex> lock) {
         wake->changed.notify_one();
       });
     }
-    if (now - *since < last_commit_ / 3 || !half_are_back()) return;
+    if (now - *since < last_commit_ / 3 || !most_are_back()) return;
   }
   lock.unlock();
   wake_->changed.notify_one();
@@ -206,12 +206,12 @@ void Committer::run() {
   }
 }
 
-/// Many who were answered together are likely to be back soon; one commit for half of them costs
-/// the disk as much as one for the first.
+/// Many who were answered together are likely to be back soon; one commit for most of them costs
+/// the disk as much as one for the first. Not for all: a few are always late.
 void Committer::linger(std::unique_lock<std::mutex>& lock) {
   if (!lingering_) return;
   const auto at_most = std::min<Instant::duration>(last_commit_ / 2, lingers_max);
-  wake_->changed.wait_for(lock, at_most, [this] { return stopping_ || half_are_back(); });
+  wake_->changed.wait_for(lock, at_most, [this] { return stopping_ || most_are_back(); });
   lingering_ = false;
 }
 

@@ -89,7 +89,7 @@ class Committer {
   void run();
   Batch take_group();
   void linger(std::unique_lock<std::mutex>& lock);
-  bool half_are_back() const { return 2 * queue_.size() >= last_group_; }
+  bool most_are_back() const { return 4 * queue_.size() >= 3 * last_group_; }
   void commit(const Batch& group);
   /// False when every append was refused; an error when the commit failed.
   Result<bool> commit_group(const Batch& group);
