@@ -20,11 +20,13 @@ constexpr double queue_high = 0.8;
 
 Result<void> in_range(const char* field, milliseconds value, milliseconds min, milliseconds max) {
   if (value >= min && value <= max) return {};
-  return invalid_field(field, fmt::format("is {} ms, not {} to {} ms", value.count(), min.count(),
-                                          max.count()));
+  return invalid_field(
+      field, fmt::format("is {} ms, not {} to {} ms", value.count(), min.count(), max.count()));
 }
 
-double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+double seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 void append_value(std::string& json, const HealthValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return append_json_string(json, *text);
@@ -194,9 +196,8 @@ HealthReport Health::look() {
     probes = probe_ != nullptr;
   }
   if (stopping) {
-    report.checks.push_back({.name = "server",
-                             .status = HealthStatus::unhealthy,
-                             .reason = shutting_down().message});
+    report.checks.push_back(
+        {.name = "server", .status = HealthStatus::unhealthy, .reason = shutting_down().message});
   } else {
     report.checks.push_back(look_at_log(report));
     if (report.head && probes) report.checks.push_back(look_at_stream(*report.head));
@@ -207,7 +208,8 @@ HealthReport Health::look() {
   return report;
 }
 
-/// Asks, unless an answer to the last question is outstanding still; waits as long as patience says.
+/// Asks, unless an answer to the last question is outstanding still; waits as long as patience
+/// says.
 template <class T>
 Result<T> Health::wait_for(const std::function<void(Done<T>)>& begin,
                            std::shared_ptr<Awaited<T>>& outstanding, const char* what) const {
@@ -221,7 +223,8 @@ Result<T> Health::wait_for(const std::function<void(Done<T>)>& begin,
   }
   const auto awaited = outstanding;
   std::unique_lock lock(awaited->mutex);
-  if (!awaited->changed.wait_for(lock, options_.patience, [&] { return awaited->result.has_value(); })) {
+  if (!awaited->changed.wait_for(lock, options_.patience,
+                                 [&] { return awaited->result.has_value(); })) {
     return Error{.code = Code::deadline_exceeded,
                  .message = fmt::format("{} within {} ms", what, options_.patience.count())};
   }
@@ -253,9 +256,9 @@ HealthCheck Health::look_at_stream(Position head) {
     probe = probe_;
   }
   HealthCheck check{.name = "stream"};
-  const auto delivered = wait_for<Delivered>(
-      [&](Done<Delivered> done) { probe(head, std::move(done)); }, delivered_,
-      "a stream delivered nothing");
+  const auto delivered =
+      wait_for<Delivered>([&](Done<Delivered> done) { probe(head, std::move(done)); }, delivered_,
+                          "a stream delivered nothing");
   if (delivered) {
     check.data.emplace_back("delivered", delivered->event ? "the last event" : "no event yet");
     check.data.emplace_back("took_seconds", seconds(delivered->took));
@@ -276,8 +279,8 @@ std::vector<gateway::Route> Health::routes() {
       {"GET", "/health/ready",
        [this](Request, const Exchange& exchange) {
          report([exchange](const Shared& report) {
-           exchange->respond(json_response(
-               report->status == HealthStatus::unhealthy ? 503 : 200, to_json(*report)));
+           exchange->respond(json_response(report->status == HealthStatus::unhealthy ? 503 : 200,
+                                           to_json(*report)));
          });
        }},
   };

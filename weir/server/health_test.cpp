@@ -85,9 +85,11 @@ TEST_F(HealthOfALog, is_healthy_with_the_head_when_everything_answers) {
   const auto report = this->report();
   EXPECT_EQ(report.status, HealthStatus::healthy);
   EXPECT_EQ(report.head, Position(1));
-  EXPECT_THAT(to_json(report), HasSubstr(R"("stream":{"status":"healthy","delivered":"the last event")"
-                                         R"(,"took_seconds":0.005})"));
-  EXPECT_THAT(to_json(report), HasSubstr(R"("queue":{"status":"healthy","depth":0,"depth_max":10)"));
+  EXPECT_THAT(to_json(report),
+              HasSubstr(R"("stream":{"status":"healthy","delivered":"the last event")"
+                        R"(,"took_seconds":0.005})"));
+  EXPECT_THAT(to_json(report),
+              HasSubstr(R"("queue":{"status":"healthy","depth":0,"depth_max":10)"));
 }
 
 TEST_F(HealthOfALog, is_unhealthy_while_the_log_cannot_be_read_and_recovers) {
@@ -155,9 +157,10 @@ TEST_F(HealthOfALog, takes_the_stores_word_for_its_own_state) {
   catalog_->said.front().worsen(HealthStatus::degraded, "a replica is \"behind\"");
   const auto degraded = report();
   EXPECT_EQ(degraded.status, HealthStatus::degraded);
-  EXPECT_THAT(to_json(degraded),
-              HasSubstr(R"("pool":{"status":"degraded","reason":"a replica is \"behind\"","size":8,)"
-                        R"("open":true})"));
+  EXPECT_THAT(
+      to_json(degraded),
+      HasSubstr(R"("pool":{"status":"degraded","reason":"a replica is \"behind\"","size":8,)"
+                R"("open":true})"));
 }
 
 TEST_F(HealthOfALog, answers_again_with_a_young_report) {
@@ -199,8 +202,8 @@ TEST_F(HealthOfALog, tells_watchers_of_every_change_and_of_nothing_else) {
   catalog_->backend->set_down(true);
   EXPECT_THAT(told->wait_for(2), ElementsAre(HealthStatus::healthy, HealthStatus::unhealthy));
   catalog_->backend->set_down(false);
-  EXPECT_THAT(told->wait_for(3), ElementsAre(HealthStatus::healthy, HealthStatus::unhealthy,
-                                             HealthStatus::healthy));
+  EXPECT_THAT(told->wait_for(3),
+              ElementsAre(HealthStatus::healthy, HealthStatus::unhealthy, HealthStatus::healthy));
 }
 
 TEST(HealthOptions, name_the_field_that_is_out_of_range) {
@@ -212,8 +215,8 @@ TEST(HealthOptions, name_the_field_that_is_out_of_range) {
 class HealthOfAServer : public testing::Test {
  protected:
   HealthOfAServer() {
-    auto store = sqlite::Store::open({.path = folder_.file("log.db")},
-                                     std::make_shared<engine::Threads>());
+    auto store =
+        sqlite::Store::open({.path = folder_.file("log.db")}, std::make_shared<engine::Threads>());
     catalog_ = *store;
     auto service = Service::start(catalog_, {.grpc_address = "127.0.0.1:0",
                                              .http_address = "127.0.0.1:0",

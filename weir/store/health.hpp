@@ -14,9 +14,12 @@ enum class HealthStatus : std::uint8_t { healthy, degraded, unhealthy };
 
 constexpr std::string_view to_string(HealthStatus status) {
   switch (status) {
-    case HealthStatus::healthy: return "healthy";
-    case HealthStatus::degraded: return "degraded";
-    case HealthStatus::unhealthy: return "unhealthy";
+    case HealthStatus::healthy:
+      return "healthy";
+    case HealthStatus::degraded:
+      return "degraded";
+    case HealthStatus::unhealthy:
+      return "unhealthy";
   }
   return "unhealthy";
 }

@@ -35,7 +35,8 @@ class Live::LiveSubscription final : public Subscription {
       if (recent.end > cursor_) return take(recent);
       // Whoever begins at the end is told that this is where it stands.
       if (!std::exchange(told_, true)) {
-        return std::optional(SubscriptionStep{.head = cursor_, .cursor = cursor_, .caught_up = true});
+        return std::optional(
+            SubscriptionStep{.head = cursor_, .cursor = cursor_, .caught_up = true});
       }
       if (live_.wait_past(cursor_, id_, wake)) break;
       if (live_.stopped()) return shutting_down();
