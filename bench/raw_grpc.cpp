@@ -137,6 +137,21 @@ Result<void> RawGrpc::call() {
   return {};
 }
 
+void RawGrpc::call(Done<void> done) {
+  struct Call {
+    grpc::ClientContext context;
+    v1::AppendResponse response;
+    Done<void> done;
+  };
+  auto call = std::make_shared<Call>();
+  call->done = std::move(done);
+  parts_->stub->async()->Append(&call->context, &parts_->request, &call->response,
+                                [call](const grpc::Status& status) {
+                                  if (!status.ok()) return call->done(from_status(status));
+                                  call->done(Result<void>());
+                                });
+}
+
 Result<std::uint64_t> RawGrpc::stream(std::uint64_t events) {
   grpc::ClientContext context;
   v1::ReadRequest request;

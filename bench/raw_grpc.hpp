@@ -4,6 +4,7 @@
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/store/event_store.hpp>
 
 namespace weir::bench {
 
@@ -21,6 +22,8 @@ class RawGrpc {
 
   /// A unary call with an event of 260 bytes.
   Result<void> call();
+  /// The same without waiting; any number at a time. All must have ended before this does.
+  void call(Done<void> done);
   /// Streams so many events, looks at each, and tells how many there were.
   Result<std::uint64_t> stream(std::uint64_t events);
 

@@ -17,12 +17,16 @@ using Seconds = std::chrono::duration<double>;
 constexpr std::uint64_t events_read = 1'000'000;
 constexpr std::size_t batch = 1000;
 
+/// As a client of umadb.v1 has them.
+constexpr std::size_t clients_a_connection = 4;
+
 struct RawServer {
   std::unique_ptr<ServerProcess> process;
   std::unique_ptr<RawGrpc> client;
+  std::vector<std::unique_ptr<RawGrpc>> more;
 };
 
-Result<RawServer> start_raw() {
+Result<RawServer> start_raw(std::size_t connections = 1) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (error) return unavailable("/proc/self/exe can't be read");
@@ -31,6 +35,10 @@ Result<RawServer> start_raw() {
   WEIR_TRY_ASSIGN(client, RawGrpc::connect(process->first_line()));
   raw.process = std::move(process);
   raw.client = std::move(client);
+  while (raw.more.size() + 1 < connections) {
+    WEIR_TRY_ASSIGN(another, RawGrpc::connect(raw.process->first_line()));
+    raw.more.push_back(std::move(another));
+  }
   return raw;
 }
 
@@ -69,6 +77,33 @@ Result<Figures> session(Context& context) {
       [&] { return conditional_appends(*api_remote, {}, context); });
 }
 
+/// Unary calls, a connection for every four clients, that do nothing; and that append.
+Result<Figures> unary(Context& context, std::size_t clients) {
+  const auto connections = (clients + clients_a_connection - 1) / clients_a_connection;
+  WEIR_TRY_ASSIGN(raw, start_raw(connections));
+  WEIR_TRY_ASSIGN(server, serve(context.program,
+                                "sqlite:" + context.path(fmt::format("unary-{}.db", clients))));
+  WEIR_TRY_ASSIGN(api, make_umadb_api(server.target, clients));
+  return alternate(
+      context.rounds(),
+      [&]() -> Result<double> {
+        Measured measured;
+        WEIR_TRY(drive(
+            {.clients = clients, .warm_up = Seconds(0.1), .seconds = context.seconds()},
+            [&](std::size_t client, Done<Outcome> done) {
+              const auto at = client / clients_a_connection;
+              auto& connection = at == 0 ? *raw.client : *raw.more[at - 1];
+              connection.call([done = std::move(done)](Result<void> called) mutable {
+                if (!called) return done(called.error());
+                done(Outcome{.events = 1});
+              });
+            },
+            context.clock, {}, measured));
+        return measured.events_per_second();
+      },
+      [&] { return conditional_appends(*api, {.clients = clients}, context); });
+}
+
 Result<double> rate_of(const Context& context, const std::function<Result<std::uint64_t>()>& read) {
   const auto began = context.clock.instant();
   WEIR_TRY_ASSIGN(events, read());
@@ -102,8 +137,7 @@ Result<Figures> first_event(Context& context) {
   WEIR_TRY_ASSIGN(raw, start_raw());
   WEIR_TRY_ASSIGN(many, serve_many(context));
   return alternate_less(
-      context.rounds(),
-      [&] { return median_us(context, 500, [&] { return raw.client->call(); }); },
+      context.rounds(), [&] { return median_us(context, 500, [&] { return raw.client->call(); }); },
       [&]() -> Result<double> {
         Latencies latencies;
         for (int i = 0; i < 200; ++i) {
@@ -164,6 +198,12 @@ Result<Figures> streams(Context& context, std::size_t clients) {
 std::vector<Case> wire_cases() {
   return {
       {"session, 64 outstanding, conditional, SQLite", "events/s", 0.6, session},
+      {"unary calls that append, 1 client, of calls that do nothing", "calls/s", 0.25,
+       [](Context& c) { return unary(c, 1); }},
+      {"unary calls that append, 8 clients, of calls that do nothing", "calls/s", 0.2,
+       [](Context& c) { return unary(c, 8); }},
+      {"unary calls that append, 64 clients, of calls that do nothing", "calls/s", 0.4,
+       [](Context& c) { return unary(c, 64); }},
       {"read everything over gRPC, batched", "events/s", 0.5, read_everything_batched},
       {"time to the first event of a read: p50", "us", 0.5, first_event},
       {"server memory while one client reads 1,000,000 events: growth", "MiB", 1, memory_growth},
