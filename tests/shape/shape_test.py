@@ -29,7 +29,7 @@ ARROWS = {
     "sql/postgres": ["sql/pool", "telemetry/api"],
     "store/sqlite": ["store/engine", "sql/sqlite"],
     "store/postgres": ["store/engine", "sql/postgres"],
-    "store/remote": ["store", "rpc"],
+    "store/remote": ["store", "rpc", "security"],
     "weir": ["store/sqlite", "store/postgres", "store/remote"],
     "gateway": ["security", "telemetry/api"],
     "server": ["store/remote", "gateway", "security", "rpc", "telemetry/prometheus", "telemetry/otlp"],
