@@ -32,7 +32,7 @@ Reloader::Reloader(SettingFlags flags, std::unique_ptr<ServeConfiguration> confi
 void Reloader::reload() {
   const auto done = try_reload();
   if (done) {
-    reloads_.add(1);
+    reloads_.add(1, {""});
     return;
   }
   reloads_.add(1, {name_of(done.error().code)});

@@ -220,6 +220,9 @@ Result<HttpRequest> Connection::take_request() {
     request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   }
   request.body = std::move(message.body());
+  ErrorCode gone;
+  const auto peer = socket_.tcp().remote_endpoint(gone);
+  if (!gone) request.peer = fmt::format("{}:{}", peer.address().to_string(), peer.port());
   return request;
 }
 

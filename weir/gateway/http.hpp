@@ -29,6 +29,8 @@ struct HttpRequest {
   std::string query;
   std::vector<Header> headers;
   std::string body;
+  /// Where the client is: "127.0.0.1:40123".
+  std::string peer;
   /// Whose work it is: calls made for the request are made under this.
   telemetry::Context context;
 

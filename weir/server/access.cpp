@@ -34,6 +34,16 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+/// gRPC calls a peer in the same process "unknown" or "inproc".
+std::string peer_of(const grpc::CallbackServerContext& context) {
+  auto peer = context.peer();
+  if (peer != "unknown" && !peer.starts_with("inproc")) return peer;
+  const auto said = context.client_metadata().find(
+      grpc::string_ref(Access::http_peer.data(), Access::http_peer.size()));
+  if (said == context.client_metadata().end()) return peer;
+  return "http:" + std::string(said->second.data(), said->second.size());
+}
+
 }  // namespace
 
 std::uint64_t LineBudget::take(Instant now) {
@@ -119,7 +129,7 @@ Caller Access::caller(const grpc::CallbackServerContext& context) const {
   if (!tokens_needed_) return {};
   const auto& metadata = context.client_metadata();
   const auto [from, to] = metadata.equal_range("authorization");
-  const auto peer = context.peer();
+  const auto peer = peer_of(context);
   if (from == to) return caller("", peer);
   // Which of several it is that counts must not be a matter of who looks.
   if (std::next(from) != to) return caller("several", peer);

@@ -88,9 +88,9 @@ TEST_F(AccessTest, tells_who_is_unknown_from_who_lacks_a_right) {
   EXPECT_TRUE(caller.sees("orders"));
   EXPECT_TRUE(caller.sees("eu-1"));
   EXPECT_FALSE(caller.sees("other"));
-  for (const std::string wrong :
-       {"", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "several", "Bearer " + made.secret + "0",
-        "Bearer  " + made.secret, made.secret, "bearer x y z", std::string(100'000, 'B')}) {
+  for (const auto& wrong : std::vector<std::string>{
+           "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "several", "Bearer " + made.secret + "0",
+           "Bearer  " + made.secret, made.secret, "bearer x y z", std::string(100'000, 'B')}) {
     EXPECT_EQ(code(with->caller(wrong, "x").may(Right::read, "orders")), Code::unauthenticated)
         << wrong.substr(0, 100);
   }

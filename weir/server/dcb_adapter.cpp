@@ -115,7 +115,7 @@ std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
   using Work = void (*)(const std::shared_ptr<EventStore>&, const Request&, const Exchange&);
   const auto guarded = [log, access](security::Right right, Work work) {
     return [log, access, right, work](const Request& request, const Exchange& exchange) {
-      const auto caller = access->caller(request.header("Authorization"), "http");
+      const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
       const auto may = caller.may(right, log->info().name);
       if (!may) return exchange->respond(gateway::error_response(may.error()));
       work(log, request, exchange);

@@ -19,8 +19,8 @@ namespace weir::server {
 
 /// What a client of gRPC may take up. Enforced by gRPC itself.
 struct GrpcLimits {
-  /// Bytes of a call's metadata; more is answered with RESOURCE_EXHAUSTED. Range 1 KiB to 1 MiB.
-  /// Default 16 KiB.
+  /// Bytes of a call's metadata; more is answered with RESOURCE_EXHAUSTED, over which gRPC may also
+  /// close the connection. Range 1 KiB to 1 MiB. Default 16 KiB.
   int metadata_bytes_max = 16 << 10;
   /// Calls at a time on one connection; a client holds back what is past it. Range 1 to 1,000,000.
   /// Default 1000.

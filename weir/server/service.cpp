@@ -56,7 +56,7 @@ Result<void> check_exposure(const ServiceOptions& options) {
 gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handler handler) {
   return [access = std::move(access), handler = std::move(handler)](
              gateway::HttpRequest request, std::shared_ptr<gateway::Exchange> exchange) {
-    const auto known = access->caller(request.header("Authorization"), "http").known();
+    const auto known = access->caller(request.header("Authorization"), "http:" + request.peer).known();
     if (!known) return exchange->respond(gateway::error_response(known.error()));
     handler(std::move(request), std::move(exchange));
   };
@@ -108,6 +108,7 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.channel = parts->server->in_process_channel();
   keep(http.channel);
   http.title = "Weir";
+  http.peer_metadata = std::string(Access::http_peer);
   http.version = WEIR_VERSION;
   http.description = "An event store with Dynamic Consistency Boundaries.";
   http.descriptor_set = std::string(weir_server_comments);
