@@ -10,8 +10,8 @@ namespace weir::cli {
 /// Threads: any.
 std::stop_token stop_on_signals();
 
-/// How many hang-ups (SIGHUP) there have been since the first call, from which on they no longer end
-/// the process. Threads: any.
+/// How many hang-ups (SIGHUP) there have been since the first call, from which on they no longer
+/// end the process. Threads: any.
 std::uint64_t count_hangups();
 
 }  // namespace weir::cli

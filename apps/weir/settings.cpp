@@ -155,7 +155,8 @@ void add_protection(config::Settings& list, ServeSettings& to) {
 }  // namespace
 
 ServeConfiguration::ServeConfiguration() {
-  list.text("store", values.store, "The events: sqlite:PATH, made when it is not there, or postgres://USER@HOST/NAME")
+  list.text("store", values.store,
+            "The events: sqlite:PATH, made when it is not there, or postgres://USER@HOST/NAME")
       .shown_as(without_password);
   list.duration("grace", values.grace, 0ms, 1h,
                 "What was accepted may take so long to finish after SIGTERM");

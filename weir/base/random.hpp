@@ -9,7 +9,7 @@ namespace weir {
 /// Threads: any.
 std::uint64_t random_seed();
 
-/// 256 bits for a secret, from the kernel's generator. Waits for it right after the machine's start.
+/// 256 bits for a secret, from the kernel's generator. Waits for it after the machine's start.
 /// Threads: any.
 std::array<std::uint8_t, 32> random_secret();
 

@@ -88,7 +88,8 @@ TEST(Settings, what_is_read_last_wins_and_says_where_it_came_from) {
   EXPECT_EQ(example.error("http: {threads: 4, idle_timeout: 30s, body_bytes_max: 1KiB}"), "");
   ASSERT_TRUE(example.settings.read_environment(
       variables({{"WEIR_HTTP_THREADS", "8"}, {"WEIR_HTTP_IDLE_TIMEOUT", "40s"},
-                 {"WEIR_OPEN", ""}, {"WEIR_CORS_ORIGINS", "https://a.example, https://b.example"}})));
+                 {"WEIR_OPEN", ""},
+                 {"WEIR_CORS_ORIGINS", "https://a.example, https://b.example"}})));
   ASSERT_TRUE(example.settings.read_flags({{"http.threads", "16"}}));
   EXPECT_EQ(example.options.threads, 16u);
   EXPECT_EQ(example.options.idle, 40s);
@@ -142,12 +143,15 @@ TEST(Settings, tell_all_that_is_wrong_with_a_file_at_once) {
 
 TEST(Settings, refuse_what_is_no_map_of_names) {
   EXPECT_THAT(Example().error("http: {threads: 1\n"), HasSubstr("not YAML"));
-  EXPECT_THAT(Example().error("open: true\nopen: true\n"), HasSubstr("weir.yaml:2: open: it is there twice"));
+  EXPECT_THAT(Example().error("open: true\nopen: true\n"),
+              HasSubstr("weir.yaml:2: open: it is there twice"));
   EXPECT_THAT(Example().error("- a\n- b\n"), HasSubstr("'name: value' is expected"));
   EXPECT_THAT(Example().error("open: true\n---\nopen: false\n"), HasSubstr("2 documents"));
-  EXPECT_THAT(Example().error("cors: {origins: [{a: b}]}"), HasSubstr("a list holds single values"));
+  EXPECT_THAT(Example().error("cors: {origins: [{a: b}]}"),
+              HasSubstr("a list holds single values"));
   EXPECT_THAT(Example().error("? [a, b]\n: c\n"), HasSubstr("a name must be a word"));
-  EXPECT_THAT(Example().error("a: {b: {c: {d: {e: {f: {g: {h: {i: 1}}}}}}}}"), HasSubstr("too deep"));
+  EXPECT_THAT(Example().error("a: {b: {c: {d: {e: {f: {g: {h: {i: 1}}}}}}}}"),
+              HasSubstr("too deep"));
   EXPECT_EQ(Example().error(""), "");
   EXPECT_EQ(Example().error("# nothing\n"), "");
 }

@@ -139,6 +139,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = true;
   bool http_1_0_ = false;
   bool head_only_ = false;
+  std::string peer_;
   std::string origin_;
   HttpSummary summary_;
   telemetry::Span span_;

@@ -45,7 +45,11 @@ Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ConnectionC
       buffer_(options_->header_bytes_max + 64 * 1024),
       read_timer_(socket_.get_executor()),
       write_timer_(socket_.get_executor()),
-      stream_timer_(socket_.get_executor()) {}
+      stream_timer_(socket_.get_executor()) {
+  ErrorCode gone_already;
+  const auto peer = socket_.tcp().remote_endpoint(gone_already);
+  if (!gone_already) peer_ = peer.address().to_string();
+}
 
 void Connection::start() {
   asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
@@ -220,9 +224,7 @@ Result<HttpRequest> Connection::take_request() {
     request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   }
   request.body = std::move(message.body());
-  ErrorCode gone;
-  const auto peer = socket_.tcp().remote_endpoint(gone);
-  if (!gone) request.peer = fmt::format("{}:{}", peer.address().to_string(), peer.port());
+  request.peer = peer_;
   return request;
 }
 

@@ -56,8 +56,8 @@ std::vector<Header> headers_of(std::string_view page) {
                        hash_of(page, "<style>", "</style>"))}};
 }
 
-/// A browser's EventSource can't send headers, so that for streams of events the token may be in the
-/// query (RFC 6750, 2.3): for nothing else, since addresses end up in histories and logs.
+/// A browser's EventSource can't send headers, so that for streams of events the token may be in
+/// the query (RFC 6750, 2.3): for nothing else, since addresses end up in histories and logs.
 void take_query_token(HttpRequest& request) {
   constexpr std::string_view name = "access_token=";
   const bool stream = request.method == "GET" && request.header("Accept").find(

@@ -40,8 +40,8 @@ struct GatewayOptions {
   /// Request headers that are passed on as metadata, in lower case; those that carry a trace,
   /// baggage, correlation and causation ids always are.
   std::vector<std::string> passed_headers = {"authorization"};
-  /// Metadata by which calls say where their HTTP client is. Default: they don't.
-  std::string peer_metadata;
+  /// Metadata under which HttpRequest::peer is passed on, in lower case. Default: it is not.
+  std::string peer_metadata = {};
   std::vector<Route> routes;
   /// Put around the handlers of /docs and /openapi.json. Default: everybody may see them.
   std::function<Handler(Handler)> guard_documents = nullptr;

@@ -242,8 +242,10 @@ TEST(HttpServer, lets_listed_pages_send_cookies_only_when_told_and_never_those_o
                                  echo)
                   .error().message,
               HasSubstr("http.cors_credentials"));
-  for (const auto* origin : {"a.example", "https://a.example/", "https://", "https://*.a.example"}) {
-    const auto made = HttpServer::create({.address = "127.0.0.1:0", .cors_origins = {origin}}, echo);
+  for (const auto* origin :
+       {"a.example", "https://a.example/", "https://", "https://*.a.example"}) {
+    const auto made =
+        HttpServer::create({.address = "127.0.0.1:0", .cors_origins = {origin}}, echo);
     ASSERT_FALSE(made) << origin;
     EXPECT_THAT(made.error().message, HasSubstr("http.cors_origins"));
   }

@@ -23,7 +23,7 @@ struct Upstream {
   std::chrono::milliseconds unary_timeout;
   /// Headers passed on as metadata.
   std::vector<std::string> passed_headers;
-  /// Says where the client is; empty: nothing does.
+  /// Metadata that names the request's peer; empty: none does.
   std::string peer_metadata;
   const Clock* clock;
 

@@ -93,7 +93,7 @@ class Access {
 
   /// Of a call over gRPC, by its metadata "authorization". One from within the process may be made
   /// for somebody else, whose address it says by http_peer.
-  static constexpr std::string_view http_peer = "weir-http-peer";
+  static constexpr std::string_view http_peer = "weir-peer";
   Caller caller(const grpc::CallbackServerContext& context) const;
   /// By the value of such a header; empty: there is none.
   Caller caller(std::string_view authorization, std::string_view peer) const;

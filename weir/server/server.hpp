@@ -28,8 +28,8 @@ struct GrpcLimits {
   /// A connection without calls is closed after so long; clients come back by themselves. Range 1 s
   /// to 30 days. Default 30 min.
   std::chrono::milliseconds idle_timeout{1'800'000};
-  /// A silent connection is asked for a sign of life this often, and closed without one within 20 s.
-  /// Range 10 s to 30 days. Default 2 min.
+  /// A silent connection is asked for a sign of life this often, and closed without one within
+  /// 20 s. Range 10 s to 30 days. Default 2 min.
   std::chrono::milliseconds keepalive{120'000};
   /// Clients that ping more often than this, ten times over, are cut off. Range 0 to 1 h.
   /// Default 1 s.

@@ -56,7 +56,8 @@ Result<void> check_exposure(const ServiceOptions& options) {
 gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handler handler) {
   return [access = std::move(access), handler = std::move(handler)](
              gateway::HttpRequest request, std::shared_ptr<gateway::Exchange> exchange) {
-    const auto known = access->caller(request.header("Authorization"), "http:" + request.peer).known();
+    const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
+    const auto known = caller.known();
     if (!known) return exchange->respond(gateway::error_response(known.error()));
     handler(std::move(request), std::move(exchange));
   };

@@ -122,7 +122,8 @@ std::span<const MetricSpec* const> all() {
   static constexpr const MetricSpec* list[] = {
       &rpc_server_call_duration, &http_server_request_duration, &http_server_connections,
       &http_server_connections_refused, &session_request_duration, &access_denied,
-      &config_reloads, &store_append_events, &store_append_refused, &store_commit_duration, &store_commit_appends, &store_commit_events,
+      &config_reloads, &store_append_events,
+      &store_append_refused, &store_commit_duration, &store_commit_appends, &store_commit_events,
       &store_read_events, &store_read_duration, &store_queue_depth, &store_head,
       &store_tail_events, &store_subscribers, &store_subscription_lag,
       &db_client_operation_duration, &sdk_spans_processed,
