@@ -24,7 +24,8 @@ Result<Tokens> read_tokens(const std::string& path);
 
 /// Reads the file (one that is not there holds no tokens), lets `change` change the tokens, and
 /// puts a new file of mode 0600 in its place, on disk when it returns: readers see the old one or
-/// the new one. One at a time among all processes. Errors: those of `change` and of reading; unavailable.
+/// the new one. One at a time among all processes.
+/// Errors: those of `change` and of reading; unavailable.
 Result<void> change_tokens(const std::string& path,
                            const std::function<Result<void>(Tokens&)>& change);
 
