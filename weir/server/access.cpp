@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <weir/base/assert.hpp>
+#include <weir/base/random.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
 
 namespace weir::server {
@@ -117,7 +119,13 @@ Access::Access(AccessOptions options)
       tokens_needed_(options_.tokens.has_value()),
       denied_(options_.meter->counter(telemetry::metric::access_denied)),
       known_(std::make_shared<Known>()) {
-  if (tokens_needed_) replace(*options_.tokens);
+  if (!tokens_needed_) return;
+  const auto own = security::make_token({.name = "this server", .rights = {.read = {"*"}}},
+                                        options_.clock->now(), random_secret(), random_seed());
+  WEIR_ASSERT(own.ok());
+  own_authorization_ = "Bearer " + own->secret;
+  own_ = std::make_shared<Holder>(Holder{own->token, {}});
+  replace(*options_.tokens);
 }
 
 std::shared_ptr<const Access::Known> Access::known() const {
@@ -148,7 +156,9 @@ Caller Access::caller(std::string_view authorization, std::string_view peer) con
   } else {
     const auto all = known();
     const auto* token = all->tokens.find(authorization.substr(scheme.size()));
-    if (token == nullptr) {
+    if (equal(security::sha256(authorization.substr(scheme.size())), own_->token.hash)) {
+      caller.holder_ = own_;
+    } else if (token == nullptr) {
       caller.fault_ = Caller::Fault::unknown;
     } else if (token->expires_at && *token->expires_at <= options_.clock->now()) {
       caller.fault_ = Caller::Fault::expired;

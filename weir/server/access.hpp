@@ -98,6 +98,10 @@ class Access {
   /// By the value of such a header; empty: there is none.
   Caller caller(std::string_view authorization, std::string_view peer) const;
 
+  /// What this process itself sends to be let in, to read; of this run alone, and in no file. Empty
+  /// when no tokens are needed.
+  const std::string& own_authorization() const { return own_authorization_; }
+
   /// Takes these tokens instead of those it has. Who holds one that is not there as it was any
   /// longer is told by Caller::ended().
   void replace(const security::Tokens& tokens);
@@ -119,6 +123,8 @@ class Access {
 
   const AccessOptions options_;
   const bool tokens_needed_;
+  std::string own_authorization_;
+  std::shared_ptr<Holder> own_;
   const telemetry::Counter denied_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Known> known_;

@@ -353,6 +353,15 @@ TEST_F(Protected, a_stream_of_events_for_browsers_takes_its_token_from_the_addre
             400);
 }
 
+TEST_F(Protected, the_servers_own_look_at_its_streams_needs_nobodys_token) {
+  HttpClient http(http_port());
+  EXPECT_TRUE(eventually([&] { return http.get("/health/ready").status == 200; }))
+      << http.get("/health/ready").body;
+  EXPECT_THAT(http.get("/health/ready").body, ::testing::Not(HasSubstr("TOKEN")));
+  EXPECT_THAT(http.get("/metrics", bearer(owner_)).body,
+              ::testing::Not(HasSubstr("weir_access_denied_total{")));
+}
+
 TEST_F(Protected, denied_calls_show_in_the_metrics) {
   HttpClient http(http_port());
   for (int i = 0; i < 3; ++i) http.get("/v1/logs/default/head", bearer(reader_));

@@ -6,6 +6,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/gateway/http_server.hpp>
+#include <weir/server/health.hpp>
 #include <weir/server/reporting.hpp>
 #include <weir/server/server.hpp>
 #include <weir/store/event_store.hpp>
@@ -22,11 +23,11 @@ struct ServiceOptions {
   enum class OpenTo : std::uint8_t { loopback, everybody, tokens };
   OpenTo metrics = OpenTo::loopback;
   OpenTo docs = OpenTo::everybody;
-  /// Without tokens, or certificates that clients must show, listen on addresses that others can
-  /// reach. Default: it is refused.
+  /// Without tokens, listen on addresses that others can reach. Default: it is refused.
   bool listen_unprotected = false;
   /// What is measured and traced, and /metrics. Default: nothing.
   std::shared_ptr<Reporting> reporting = nullptr;
+  HealthOptions health = {};
 };
 
 /// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway
