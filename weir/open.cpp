@@ -60,6 +60,7 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
   }
   if (take_prefix(rest, "weir://")) {
     return remote::connect({.target = std::string(rest),
+                            .credentials = options.credentials,
                             .connect_timeout = options.connect_timeout,
                             .wait_until_up = options.wait_until_up});
   }

@@ -6,6 +6,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/store/event_store.hpp>
+#include <weir/store/remote/credentials.hpp>
 #include <weir/telemetry/api/telemetry.hpp>
 
 namespace weir {
@@ -24,6 +25,9 @@ struct OpenOptions {
   static constexpr std::size_t queue_highest = 1 << 20;
   static constexpr std::size_t queue_bytes_lowest = 1 << 20;
   static constexpr std::size_t queue_bytes_highest = std::size_t{16} << 30;
+  /// For a server: TLS, and the token that this program is known by. Embedded stores have no use
+  /// for it.
+  remote::Credentials credentials = {};
   /// How long a server may take to answer at all. Default 5 s.
   std::chrono::milliseconds connect_timeout{5000};
   /// Go on trying for so long while nobody listens at a server's address. Default: fail at once.

@@ -22,9 +22,11 @@ Result<Exit> backup(const Options& options, Program& program) {
   const auto& store = options.store;
   const bool pages = store.store.starts_with("sqlite:");
   program.target = store.in_process() ? "" : store.target;
+  WEIR_TRY_ASSIGN(credentials, store.credentials.read(program));
   Progress progress(program, "copying", pages ? "pages" : "events");
   const auto done =
       program.backup({.store = store.in_process() ? store.store : "weir://" + store.target,
+                      .credentials = std::move(credentials),
                       .log = store.log,
                       .destination = options.destination,
                       .on_progress = [&](auto copied, auto all) { progress.show(copied, all); }});

@@ -46,6 +46,10 @@ Result<std::unique_ptr<bench::Api>> open_api(const Options& options, Program& pr
     if (options.store.in_process()) {
       return invalid_field("--store", "--api umadb needs a server: use --target");
     }
+    WEIR_TRY_ASSIGN(credentials, options.store.credentials.read(program));
+    if (credentials.tls || !credentials.token.empty()) {
+      return invalid_field("--api", "umadb is spoken here in plain text and without a token");
+    }
     program.target = options.store.target;
     return bench::make_umadb_api(options.store.target, options.clients);
   }

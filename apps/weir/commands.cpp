@@ -16,6 +16,11 @@ const std::vector<Command>& commands() {
       {"backup", "Copy a store while it is in use", define_backup},
       {"log list", "List the logs", define_log_list},
       {"log create", "Create a log", define_log_create},
+      {"config check", "Look for mistakes in a file of settings", define_config_check},
+      {"config print", "Print the settings that a server would have", define_config_print},
+      {"token create", "Make a token that lets somebody in", define_token_create},
+      {"token list", "List the tokens of a file", define_token_list},
+      {"token revoke", "Take tokens out of a file", define_token_revoke},
       {"completion", "Print a shell's completion script", define_completion},
   };
   return all;

@@ -27,7 +27,9 @@ Result<BackupDone> backup(const BackupRequest& request) {
   if (const auto path = file_of(request.store, request.log)) {
     WEIR_TRY(sqlite::backup_file(*path, request.destination, request.on_progress));
   } else {
-    WEIR_TRY_ASSIGN(log, weir::open(request.store, {.log = request.log, .create = false}));
+    WEIR_TRY_ASSIGN(log, weir::open(request.store, {.log = request.log,
+                                                    .create = false,
+                                                    .credentials = request.credentials}));
     WEIR_TRY(sqlite::copy_log(*log, request.destination, request.on_progress));
   }
   return BackupDone{.bytes = std::filesystem::file_size(request.destination)};

@@ -1,6 +1,7 @@
 #include <apps/weir/interrupt.hpp>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <thread>
@@ -42,7 +43,24 @@ std::stop_source& start() {
   return stop;
 }
 
+std::atomic<std::uint64_t> hangups_seen = 0;
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a handler may do no more");
+
+void on_hangup(int) { ++hangups_seen; }
+
 }  // namespace
+
+std::uint64_t count_hangups() {
+  static const bool installed = [] {
+    struct sigaction action {};
+    action.sa_handler = on_hangup;
+    action.sa_flags = SA_RESTART;
+    WEIR_ASSERT(::sigaction(SIGHUP, &action, nullptr) == 0);
+    return true;
+  }();
+  static_cast<void>(installed);
+  return hangups_seen;
+}
 
 std::stop_token stop_on_signals() {
   static std::stop_source& stop = start();

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
   program.interrupted = weir::cli::stop_on_signals;
+  program.hangups = weir::cli::count_hangups;
   const auto exit = weir::cli::run({argv + 1, argv + argc}, program);
   // Threads of gRPC's may still be running: what static destructors take away, they may yet use.
   std::fflush(nullptr);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 
 #include <fmt/format.h>
 
@@ -70,6 +71,52 @@ CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Time
                     });
 }
 
+void CredentialOptions::add_to(CLI::App& app) {
+  const auto add = [&](const std::string& name, std::string& to, const std::string& help) {
+    app.add_option(name, to, help)->type_name("FILE")->group("Credentials");
+  };
+  app.add_flag("--tls", credentials.tls, "Speak TLS with the server")->group("Credentials");
+  add("--ca", credentials.ca_file,
+      "PEM: authorities of the server's certificate; default those that the machine trusts");
+  add("--cert", credentials.certificate_file, "PEM: the certificate to show the server");
+  add("--key", credentials.key_file, "PEM: its private key");
+  app.add_option("--token", credentials.token,
+                 "Bearer token; others see it in the list of processes: rather WEIR_TOKEN")
+      ->group("Credentials");
+  add("--token-file", token_file, "File whose first line is the token; or WEIR_TOKEN_FILE");
+}
+
+Result<remote::Credentials> CredentialOptions::read(const Program& program) const {
+  auto out = credentials;
+  // Who names a certificate means TLS.
+  out.tls = out.tls || !out.ca_file.empty() || !out.certificate_file.empty();
+  if (!out.token.empty()) return out;
+  auto file = token_file;
+  if (file.empty()) {
+    out.token = program.environment("WEIR_TOKEN").value_or("");
+    if (!out.token.empty()) return out;
+    file = program.environment("WEIR_TOKEN_FILE").value_or("");
+  }
+  if (file.empty()) return out;
+  std::ifstream from(file);
+  if (!std::getline(from, out.token) || out.token.empty()) {
+    return invalid_field("--token-file", fmt::format("no token can be read from {}", file));
+  }
+  return out;
+}
+
+std::string CredentialOptions::typed() const {
+  std::string out = credentials.tls ? " --tls" : "";
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) out += std::string(" ") + name + " " + shell_quoted(value);
+  };
+  add("--ca", credentials.ca_file);
+  add("--cert", credentials.certificate_file);
+  add("--key", credentials.key_file);
+  add("--token-file", token_file);
+  return out;
+}
+
 void StoreOptions::add_to(CLI::App& app) {
   add_store_to(app);
   app.add_option("--log", log, "Name of the log")->capture_default_str();
@@ -90,6 +137,7 @@ void StoreOptions::add_store_to(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 86400.0))
       ->type_name("SECONDS");
+  credentials.add_to(app);
 }
 
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
@@ -98,6 +146,8 @@ Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
   OpenOptions options{.create = missing == Missing::is_made};
   if (in_process()) return program.open_catalog(store, options);
   program.target = target;
+  WEIR_TRY_ASSIGN(read, credentials.read(program));
+  options.credentials = std::move(read);
   const auto milliseconds = [](double seconds) {
     return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
   };
@@ -123,7 +173,7 @@ std::string StoreOptions::typed_place() const {
   std::string out;
   if (target != StoreOptions().target) out += " --target " + shell_quoted(target);
   if (!store.empty()) out += " --store " + shell_quoted(store);
-  return out;
+  return out + credentials.typed();
 }
 
 std::string StoreOptions::typed() const {

@@ -28,13 +28,28 @@ Result<std::uint64_t> parse_number(std::string_view text, std::string_view optio
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option);
 
-/// --target, --store, --log, --timeout and --wait: which log a command works on.
+/// --tls, --ca, --cert, --key, --token and --token-file: how a server knows a command, and the
+/// other way round.
+struct CredentialOptions {
+  remote::Credentials credentials = {};
+  std::string token_file = {};
+
+  void add_to(CLI::App& app);
+  /// With the token, which flags, files and the variables WEIR_TOKEN and WEIR_TOKEN_FILE name, in
+  /// this order. Errors: invalid_argument naming the file.
+  Result<remote::Credentials> read(const Program& program) const;
+  /// The options but for the token, as they would be typed, with a space in front of each.
+  std::string typed() const;
+};
+
+/// --target, --store, --log, --timeout and --wait, and credentials: which log a command works on.
 struct StoreOptions {
   std::string target = "127.0.0.1:50051";
   std::string store = {};
   std::string log = "default";
   double timeout_seconds = 30;
   double wait_seconds = 0;
+  CredentialOptions credentials = {};
 
   void add_to(CLI::App& app);
   /// The same without --log.

@@ -46,6 +46,8 @@ using OnDamage = std::function<void(const std::string& damage)>;
 struct BackupRequest {
   /// The store, as given to --store, or "weir://HOST:PORT" of a server.
   std::string store;
+  /// For a server.
+  remote::Credentials credentials = {};
   std::string log;
   /// The file to write. Must not exist.
   std::string destination;
@@ -75,6 +77,9 @@ struct Program {
   /// A token that fires when the user wants the command to end (SIGINT, SIGTERM). From the first
   /// call on, these signals no longer end the process by themselves.
   std::function<std::stop_token()> interrupted = [] { return std::stop_token(); };
+  /// How many hang-ups (SIGHUP) there have been since the first call; from then on they no longer
+  /// end the process.
+  std::function<std::uint64_t()> hangups = [] { return std::uint64_t{0}; };
   /// The environment. Default: no variable is set.
   std::function<std::optional<std::string>(const char* name)> environment =
       [](const char*) { return std::nullopt; };
@@ -126,6 +131,11 @@ Run define_backup(CLI::App& app, Program& program);
 Run define_bench(CLI::App& app, Program& program);
 Run define_log_list(CLI::App& app, Program& program);
 Run define_log_create(CLI::App& app, Program& program);
+Run define_config_check(CLI::App& app, Program& program);
+Run define_config_print(CLI::App& app, Program& program);
+Run define_token_create(CLI::App& app, Program& program);
+Run define_token_list(CLI::App& app, Program& program);
+Run define_token_revoke(CLI::App& app, Program& program);
 Run define_completion(CLI::App& app, Program& program);
 
 }  // namespace weir::cli

@@ -18,6 +18,12 @@ constexpr const char* exit_codes = R"(Exit codes:
   6  the log is damaged
   130  interrupted)";
 
+std::string summary_of(const std::string& group) {
+  if (group == "log") return "Logs: list, create";
+  if (group == "token") return "Who may do what: create, list, revoke";
+  return "Settings: check, print";
+}
+
 /// The app of "log list" lies under one named "log", which is made when it is first needed.
 CLI::App* add_command(CLI::App& program, const Command& command) {
   const std::string name = command.name;
@@ -26,7 +32,7 @@ CLI::App* add_command(CLI::App& program, const Command& command) {
   const auto first = name.substr(0, space);
   const auto groups =
       program.get_subcommands([&](const CLI::App* app) { return app->get_name() == first; });
-  auto* group = groups.empty() ? program.add_subcommand(first, "Logs: list, create")
+  auto* group = groups.empty() ? program.add_subcommand(first, summary_of(first))
                                : groups.front();
   group->require_subcommand(1);
   return group->add_subcommand(name.substr(space + 1), command.summary);

@@ -1,6 +1,5 @@
 #include <pthread.h>
 
-#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -8,9 +7,11 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <apps/weir/options.hpp>
 #include <apps/weir/output.hpp>
-#include <apps/weir/program.hpp>
+#include <apps/weir/protection.hpp>
+#include <apps/weir/settings.hpp>
+#include <weir/security/address.hpp>
+#include <weir/server/access.hpp>
 #include <weir/server/log_format.hpp>
 #include <weir/server/reporting.hpp>
 #include <weir/server/service.hpp>
@@ -18,60 +19,92 @@
 namespace weir::cli {
 namespace {
 
-struct Options {
-  std::string store = "sqlite:data/default.db";
-  std::string grpc = "127.0.0.1:50051";
-  std::string http = "127.0.0.1:8080";
-  double grace_seconds = 10;
-  bool trace_statements = false;
-  std::string log_format = "text";
-  std::string log_level = "info";
-  bool json = false;
-  OpenOptions open = {};
-};
+/// How soon a hang-up is noticed, and the end of a token.
+constexpr std::chrono::milliseconds looks_every{250};
 
-void wait_for(const std::stop_token& stop) {
+void wait_for(const std::stop_token& stop, const Program& program, server::Access& access,
+              Reloader& reloader) {
+  auto hangups = program.hangups();
   std::mutex mutex;
   std::condition_variable_any changed;
   std::unique_lock lock(mutex);
-  changed.wait(lock, stop, [] { return false; });
+  while (!stop.stop_requested()) {
+    changed.wait_for(lock, stop, looks_every, [] { return false; });
+    access.end_expired();
+    if (const auto now = program.hangups(); now != hangups) {
+      hangups = now;
+      reloader.reload();
+    }
+  }
 }
 
-Result<Exit> serve(const Options& options, Program& program) {
-  // Logs go to standard error, so that what scripts read stays clean.
-  WEIR_TRY_ASSIGN(log_format, server::parse_log_format(options.log_format, "log-format"));
-  WEIR_TRY(server::log_to_stderr(log_format, options.log_level));
-  WEIR_TRY_ASSIGN(settings, telemetry::read_environment(program.environment));
-  WEIR_TRY_ASSIGN(reporting, server::Reporting::create({.settings = std::move(settings),
-                                                        .console = program.err}));
-  program.observer = reporting->store_observer();
-  program.telemetry = reporting->telemetry();
-  program.statement_text = options.trace_statements;
-  const auto stop = program.interrupted();
-  WEIR_TRY_ASSIGN(catalog, program.open_catalog(options.store, options.open));
-  WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
-  WEIR_TRY_ASSIGN(head, log->head());
-  WEIR_TRY_ASSIGN(service, server::Service::start(
-                               catalog, {.grpc_address = options.grpc,
-                                         .http_address = options.http,
-                                         .reporting = reporting}));
+server::ServiceOptions::OpenTo open_to(const std::string& word) {
+  using OpenTo = server::ServiceOptions::OpenTo;
+  return word == "loopback" ? OpenTo::loopback
+                            : word == "tokens" ? OpenTo::tokens : OpenTo::everybody;
+}
+
+void warn_of_plain_text(const server::ServiceOptions& options) {
+  if (!options.grpc.access->has_tokens() || options.grpc.tls) return;
+  for (const auto& address : {options.grpc.grpc_address, options.http.address}) {
+    if (security::is_loopback(address)) continue;
+    spdlog::warn("tokens and events travel to {} in plain text: see tls.certificate", address);
+  }
+}
+
+Result<void> say_where(const server::Service& service, const ServeConfiguration& configuration,
+                       Position head, bool json, Program& program) {
   Output out(program.out);
-  if (options.json) {
+  if (json) {
     out.write(fmt::format("{{\"grpc\":\"{}\",\"http\":\"{}\",\"head\":{}}}\n",
-                          service->grpc_address(), service->http_address(), head.value));
+                          service.grpc_address(), service.http_address(), head.value));
   } else {
-    out.write(fmt::format("  weir {}   store {}   {} events\n", WEIR_VERSION, options.store,
-                          head.value));
-    out.write(fmt::format("  gRPC {}   HTTP http://{}   API http://{}/docs\n",
-                          service->grpc_address(), service->http_address(),
-                          service->http_address()));
+    out.write(fmt::format("  weir {}   store {}   {} events\n", WEIR_VERSION,
+                          configuration.list.find("store")->shown(), head.value));
+    const auto scheme = configuration.values.tls.enabled() ? "https" : "http";
+    out.write(fmt::format("  gRPC {}   HTTP {}://{}   API {}://{}/docs\n",
+                          service.grpc_address(), scheme, service.http_address(), scheme,
+                          service.http_address()));
   }
   WEIR_TRY(out.finish());
   std::fflush(program.out);
-  wait_for(stop);
+  return {};
+}
+
+Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
+  WEIR_TRY_ASSIGN(configuration, ServeConfiguration::load(flags, program));
+  const auto& settings = configuration->values;
+  // Logs go to standard error, so that what scripts read stays clean.
+  WEIR_TRY_ASSIGN(log_format, server::parse_log_format(settings.log_format, "log-format"));
+  WEIR_TRY(server::log_to_stderr(log_format, settings.log_level));
+  WEIR_TRY_ASSIGN(protection, read_protection(settings, program.clock->now()));
+  WEIR_TRY_ASSIGN(telemetry, configuration->telemetry(program));
+  WEIR_TRY_ASSIGN(reporting, server::Reporting::create({.settings = std::move(telemetry),
+                                                        .console = program.err}));
+  program.observer = reporting->store_observer();
+  program.telemetry = reporting->telemetry();
+  program.statement_text = settings.open.statement_text;
+  const auto stop = program.interrupted();
+  program.hangups();  // from here on a hang-up ends nothing
+  WEIR_TRY_ASSIGN(catalog, program.open_catalog(settings.store, settings.open));
+  WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
+  WEIR_TRY_ASSIGN(head, log->head());
+  auto options = settings.service;
+  options.reporting = reporting;
+  options.metrics = open_to(settings.metrics_for);
+  options.docs = open_to(settings.docs_for);
+  options.grpc.tls = options.http.tls = protection.tls;
+  options.grpc.access = std::make_shared<server::Access>(server::AccessOptions{
+      .tokens = protection.tokens, .meter = reporting->telemetry().meter, .clock = program.clock});
+  warn_of_plain_text(options);
+  WEIR_TRY_ASSIGN(service, server::Service::start(catalog, options));
+  WEIR_TRY(say_where(*service, *configuration, head, json, program));
+  const auto grace = settings.grace;
+  Reloader reloader(flags, std::move(configuration),
+                    {*service, *options.grpc.access, *reporting->telemetry().meter}, program);
+  wait_for(stop, program, *options.grpc.access, reloader);
   spdlog::info("stopping: finishing what was accepted");
-  service->shut_down(std::chrono::milliseconds(
-      static_cast<std::int64_t>(options.grace_seconds * 1000)));
+  service->shut_down(grace);
   log.reset();
   catalog.reset();
   constexpr std::chrono::seconds last_export{2};
@@ -82,52 +115,17 @@ Result<Exit> serve(const Options& options, Program& program) {
   return Exit::fine;
 }
 
-/// One option for each limit, named like it.
-void add_limits(CLI::App& app, OpenOptions& to) {
-  const auto add = [&](std::string_view name, std::string_view what, std::size_t& field,
-                       std::size_t min, std::size_t max) {
-    std::string option = "--" + std::string(name);
-    std::replace(option.begin(), option.end(), '_', '-');
-    app.add_option(option, field, fmt::format("{}, {} to {}", what, min, max))
-        ->check(CLI::Range(min, max))
-        ->type_name("NUMBER")
-        ->capture_default_str()
-        ->group("Limits");
-  };
-  for (const auto& range : limit_ranges()) {
-    add(range.name, range.what, to.limits.*range.field, range.min, range.max);
-  }
-  add("queue_max", "Appends that may wait", to.queue_max, 1, OpenOptions::queue_highest);
-  add("queue_bytes_max", "Bytes of the events that may wait", to.queue_bytes_max,
-      OpenOptions::queue_bytes_lowest, OpenOptions::queue_bytes_highest);
-}
-
 }  // namespace
 
 Run define_serve(CLI::App& app, Program& program) {
+  struct Options {
+    SettingFlags flags;
+    bool json = false;
+  };
   auto options = std::make_shared<Options>();
-  app.add_option("--store", options->store,
-                 "sqlite:PATH, made when it is not there, or postgres://...")
-      ->capture_default_str();
-  app.add_option("--grpc", options->grpc, "HOST:PORT for gRPC; port 0 for any free one")
-      ->capture_default_str();
-  app.add_option("--http", options->http,
-                 "HOST:PORT for REST, SSE, gRPC-Web and /docs; port 0 for any free one")
-      ->capture_default_str();
-  app.add_option("--grace", options->grace_seconds,
-                 "Seconds that what was accepted may take to finish after SIGTERM")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
-  app.add_flag("--trace-statements", options->trace_statements,
-               "Put the texts of SQL statements, without values, into their spans");
-  app.add_option("--log-format", options->log_format, "text, or json: an object a line")
-      ->capture_default_str();
-  app.add_option("--log-level", options->log_level,
-                 "What is logged from: trace, debug, info, warn, error, off")
-      ->capture_default_str();
   app.add_flag("--json", options->json, "Print the addresses as a JSON object");
-  add_limits(app, options->open);
-  return [options, &program] { return serve(*options, program); };
+  options->flags.add_to(app);
+  return [options, &program] { return serve(options->flags, options->json, program); };
 }
 
 }  // namespace weir::cli

@@ -12,6 +12,8 @@ import sys
 ARROWS = {
     "base": [],
     "rpc": [],
+    "config": ["base"],
+    "security": ["base"],
     "resilience": ["base"],
     "telemetry/api": ["base"],
     "telemetry/sdk": ["telemetry/api"],
@@ -27,10 +29,10 @@ ARROWS = {
     "sql/postgres": ["sql/pool", "telemetry/api"],
     "store/sqlite": ["store/engine", "sql/sqlite"],
     "store/postgres": ["store/engine", "sql/postgres"],
-    "store/remote": ["store", "rpc"],
+    "store/remote": ["store", "rpc", "security"],
     "weir": ["store/sqlite", "store/postgres", "store/remote"],
-    "gateway": ["base", "telemetry/api"],
-    "server": ["store/remote", "gateway", "rpc", "telemetry/prometheus", "telemetry/otlp"],
+    "gateway": ["security", "telemetry/api"],
+    "server": ["store/remote", "gateway", "security", "rpc", "telemetry/prometheus", "telemetry/otlp"],
 }
 
 # What a pattern finds must not be called; the remedy is printed.

@@ -94,10 +94,11 @@ std::string temporary_file() {
 
 }  // namespace
 
-Finished run_program(const std::string& program, const std::vector<std::string>& arguments) {
+Finished run_program(const std::string& program, const std::vector<std::string>& arguments,
+                     const std::vector<std::string>& environment) {
   const auto path = temporary_file();
   const int out = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  const auto child = start(program, arguments, out, out);
+  const auto child = start(program, arguments, out, out, environment);
   close(out);
   int status = 0;
   require(waitpid(child, &status, 0) == child, "can't wait for " + program);
@@ -159,8 +160,8 @@ void ServerProcess::kill() {
   require(wait(30s).has_value(), "it can't be killed");
 }
 
-std::shared_ptr<EventStore> ServerProcess::connect() const {
-  auto catalog = remote::connect({.target = grpc_});
+std::shared_ptr<EventStore> ServerProcess::connect(const remote::Credentials& credentials) const {
+  auto catalog = remote::connect({.target = grpc_, .credentials = credentials});
   require(catalog.ok(), catalog ? "" : to_string(catalog.error()));
   auto log = (*catalog)->open("default");
   require(log.ok(), log ? "" : to_string(log.error()));

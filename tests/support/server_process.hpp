@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <weir/store/event_store.hpp>
+#include <weir/store/remote/credentials.hpp>
 
 namespace weir::testing_support {
 
@@ -19,8 +20,10 @@ struct Finished {
   std::string output;
 };
 
-/// Runs the program with arguments to its end.
-Finished run_program(const std::string& program, const std::vector<std::string>& arguments);
+/// Runs the program with arguments to its end, with variables ("NAME=VALUE") beside what the test
+/// program has.
+Finished run_program(const std::string& program, const std::vector<std::string>& arguments,
+                     const std::vector<std::string>& environment = {});
 
 /// A `weir serve` in a process of its own.
 /// Threads: one at a time. What goes wrong ends the test program with a message.
@@ -57,7 +60,7 @@ class ServerProcess {
   void kill();
 
   /// A client of its own connection, with the default log open.
-  std::shared_ptr<EventStore> connect() const;
+  std::shared_ptr<EventStore> connect(const remote::Credentials& credentials = {}) const;
 
   /// Resident memory in bytes.
   std::size_t memory() const;

@@ -141,8 +141,8 @@ class Truth : public testing::Test {
         std::move(backend), std::make_shared<engine::Tail>(engine::Tail::Options{}),
         engine::TermHasher(1, {}), std::make_shared<engine::Threads>(), system_clock(), options);
     service_ = server::Service::start(std::make_shared<OneLog>(log_),
-                                      {.grpc_address = "127.0.0.1:0",
-                                       .http_address = "127.0.0.1:0",
+                                      {.grpc = {.grpc_address = "127.0.0.1:0"},
+                                       .http = {.address = "127.0.0.1:0"},
                                        .reporting = reporting_})
                    .value();
     stub_ = v1::EventLog::NewStub(

@@ -19,7 +19,7 @@ std::string_view name_of(Code code) {
 }
 
 std::string_view name_of(Reason reason) {
-  static constexpr std::array<std::string_view, 18> names = {
+  static constexpr std::array<std::string_view, 20> names = {
       "ERROR_REASON_UNSPECIFIED", "INVALID_FIELD",  "CONDITION_FAILED",
       "IDEMPOTENCY_KEY_REUSED",   "TRACKING_NOT_INCREASING",
       "LOG_NOT_FOUND",            "LOG_EXISTS",     "SNAPSHOT_NOT_FOUND",
@@ -27,7 +27,9 @@ std::string_view name_of(Reason reason) {
       "STORE_DAMAGED",            "SCHEMA_TOO_NEW", "SHUTTING_DOWN",
       "DEADLINE_PASSED",          "CALLER_CANCELLED",
       "INTERNAL_BUG",             "NOT_SUPPORTED",
-      "CIRCUIT_OPEN"};
+      "CIRCUIT_OPEN",
+      "TOKEN_NEEDED",
+      "RIGHT_MISSING"};
   const auto index = static_cast<std::size_t>(reason);
   return index < names.size() ? names[index] : names[0];
 }

@@ -56,6 +56,8 @@ enum class Reason : std::uint8_t {
   internal_bug = 15,
   not_supported = 16,
   circuit_open = 17,
+  token_needed = 18,
+  right_missing = 19,
 };
 
 /// The name as errors.proto spells it: "CONDITION_FAILED".

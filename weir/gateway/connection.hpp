@@ -15,13 +15,13 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include <weir/gateway/http_server.hpp>
+#include <weir/gateway/socket.hpp>
 
 namespace weir::gateway {
 
 /// What the connections of a server share. Lives as long as any of them.
 struct ConnectionContext {
   boost::asio::io_context io;
-  HttpOptions options;
   Handler handler;
   std::atomic<std::uint64_t> requests{0};
   std::atomic<bool> stopping{false};
@@ -37,8 +37,14 @@ struct ConnectionContext {
 /// any thread.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
+  /// What holds for a connection from its beginning to its end.
+  struct Terms {
+    std::shared_ptr<const HttpOptions> options;
+    /// It shakes hands first; null: no TLS.
+    std::shared_ptr<boost::asio::ssl::context> tls;
+  };
   Connection(boost::asio::ip::tcp::socket socket, std::shared_ptr<ConnectionContext> context,
-             std::function<void(Connection*)> on_closed);
+             Terms terms, std::function<void(Connection*)> on_closed);
 
   void start();
   /// Closes it if it rests; otherwise tells the exchange, and closes after its answer.
@@ -50,13 +56,30 @@ class Connection : public std::enable_shared_from_this<Connection> {
   friend class ConnectionExchange;
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using ErrorCode = boost::system::error_code;
-  enum class Phase : std::uint8_t { resting, reading, handling, streaming, closing, closed };
+  enum class Phase : std::uint8_t {
+    handshaking,
+    resting,
+    reading,
+    handling,
+    streaming,
+    closing,
+    closed,
+  };
+  /// What a client still sends when the connection is closed is read up to here, and let go.
+  static constexpr std::size_t linger_bytes_max = 4 * 1024 * 1024;
   struct Output {
     std::string head;
     std::string body;
     std::string_view tail;
     UniqueFunction<void()> then;
   };
+
+  // connection_tls.cpp: before the first request, and after the last answer.
+  void shake_hands();
+  void on_handshake_failed(ErrorCode error);
+  void linger();
+  void drain_below();
+  void close_now();
 
   // connection_read.cpp: from bytes to a request.
   void rest();
@@ -92,12 +115,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void begin_span(HttpRequest& request);
   void matched(std::string_view route);
   void summarize(int status);
-  void linger();
-  void close_now();
 
   // First, because the sockets and timers below live in its io_context.
   const std::shared_ptr<ConnectionContext> context_;
-  boost::asio::ip::tcp::socket socket_;
+  const std::shared_ptr<const HttpOptions> options_;
+  Socket socket_;
   std::function<void(Connection*)> on_closed_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
@@ -117,12 +139,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = true;
   bool http_1_0_ = false;
   bool head_only_ = false;
+  std::string peer_;
   std::string origin_;
   HttpSummary summary_;
   telemetry::Span span_;
   Instant request_read_{};
   std::deque<Output> outputs_;
   std::size_t drained_bytes_ = 0;
+  /// Where drain_below() reads to; what came through TLS may still be written elsewhere.
+  std::string drained_;
 };
 
 }  // namespace weir::gateway

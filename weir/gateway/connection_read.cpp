@@ -19,7 +19,6 @@ namespace http = boost::beast::http;
 namespace {
 
 constexpr std::size_t watch_bytes = 8 * 1024;
-constexpr std::size_t linger_bytes_max = 4 * 1024 * 1024;
 
 class RequestHeaders final : public telemetry::TextMapCarrier {
  public:
@@ -38,22 +37,30 @@ class RequestHeaders final : public telemetry::TextMapCarrier {
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ConnectionContext> context,
-                       std::function<void(Connection*)> on_closed)
+                       Terms terms, std::function<void(Connection*)> on_closed)
     : context_(std::move(context)),
-      socket_(std::move(socket)),
+      options_(std::move(terms.options)),
+      socket_(std::move(socket), std::move(terms.tls)),
       on_closed_(std::move(on_closed)),
-      buffer_(context_->options.header_bytes_max + 64 * 1024),
+      buffer_(options_->header_bytes_max + 64 * 1024),
       read_timer_(socket_.get_executor()),
       write_timer_(socket_.get_executor()),
-      stream_timer_(socket_.get_executor()) {}
+      stream_timer_(socket_.get_executor()) {
+  ErrorCode gone_already;
+  const auto peer = socket_.tcp().remote_endpoint(gone_already);
+  if (!gone_already) peer_ = peer.address().to_string();
+}
 
 void Connection::start() {
-  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->rest(); });
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
+    self->socket_.has_tls() ? self->shake_hands() : self->rest();
+  });
 }
 
 void Connection::stop() {
   asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
-    if (self->phase_ == Phase::resting) return self->close_now();
+    const bool idle = self->phase_ == Phase::resting || self->phase_ == Phase::handshaking;
+    if (idle) return self->close_now();
     self->tell_ending(Ending::stopping);
   });
 }
@@ -64,7 +71,7 @@ void Connection::close() {
 
 bool Connection::timer_is_due(const asio::steady_timer& timer) const {
   // A timer's callback may already be on its way when it is set anew.
-  return phase_ != Phase::closed && timer.expiry() <= context_->options.clock->instant();
+  return phase_ != Phase::closed && timer.expiry() <= options_->clock->instant();
 }
 
 void Connection::rest() {
@@ -72,7 +79,7 @@ void Connection::rest() {
   phase_ = Phase::resting;
   if (buffer_.size() > 0) return read_request();
   if (half_closed_) return linger();
-  read_timer_.expires_after(context_->options.idle_timeout);
+  read_timer_.expires_after(options_->idle_timeout);
   read_timer_.async_wait([self = shared_from_this()](ErrorCode) {
     if (self->phase_ == Phase::resting && self->timer_is_due(self->read_timer_)) self->close_now();
   });
@@ -94,8 +101,11 @@ void Connection::on_watched(ErrorCode error, std::size_t bytes) {
     case Phase::closed:
     case Phase::reading:
       return;
+    case Phase::handshaking:
+      return;
     case Phase::closing:
       buffer_.consume(buffer_.size());
+      if (socket_.has_tls()) return;
       drained_bytes_ += bytes;
       return error || drained_bytes_ > linger_bytes_max ? close_now() : watch();
     case Phase::resting:
@@ -113,18 +123,24 @@ void Connection::read_request() {
   answered_ = false;
   head_.reset();
   parser_.emplace();
-  parser_->header_limit(static_cast<std::uint32_t>(context_->options.header_bytes_max));
-  parser_->body_limit(context_->options.body_bytes_max);
-  read_timer_.expires_after(context_->options.read_timeout);
+  parser_->header_limit(static_cast<std::uint32_t>(options_->header_bytes_max));
+  parser_->body_limit(options_->body_bytes_max);
+  read_timer_.expires_after(options_->read_timeout);
   read_timer_.async_wait([self = shared_from_this()](ErrorCode) {
     if (self->phase_ != Phase::reading || !self->timer_is_due(self->read_timer_)) return;
     self->refuse(408, fmt::format("the request did not arrive within {} ms",
-                                  self->context_->options.read_timeout.count()));
+                                  self->options_->read_timeout.count()));
   });
   http::async_read_header(
       socket_, buffer_, *parser_, [self = shared_from_this()](ErrorCode error, std::size_t) {
         if (self->phase_ != Phase::reading) return;
         if (error) return self->on_read_failed(error);
+        const auto& fields = self->parser_->get();
+        const auto count = static_cast<std::size_t>(std::distance(fields.begin(), fields.end()));
+        if (count > self->options_->headers_max) {
+          return self->refuse(431, fmt::format("the request has {} headers, the limit is {}",
+                                               count, self->options_->headers_max));
+        }
         const auto expect = self->parser_->get()[http::field::expect];
         if (expect.empty()) return self->read_body();
         if (!boost::beast::iequals(expect, "100-continue")) {
@@ -149,7 +165,7 @@ void Connection::read_body() {
 }
 
 void Connection::on_read_failed(ErrorCode error) {
-  const auto& options = context_->options;
+  const auto& options = *options_;
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return refuse(431, fmt::format("the request's line and headers are longer than the limit of {}"
                                    " bytes", options.header_bytes_max));
@@ -177,10 +193,10 @@ void Connection::refuse(int status, std::string_view message) {
   head_only_ = false;
   summary_ = {};
   span_ = telemetry::Span();
-  request_read_ = context_->options.clock->instant();
+  request_read_ = options_->clock->instant();
   ErrorCode ignored;
   // A read that is still going on would take what comes next; the socket is drained later instead.
-  socket_.cancel(ignored);
+  socket_.tcp().cancel(ignored);
   const auto code = status == 408 ? Code::deadline_exceeded : Code::invalid_argument;
   respond(error_response(Error{.code = code, .message = std::string(message)}, status));
 }
@@ -208,11 +224,12 @@ Result<HttpRequest> Connection::take_request() {
     request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   }
   request.body = std::move(message.body());
+  request.peer = peer_;
   return request;
 }
 
 bool Connection::answer_preflight(const HttpRequest& request) {
-  const auto& origins = context_->options.cors_origins;
+  const auto& origins = options_->cors_origins;
   const auto origin = request.header("Origin");
   const bool allowed = !origin.empty() && std::any_of(origins.begin(), origins.end(), [&](auto& o) {
     return o == "*" || o == origin;
@@ -233,11 +250,11 @@ bool Connection::answer_preflight(const HttpRequest& request) {
 }
 
 void Connection::begin_span(HttpRequest& request) {
-  span_ = context_->options.tracer->start_span(
+  span_ = options_->tracer->start_span(
       request.method,
       {{"http.request.method", request.method},
        {"url.path", request.path},
-       {"url.scheme", "http"},
+       {"url.scheme", socket_.has_tls() ? "https" : "http"},
        {"network.protocol.version", http_1_0_ ? "1.0" : "1.1"}},
       {.kind = telemetry::SpanKind::server,
        .parent = telemetry::w3c_propagator().extract(RequestHeaders(request))});
@@ -265,7 +282,7 @@ void Connection::handle_request() {
   if (!request) return refuse(400, request.error().message);
   summary_ = {.method = request->method, .path = request->path,
               .request_bytes = request->body.size()};
-  request_read_ = context_->options.clock->instant();
+  request_read_ = options_->clock->instant();
   begin_span(*request);
   if (answer_preflight(*request)) return;
   context_->handler(std::move(*request),

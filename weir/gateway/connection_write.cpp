@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <array>
 
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -13,14 +15,31 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::milliseconds half_closed_patience{250};
-constexpr std::chrono::milliseconds linger_time{1000};
 constexpr std::size_t write_bytes_max = 64 * 1024;
+
+bool has(const std::vector<Header>& headers, std::string_view name) {
+  return std::any_of(headers.begin(), headers.end(), [&](const auto& header) {
+    return boost::beast::iequals(header.name, name);
+  });
+}
+
+/// What keeps a browser from making more of an answer than it is: guessing its type, framing it,
+/// running it, keeping a copy. A page of our own says what it needs itself.
+void append_protection(std::string& out, const std::vector<Header>& headers, bool tls) {
+  out += "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
+         "Referrer-Policy: no-referrer\r\n";
+  if (!has(headers, "Content-Security-Policy")) {
+    out += "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n";
+  }
+  if (!has(headers, "Cache-Control")) out += "Cache-Control: no-store\r\n";
+  if (tls) out += "Strict-Transport-Security: max-age=31536000\r\n";
+}
 
 }  // namespace
 
 std::string Connection::head_of(int status, const std::vector<Header>& headers,
                                 std::string_view framing) {
-  const auto now = std::chrono::floor<std::chrono::seconds>(context_->options.clock->now());
+  const auto now = std::chrono::floor<std::chrono::seconds>(options_->clock->now());
   auto out = fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n{}", status,
                          reason_phrase(status), fmt::gmtime(now.time_since_epoch().count()),
                          framing);
@@ -28,8 +47,11 @@ std::string Connection::head_of(int status, const std::vector<Header>& headers,
   if (!origin_.empty()) {
     out += fmt::format(
         "Access-Control-Allow-Origin: {}\r\nVary: Origin\r\nAccess-Control-Expose-Headers: "
-        "grpc-status, grpc-message, grpc-status-details-bin, Retry-After\r\n", origin_);
+        "grpc-status, grpc-message, grpc-status-details-bin, Retry-After, WWW-Authenticate\r\n",
+        origin_);
+    if (options_->cors_credentials) out += "Access-Control-Allow-Credentials: true\r\n";
   }
+  append_protection(out, headers, socket_.has_tls());
   if (context_->stopping) keep_alive_ = false;
   if (!keep_alive_) {
     out += "Connection: close\r\n";
@@ -175,7 +197,7 @@ void Connection::write_next() {
 }
 
 void Connection::arm_write_timer() {
-  write_timer_.expires_after(context_->options.write_timeout);
+  write_timer_.expires_after(options_->write_timeout);
   write_timer_.async_wait([self = shared_from_this()](ErrorCode error) {
     if (error || self->outputs_.empty() || !self->timer_is_due(self->write_timer_)) return;
     self->client_gone();
@@ -211,11 +233,11 @@ void Connection::send_filler() {
 void Connection::on_half_closed() {
   // The client sends no more. It may still read, or be gone altogether: only writing tells.
   half_closed_ = true;
-  socket_.async_wait(asio::ip::tcp::socket::wait_error,
-                     [self = shared_from_this(), number = exchange_number_](ErrorCode error) {
-                       if (error || self->phase_ == Phase::closed) return;
-                       if (self->exchange_number_ == number) self->client_gone();
-                     });
+  socket_.tcp().async_wait(asio::ip::tcp::socket::wait_error,
+                           [self = shared_from_this(), number = exchange_number_](ErrorCode error) {
+                             if (error || self->phase_ == Phase::closed) return;
+                             if (self->exchange_number_ == number) self->client_gone();
+                           });
   arm_filler_timer();
 }
 
@@ -260,37 +282,10 @@ void Connection::summarize(int status) {
     }
   }
   span_.end();
-  if (!context_->options.on_response) return;
+  if (!options_->on_response) return;
   summary_.status = status;
-  summary_.duration = context_->options.clock->instant() - request_read_;
-  context_->options.on_response(summary_);
-}
-
-void Connection::linger() {
-  // Closing with unread bytes would reset the connection and take the answer with it.
-  ErrorCode ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  if (half_closed_) return close_now();
-  phase_ = Phase::closing;
-  buffer_.consume(buffer_.size());
-  read_timer_.expires_after(linger_time);
-  read_timer_.async_wait([self = shared_from_this()](ErrorCode error) {
-    if (!error && self->phase_ == Phase::closing) self->close_now();
-  });
-  if (!watching_) watch();
-}
-
-void Connection::close_now() {
-  if (phase_ == Phase::closed) return;
-  phase_ = Phase::closed;
-  ++exchange_number_;
-  on_ending_ = nullptr;
-  read_timer_.cancel();
-  write_timer_.cancel();
-  stream_timer_.cancel();
-  ErrorCode ignored;
-  socket_.close(ignored);
-  on_closed_(this);
+  summary_.duration = options_->clock->instant() - request_read_;
+  options_->on_response(summary_);
 }
 
 }  // namespace weir::gateway

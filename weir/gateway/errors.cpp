@@ -109,6 +109,7 @@ HttpResponse error_response(const grpc::Status& status, int http) {
     const auto seconds = static_cast<std::int64_t>(std::ceil(*details.retry_after_seconds));
     response.headers.push_back({"Retry-After", std::to_string(std::max<std::int64_t>(seconds, 0))});
   }
+  if (response.status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
   response.body = body_of(status, response.status, details);
   return response;
 }

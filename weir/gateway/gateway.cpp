@@ -1,10 +1,14 @@
 #include <weir/gateway/gateway.hpp>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include <weir/gateway/base64.hpp>
 #include <weir/gateway/grpc_web.hpp>
 #include <weir/gateway/openapi.hpp>
 #include <weir/gateway/rest.hpp>
+#include <weir/security/digest.hpp>
 
 extern const std::string_view weir_gateway_docs_page;
 
@@ -26,12 +30,51 @@ Result<std::vector<const pb::ServiceDescriptor*>> find_services(
   return services;
 }
 
-void add_document(Router& router, std::string path, std::string type, std::string text) {
-  router.add("GET", std::move(path),
-             [type = std::move(type), text = std::move(text)](HttpRequest,
-                                                              std::shared_ptr<Exchange> exchange) {
-               exchange->respond({.headers = {{"Content-Type", type}}, .body = text});
-             });
+Handler document(std::vector<Header> headers, std::string text) {
+  return [headers = std::move(headers), text = std::move(text)](
+             const HttpRequest&, const std::shared_ptr<Exchange>& exchange) {
+    exchange->respond({.headers = headers, .body = text});
+  };
+}
+
+/// What stands between two marks of the page, as a browser hashes it.
+std::string hash_of(std::string_view page, std::string_view begin, std::string_view end) {
+  const auto from = page.find(begin) + begin.size();
+  const auto hash = security::sha256(page.substr(from, page.find(end, from) - from));
+  return encode_base64({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
+
+/// The page runs its own script and style, and nothing else.
+std::vector<Header> headers_of(std::string_view page) {
+  return {{"Content-Type", "text/html; charset=utf-8"},
+          {"Cache-Control", "no-cache"},
+          {"Content-Security-Policy",
+           fmt::format("default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; "
+                       "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                       "frame-ancestors 'none'",
+                       hash_of(page, "<script>", "</script>"),
+                       hash_of(page, "<style>", "</style>"))}};
+}
+
+/// A browser's EventSource can't send headers, so that for streams of events the token may be in
+/// the query (RFC 6750, 2.3): for nothing else, since addresses end up in histories and logs.
+void take_query_token(HttpRequest& request) {
+  constexpr std::string_view name = "access_token=";
+  const bool stream = request.method == "GET" && request.header("Accept").find(
+                                                     "text/event-stream") != std::string_view::npos;
+  if (!stream || !request.header("Authorization").empty()) return;
+  std::size_t at = 0;
+  while (request.query.compare(at, name.size(), name) != 0) {
+    at = request.query.find('&', at);
+    if (at == std::string::npos) return;
+    ++at;
+  }
+  const auto end = std::min(request.query.find('&', at), request.query.size());
+  const auto from = at + name.size();
+  request.headers.push_back({"Authorization", "Bearer " + request.query.substr(from, end - from)});
+  // With one of the '&' around it.
+  const auto begin = at > 0 ? at - 1 : at;
+  request.query.erase(begin, (at > 0 ? end : std::min(end + 1, request.query.size())) - begin);
 }
 
 }  // namespace
@@ -44,7 +87,8 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
   WEIR_TRY_ASSIGN(services, find_services(options.services));
   auto upstream = std::make_shared<Upstream>(
       Upstream{grpc::GenericStub(options.channel), options.unary_timeout,
-               std::move(options.passed_headers), options.http.clock});
+               std::move(options.passed_headers), std::move(options.peer_metadata),
+               options.http.clock});
   auto router = std::make_shared<Router>();
   std::vector<RestBinding> all;
   for (const auto* service : services) {
@@ -59,14 +103,21 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
   }
   WEIR_TRY_ASSIGN(comments, Comments::read(options.descriptor_set));
   const OpenApiInfo info{options.title, options.version, options.description};
-  add_document(*router, "/openapi.json", "application/json", make_openapi(info, all, comments));
-  add_document(*router, "/docs", "text/html; charset=utf-8", std::string(weir_gateway_docs_page));
+  const auto add_document = [&](const std::string& path, Handler handler) {
+    if (options.guard_documents) handler = options.guard_documents(std::move(handler));
+    router->add("GET", path, std::move(handler));
+  };
+  add_document("/openapi.json", document({{"Content-Type", "application/json"}},
+                                         make_openapi(info, all, comments)));
+  add_document("/docs", document(headers_of(weir_gateway_docs_page),
+                                 std::string(weir_gateway_docs_page)));
   for (auto& route : options.routes) {
     router->add(std::move(route.method), std::move(route.path), std::move(route.handler));
   }
   WEIR_TRY_ASSIGN(server, HttpServer::create(std::move(options.http),
                                              [router](HttpRequest request,
                                                       std::shared_ptr<Exchange> exchange) {
+                                               take_query_token(request);
                                                router->handle(std::move(request),
                                                               std::move(exchange));
                                              }));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,7 +40,11 @@ struct GatewayOptions {
   /// Request headers that are passed on as metadata, in lower case; those that carry a trace,
   /// baggage, correlation and causation ids always are.
   std::vector<std::string> passed_headers = {"authorization"};
+  /// Metadata under which HttpRequest::peer is passed on, in lower case. Default: it is not.
+  std::string peer_metadata = {};
   std::vector<Route> routes;
+  /// Put around the handlers of /docs and /openapi.json. Default: everybody may see them.
+  std::function<Handler(Handler)> guard_documents = nullptr;
 };
 
 /// Puts gRPC services on HTTP from their descriptors alone: REST by google.api.http with SSE and
@@ -56,6 +61,14 @@ class Gateway {
   const std::string& address() const { return server_->address(); }
   std::uint16_t port() const { return server_->port(); }
   HttpServer::Stats stats() const { return server_->stats(); }
+
+  Result<void> replace_tls(const security::TlsMaterial& material) {
+    return server_->replace_tls(material);
+  }
+
+  Result<void> replace_limits(const HttpOptions& limits) {
+    return server_->replace_limits(limits);
+  }
 
   /// As HttpServer::stop(); endless streams are told that the server shuts down. Call it before the
   /// gRPC server's shutdown.

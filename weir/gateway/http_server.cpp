@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
+#include <weir/base/assert.hpp>
 #include <weir/gateway/connection.hpp>
 
 namespace weir::gateway {
@@ -43,6 +44,25 @@ Result<HostPort> split_address(std::string_view address) {
   return out;
 }
 
+Result<void> check_origins(const HttpOptions& options) {
+  for (const auto& origin : options.cors_origins) {
+    if (origin == "*") {
+      // Any page could then act in the name of whoever looks at it.
+      if (!options.cors_credentials) continue;
+      return invalid_field("http.cors_credentials", "list the origins instead of '*'");
+    }
+    const auto host = origin.find("://");
+    if (host == std::string::npos || host == 0 || host + 3 == origin.size() ||
+        origin.find_first_of("/?#* \t", host + 3) != std::string::npos) {
+      return invalid_field("http.cors_origins",
+                           fmt::format("'{}' is no origin, such as https://a.example:8443, "
+                                       "nor '*'",
+                                       origin));
+    }
+  }
+  return {};
+}
+
 Result<void> check_options(const HttpOptions& options) {
   const auto range = [](std::string_view name, std::size_t value, std::size_t min,
                         std::size_t max) -> Result<void> {
@@ -53,11 +73,12 @@ Result<void> check_options(const HttpOptions& options) {
   WEIR_TRY(range("threads", options.threads, 1, 64));
   WEIR_TRY(range("connections_max", options.connections_max, 1, 1'000'000));
   WEIR_TRY(range("header_bytes_max", options.header_bytes_max, 1024, 16 << 20));
+  WEIR_TRY(range("headers_max", options.headers_max, 1, 10'000));
   WEIR_TRY(range("body_bytes_max", options.body_bytes_max, 0, std::size_t{1} << 31));
   for (const auto timeout : {options.idle_timeout, options.read_timeout, options.write_timeout}) {
     if (timeout.count() <= 0) return invalid_field("http.timeout", "a timeout must be positive");
   }
-  return {};
+  return check_origins(options);
 }
 
 constexpr std::string_view full =
@@ -70,18 +91,25 @@ static_assert(full.size() - full.find("{\"error") == 87);
 
 class HttpServer::State : public std::enable_shared_from_this<HttpServer::State> {
  public:
-  State(HttpOptions options, Handler handler) : context_(std::make_shared<ConnectionContext>()) {
-    context_->options = std::move(options);
+  State(HttpOptions options, Handler handler)
+      : context_(std::make_shared<ConnectionContext>()),
+        terms_{.options = std::make_shared<const HttpOptions>(std::move(options)), .tls = nullptr} {
     context_->handler = std::move(handler);
   }
 
   Result<void> listen();
+  Result<void> replace_tls(const security::TlsMaterial& material);
+  Result<void> replace_limits(const HttpOptions& limits);
   void run();
   void stop(std::chrono::milliseconds grace);
   void join();
 
   const std::string& address() const { return address_; }
   std::uint16_t port() const { return port_; }
+  bool has_tls() const {
+    const std::lock_guard lock(mutex_);
+    return terms_.options->tls.has_value();
+  }
   Stats stats() const {
     const std::lock_guard lock(mutex_);
     return {connections_.size(), refused_, context_->requests};
@@ -102,6 +130,8 @@ class HttpServer::State : public std::enable_shared_from_this<HttpServer::State>
   std::map<Connection*, std::weak_ptr<Connection>> connections_;
   std::uint64_t refused_ = 0;
   bool accepting_ = true;
+  /// Of connections to come.
+  Connection::Terms terms_;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
   std::vector<std::jthread> threads_;
 };
@@ -127,8 +157,10 @@ Result<void> HttpServer::State::open(const tcp::endpoint& endpoint) {
 }
 
 Result<void> HttpServer::State::listen() {
-  WEIR_TRY(check_options(context_->options));
-  WEIR_TRY_ASSIGN(where, split_address(context_->options.address));
+  const auto& options = *terms_.options;
+  WEIR_TRY(check_options(options));
+  if (options.tls) WEIR_TRY(replace_tls(*options.tls));
+  WEIR_TRY_ASSIGN(where, split_address(options.address));
   ErrorCode error;
   tcp::resolver resolver(context_->io);
   const auto found = resolver.resolve(where.host, where.port, tcp::resolver::passive, error);
@@ -150,10 +182,34 @@ Result<void> HttpServer::State::listen() {
   return {};
 }
 
+Result<void> HttpServer::State::replace_tls(const security::TlsMaterial& material) {
+  WEIR_TRY_ASSIGN(made, make_tls_context(material));
+  const std::lock_guard lock(mutex_);
+  terms_.tls = std::move(made);
+  return {};
+}
+
+Result<void> HttpServer::State::replace_limits(const HttpOptions& limits) {
+  WEIR_TRY(check_options(limits));
+  const std::lock_guard lock(mutex_);
+  auto fresh = *terms_.options;
+  fresh.connections_max = limits.connections_max;
+  fresh.header_bytes_max = limits.header_bytes_max;
+  fresh.headers_max = limits.headers_max;
+  fresh.body_bytes_max = limits.body_bytes_max;
+  fresh.idle_timeout = limits.idle_timeout;
+  fresh.read_timeout = limits.read_timeout;
+  fresh.write_timeout = limits.write_timeout;
+  fresh.cors_origins = limits.cors_origins;
+  fresh.cors_credentials = limits.cors_credentials;
+  terms_.options = std::make_shared<const HttpOptions>(std::move(fresh));
+  return {};
+}
+
 void HttpServer::State::run() {
   work_.emplace(context_->io.get_executor());
   for (std::size_t i = 0; i < acceptors_.size(); ++i) accept(i);
-  for (std::size_t i = 0; i < context_->options.threads; ++i) {
+  for (std::size_t i = 0; i < terms_.options->threads; ++i) {
     threads_.emplace_back([context = context_] { context->io.run(); });
   }
 }
@@ -185,9 +241,9 @@ void HttpServer::State::welcome(tcp::socket socket) {
   {
     const std::lock_guard lock(mutex_);
     if (!accepting_) return;
-    if (connections_.size() < context_->options.connections_max) {
+    if (connections_.size() < terms_.options->connections_max) {
       connection = std::make_shared<Connection>(
-          std::move(socket), context_,
+          std::move(socket), context_, terms_,
           [self = shared_from_this()](Connection* which) { self->closed(which); });
       connections_.emplace(connection.get(), connection);
     } else {
@@ -195,6 +251,8 @@ void HttpServer::State::welcome(tcp::socket socket) {
     }
   }
   if (connection) return connection->start();
+  // To shake hands only to say no would cost more than a connection does.
+  if (has_tls()) return;
   socket.non_blocking(true, ignored);
   socket.write_some(asio::buffer(full), ignored);
 }
@@ -265,6 +323,13 @@ HttpServer::~HttpServer() {
 const std::string& HttpServer::address() const { return state_->address(); }
 std::uint16_t HttpServer::port() const { return state_->port(); }
 HttpServer::Stats HttpServer::stats() const { return state_->stats(); }
+Result<void> HttpServer::replace_tls(const security::TlsMaterial& material) {
+  WEIR_ASSERT(state_->has_tls());
+  return state_->replace_tls(material);
+}
+Result<void> HttpServer::replace_limits(const HttpOptions& limits) {
+  return state_->replace_limits(limits);
+}
 void HttpServer::stop(std::chrono::milliseconds grace) { state_->stop(grace); }
 
 }  // namespace weir::gateway

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <weir/base/result.hpp>
 #include <weir/base/time.hpp>
 #include <weir/gateway/http.hpp>
+#include <weir/security/tls_files.hpp>
 #include <weir/telemetry/api/tracer.hpp>
 
 namespace weir::gateway {
@@ -40,6 +42,8 @@ struct HttpOptions {
   /// Bytes of a request's line and headers; more is answered with 431. At least 1024.
   /// Default 32 KiB.
   std::size_t header_bytes_max = 32 * 1024;
+  /// Headers of a request; more is answered with 431. Range 1 to 10,000. Default 100.
+  std::size_t headers_max = 100;
   /// Bytes of a request's body; more is answered with 413. Default 32 MiB.
   std::size_t body_bytes_max = 32 * 1024 * 1024;
   /// How long a connection may rest between requests. Default 75 s.
@@ -49,8 +53,12 @@ struct HttpOptions {
   std::chrono::milliseconds read_timeout{30'000};
   /// How long a client may take nothing of what is written to it. Default 2 min.
   std::chrono::milliseconds write_timeout{120'000};
+  /// Serve HTTPS with this. Default: plain HTTP.
+  std::optional<security::TlsMaterial> tls = std::nullopt;
   /// Origins that browsers may call from ("https://a.example", or "*"). Default none: no CORS.
   std::vector<std::string> cors_origins;
+  /// Let their pages send cookies and client certificates. Not with "*". Default: they may not.
+  bool cors_credentials = false;
   /// Told of each response when it has been sent or given up. Must not block. Default: nobody.
   std::function<void(const HttpSummary&)> on_response;
   /// Makes a span of each request. Must outlive the server. Default: none are made.
@@ -60,7 +68,7 @@ struct HttpOptions {
 };
 
 /// An HTTP/1.1 server: keep-alive, pipelined requests one after the other, chunked and endless
-/// responses with backpressure. Not for the open internet without a proxy: it has no TLS.
+/// responses with backpressure, with TLS 1.2 or 1.3 or without.
 /// Threads: any; the handler is called on the server's own threads and must not block.
 /// Errors: invalid_argument naming the option; unavailable when the address can't be had.
 class HttpServer {
@@ -81,6 +89,14 @@ class HttpServer {
   const std::string& address() const;
   std::uint16_t port() const;
   Stats stats() const;
+
+  /// Connections that begin from now on are shown this certificate. Only for a server that was
+  /// made with one. Errors: invalid_argument; then nothing has changed.
+  Result<void> replace_tls(const security::TlsMaterial& material);
+
+  /// Connections that begin from now on have these limits, timeouts and origins; the other options
+  /// stay. Errors: invalid_argument; then nothing has changed.
+  Result<void> replace_limits(const HttpOptions& limits);
 
   /// Stops accepting, closes connections that rest, tells exchanges (Ending::stopping), waits until
   /// they have answered but at most `grace`, then closes what is left. Not on a server's thread.

@@ -228,6 +228,99 @@ TEST(HttpServer, lets_only_listed_origins_in) {
   EXPECT_FALSE(bad.headers.contains("access-control-allow-origin"));
 }
 
+TEST(HttpServer, lets_listed_pages_send_cookies_only_when_told_and_never_those_of_anybody) {
+  const auto allowed = [](HttpOptions options) {
+    const auto server = serve(std::move(options));
+    const auto answer = HttpClient(server->port()).get("/", "Origin: https://a.example\r\n");
+    return answer.headers.contains("access-control-allow-credentials");
+  };
+  EXPECT_FALSE(allowed({.cors_origins = {"https://a.example"}}));
+  EXPECT_TRUE(allowed({.cors_origins = {"https://a.example"}, .cors_credentials = true}));
+  EXPECT_FALSE(allowed({.cors_origins = {"https://b.example"}, .cors_credentials = true}));
+  EXPECT_THAT(HttpServer::create({.address = "127.0.0.1:0", .cors_origins = {"*"},
+                                  .cors_credentials = true},
+                                 echo)
+                  .error().message,
+              HasSubstr("http.cors_credentials"));
+  for (const auto* origin :
+       {"a.example", "https://a.example/", "https://", "https://*.a.example"}) {
+    const auto made =
+        HttpServer::create({.address = "127.0.0.1:0", .cors_origins = {origin}}, echo);
+    ASSERT_FALSE(made) << origin;
+    EXPECT_THAT(made.error().message, HasSubstr("http.cors_origins"));
+  }
+}
+
+TEST(HttpServer, shows_pages_of_other_origins_what_grpc_web_and_retries_need) {
+  const auto server = serve({.cors_origins = {"*"}});
+  const auto answer = HttpClient(server->port()).get("/", "Origin: https://any.example\r\n");
+  EXPECT_EQ(answer.headers.at("access-control-allow-origin"), "https://any.example");
+  for (const auto* header : {"grpc-status", "grpc-message", "grpc-status-details-bin",
+                             "Retry-After", "WWW-Authenticate"}) {
+    EXPECT_THAT(answer.headers.at("access-control-expose-headers"), HasSubstr(header));
+  }
+}
+
+TEST(HttpServer, refuses_a_request_with_too_many_headers) {
+  const auto server = serve({.headers_max = 10});
+  std::string headers;
+  for (int i = 0; i < 9; ++i) headers += "X-" + std::to_string(i) + ": 1\r\n";
+  EXPECT_EQ(HttpClient(server->port()).get("/", headers).status, 200) << "with Host they are ten";
+  HttpClient client(server->port());
+  const auto answer = client.get("/", headers + "X-More: 1\r\n");
+  EXPECT_EQ(answer.status, 431);
+  EXPECT_THAT(answer.body, HasSubstr("11 headers, the limit is 10"));
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(HttpServer, keeps_browsers_from_making_more_of_an_answer_than_it_is) {
+  const auto server = serve({}, [](HttpRequest request, const std::shared_ptr<Exchange>& exchange) {
+    HttpResponse response;
+    if (request.path == "/own") {
+      response.headers = {{"cache-control", "no-cache"}, {"content-security-policy", "own"}};
+    }
+    exchange->respond(std::move(response));
+  });
+  HttpClient client(server->port());
+  for (const auto& answer : {client.get("/"), client.get("/own")}) {
+    EXPECT_EQ(answer.headers.at("x-content-type-options"), "nosniff");
+    EXPECT_EQ(answer.headers.at("x-frame-options"), "DENY");
+    EXPECT_EQ(answer.headers.at("referrer-policy"), "no-referrer");
+    EXPECT_FALSE(answer.headers.contains("strict-transport-security")) << "there is no TLS";
+  }
+  const auto usual = client.get("/").headers;
+  EXPECT_EQ(usual.at("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+  EXPECT_EQ(usual.at("cache-control"), "no-store");
+  const auto own = client.get("/own").headers;
+  EXPECT_EQ(own.at("content-security-policy"), "own");
+  EXPECT_EQ(own.at("cache-control"), "no-cache");
+  client.send("nonsense\r\n\r\n");
+  EXPECT_EQ(client.answer().headers.at("x-content-type-options"), "nosniff");
+}
+
+TEST(HttpServer, holds_connections_that_begin_afterwards_to_new_limits) {
+  const auto server = serve({.body_bytes_max = 10});
+  HttpClient before(server->port());
+  EXPECT_EQ(before.get("/").status, 200);
+  HttpOptions limits;
+  limits.body_bytes_max = 20;
+  limits.connections_max = 2;
+  limits.idle_timeout = 100ms;
+  ASSERT_TRUE(server->replace_limits(limits));
+  {
+    HttpClient after(server->port());
+    EXPECT_EQ(after.post("/", std::string(15, 'x')).status, 200);
+    EXPECT_EQ(HttpClient(server->port()).answer().status, 503);
+    EXPECT_TRUE(after.closed()) << "it rested for longer than 100 ms";
+  }
+  EXPECT_EQ(before.post("/", std::string(15, 'x')).status, 413);
+  limits.threads = 1;
+  limits.headers_max = 0;
+  const auto refused = server->replace_limits(limits);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("http.headers_max"));
+}
+
 TEST(HttpServer, finishes_what_was_accepted_when_it_stops) {
   std::promise<std::shared_ptr<Exchange>> waiting;
   const auto server = serve({}, [&](HttpRequest, std::shared_ptr<Exchange> exchange) {

@@ -3,9 +3,11 @@
 
 #include <boost/json.hpp>
 
+#include <weir/gateway/base64.hpp>
 #include <weir/gateway/gateway.hpp>
 #include <weir/gateway/testing/http_client.hpp>
 #include <weir/gateway/testing/shelf_server.hpp>
+#include <weir/security/digest.hpp>
 
 namespace weir::gateway {
 namespace {
@@ -70,6 +72,38 @@ TEST_F(OpenApi, refers_only_to_schemas_that_it_has) {
     ++references;
   }
   EXPECT_GT(references, 10);
+}
+
+/// What a browser hashes of the page's one such element.
+std::string hash_of(const std::string& page, const std::string& element) {
+  const auto begin = page.find("<" + element + ">") + element.size() + 2;
+  const auto hash = security::sha256(page.substr(begin, page.find("</" + element, begin) - begin));
+  return "'sha256-" + encode_base64({reinterpret_cast<const char*>(hash.data()), hash.size()}) +
+         "'";
+}
+
+TEST_F(OpenApi, has_a_page_that_may_run_its_own_script_and_style_and_has_no_others) {
+  const auto page = HttpClient(gateway_->port()).get("/docs");
+  const auto& policy = page.headers.at("content-security-policy");
+  EXPECT_THAT(policy, HasSubstr("script-src " + hash_of(page.body, "script") + ";"));
+  EXPECT_THAT(policy, HasSubstr("style-src " + hash_of(page.body, "style") + ";"));
+  EXPECT_THAT(policy, HasSubstr("default-src 'none';"));
+  EXPECT_THAT(policy, HasSubstr("connect-src 'self';"));
+  EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
+  // All that such a policy would keep from working.
+  const auto count = [&](const std::string& what) {
+    int found = 0;
+    std::size_t at = 0;
+    while ((at = page.body.find(what, at)) != std::string::npos) ++found, ++at;
+    return found;
+  };
+  EXPECT_EQ(count("<script"), 1);
+  EXPECT_EQ(count("<style"), 1);
+  for (const auto* inlined : {" style=\"", " onclick=\"", " onload=\"", " onsubmit=\"",
+                              "javascript:", "setAttribute(\"style\"", "eval(",
+                              "new Function", "<img", "<link", "<iframe", "innerHTML"}) {
+    EXPECT_EQ(count(inlined), 0) << inlined;
+  }
 }
 
 TEST_F(OpenApi, has_a_page_that_needs_no_other_host) {

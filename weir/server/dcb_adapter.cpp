@@ -109,14 +109,20 @@ void append(const std::shared_ptr<EventStore>& log, const gateway::HttpRequest& 
 
 }  // namespace
 
-std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log) {
+std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
+                                               std::shared_ptr<const Access> access) {
   using Request = gateway::HttpRequest;
-  return {
-      {"GET", "/read",
-       [log](const Request& request, const Exchange& exchange) { read(log, request, exchange); }},
-      {"POST", "/append",
-       [log](const Request& request, const Exchange& exchange) { append(log, request, exchange); }},
+  using Work = void (*)(const std::shared_ptr<EventStore>&, const Request&, const Exchange&);
+  const auto guarded = [log, access](security::Right right, Work work) {
+    return [log, access, right, work](const Request& request, const Exchange& exchange) {
+      const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
+      const auto may = caller.may(right, log->info().name);
+      if (!may) return exchange->respond(gateway::error_response(may.error()));
+      work(log, request, exchange);
+    };
   };
+  return {{"GET", "/read", guarded(security::Right::read, read)},
+          {"POST", "/append", guarded(security::Right::append, append)}};
 }
 
 }  // namespace weir::server

@@ -1,12 +1,12 @@
 #include <weir/server/event_log_service.hpp>
 
-#include <weir/server/call.hpp>
 #include <weir/server/session.hpp>
 #include <weir/store/remote/convert.hpp>
 
 namespace weir::server {
 namespace {
 
+using security::Right;
 using Log = Result<std::shared_ptr<EventStore>>;
 
 template <class Message>
@@ -25,10 +25,13 @@ grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
                                                   v1::AppendResponse* response) {
   const auto call =
       UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Append", *context));
+  const auto may = access_.caller(*context).may(Right::append, request->log());
+  if (!may) return call->finish(may.error()), call.get();
   // The message is this call's own until it is finished: its texts are taken, not copied.
   auto taken = remote::take_append(*const_cast<v1::AppendRequest*>(request));
   if (!taken) return call->finish(taken.error()), call.get();
   taken->call = call->options();
+  taken->limits = logs_.limits();
   stamp(*taken, taken->call.context);
   auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
   logs_.find(request->log(), [call, shared, response](Log log) {
@@ -46,10 +49,15 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* conte
                                                                   const grpc::ByteBuffer* request) {
   const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Read", *context));
   const auto message = parse<v1::ReadRequest>(*request);
+  const auto caller = access_.caller(*context);
+  const auto may = caller.may(Right::read, message ? message->log() : std::string());
+  if (!may) return stream->fail(may.error()), stream.get();
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
   if (!read) return stream->fail(read.error()), stream.get();
   read->call = stream->options(*context);
+  read->limits = logs_.limits();
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
+  stream->end_when(caller.ended(), remote::to_status(token_ended()));
   logs_.find(message->log(), [stream, shared](Log log) {
     if (!log) return stream->fail(log.error());
     stream->feed(make_read_feed(*log, std::move(*shared)));
@@ -61,11 +69,16 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
     Context* context, const grpc::ByteBuffer* request) {
   const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Subscribe", *context));
   const auto message = parse<v1::SubscribeRequest>(*request);
+  const auto caller = access_.caller(*context);
+  const auto may = caller.may(Right::read, message ? message->log() : std::string());
+  if (!may) return stream->fail(may.error()), stream.get();
   auto subscribe =
       message ? remote::from_proto(*message) : Result<SubscribeRequest>(message.error());
   if (!subscribe) return stream->fail(subscribe.error()), stream.get();
   subscribe->call = stream->options(*context);
+  subscribe->limits = logs_.limits();
   auto shared = std::make_shared<SubscribeRequest>(std::move(subscribe).value());
+  stream->end_when(caller.ended(), remote::to_status(token_ended()));
   const bool from_head = message->from_head() && !message->has_after();
   logs_.find(message->log(), [this, stream, shared, from_head](Log log) {
     if (!log) return stream->fail(log.error());
@@ -86,8 +99,16 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
 
 template <class Work>
 grpc::ServerUnaryReactor* EventLogService::blocking(std::string_view method, Context* context,
-                                                    const std::string& log, Work work) {
+                                                    Needed needed, Work work) {
   const auto call = UnaryCall::start(*context, reports_.begin(method, *context));
+  const auto may = access_.caller(*context).may(needed.right, needed.log);
+  if (!may) return call->finish(may.error()), call.get();
+  return blocking(call, needed.log, std::move(work));
+}
+
+template <class Work>
+grpc::ServerUnaryReactor* EventLogService::blocking(const UnaryCall::Pointer& call,
+                                                    const std::string& log, Work work) {
   logs_.find(log, [this, call, work = std::move(work)](Log found) {
     if (!found) return call->finish(found.error());
     logs_.run([call, work, store = *found] { call->finish(work(*store, call->options())); },
@@ -99,7 +120,7 @@ grpc::ServerUnaryReactor* EventLogService::blocking(std::string_view method, Con
 grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
                                                   const v1::GetLogRequest* request,
                                                   v1::Log* response) {
-  return blocking("weir.v1.EventLog/GetLog", context, request->log(),
+  return blocking("weir.v1.EventLog/GetLog", context, {Right::read, request->log()},
                   [response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(head, log.head(call));
                     auto info = log.info();
@@ -112,6 +133,8 @@ grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
 grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::HeadRequest* request,
                                                 v1::HeadResponse* response) {
   const auto call = UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Head", *context));
+  const auto may = access_.caller(*context).may(Right::read, request->log());
+  if (!may) return call->finish(may.error()), call.get();
   logs_.find(request->log(), [call, response](Log log) {
     if (!log) return call->finish(log.error());
     (*log)->head(call->options(), [call, response](Result<Position> head) {
@@ -125,12 +148,18 @@ grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::Head
 
 grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context, const v1::ListLogsRequest*,
                                                     v1::ListLogsResponse* response) {
-  return blocking("weir.v1.EventLog/ListLogs", context, "",
-                  [this, response](EventStore&, CallOptions call) -> Result<void> {
-    WEIR_TRY_ASSIGN(logs, logs_.catalog().list(call));
-    for (const auto& log : logs) remote::to_proto(log, *response->add_logs());
-    return {};
-  });
+  const auto call =
+      UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/ListLogs", *context));
+  const auto caller = access_.caller(*context);
+  if (const auto known = caller.known(); !known) return call->finish(known.error()), call.get();
+  return blocking(call, "",
+                  [this, caller, response](EventStore&, CallOptions options) -> Result<void> {
+                    WEIR_TRY_ASSIGN(logs, logs_.catalog().list(options));
+                    for (const auto& log : logs) {
+                      if (caller.sees(log.name)) remote::to_proto(log, *response->add_logs());
+                    }
+                    return {};
+                  });
 }
 
 grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
@@ -138,10 +167,14 @@ grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
                                                      v1::Log* response) {
   LogOptions options{.indexed_keys = {request->indexed_keys().begin(),
                                       request->indexed_keys().end()}};
-  return blocking("weir.v1.EventLog/CreateLog", context, "",
+  const auto call =
+      UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/CreateLog", *context));
+  const auto may = access_.caller(*context).may(Right::admin, request->name());
+  if (!may) return call->finish(may.error()), call.get();
+  return blocking(call, "",
                   [this, name = request->name(), options, response](
-                      EventStore&, CallOptions call) -> Result<void> {
-                    WEIR_TRY_ASSIGN(info, logs_.catalog().create(name, options, call));
+                      EventStore&, CallOptions how) -> Result<void> {
+                    WEIR_TRY_ASSIGN(info, logs_.catalog().create(name, options, how));
                     remote::to_proto(info, *response);
                     return {};
                   });
@@ -150,7 +183,7 @@ grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
 grpc::ServerUnaryReactor* EventLogService::SaveSnapshot(Context* context,
                                                         const v1::SaveSnapshotRequest* request,
                                                         v1::SaveSnapshotResponse* response) {
-  return blocking("weir.v1.EventLog/SaveSnapshot", context, request->log(),
+  return blocking("weir.v1.EventLog/SaveSnapshot", context, {Right::append, request->log()},
                   [request, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(saved,
                                     log.save_snapshot({.key = {.projection = request->projection(),
@@ -168,7 +201,7 @@ grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
                                                         const v1::LoadSnapshotRequest* request,
                                                         v1::Snapshot* response) {
   return blocking(
-      "weir.v1.EventLog/LoadSnapshot", context, request->log(),
+      "weir.v1.EventLog/LoadSnapshot", context, {Right::read, request->log()},
       [request, response](EventStore& log, CallOptions call) -> Result<void> {
         WEIR_TRY_ASSIGN(snapshot, log.load_snapshot({.projection = request->projection(),
                                                      .query_hash = request->query_hash()},
@@ -190,7 +223,7 @@ grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
 
 grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
     Context* context, const v1::DeleteSnapshotRequest* request, v1::DeleteSnapshotResponse*) {
-  return blocking("weir.v1.EventLog/DeleteSnapshot", context, request->log(),
+  return blocking("weir.v1.EventLog/DeleteSnapshot", context, {Right::append, request->log()},
                   [request](EventStore& log, CallOptions call) -> Result<void> {
                     return log.delete_snapshot({.projection = request->projection(),
                                                 .query_hash = request->query_hash()},
@@ -201,7 +234,7 @@ grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
 grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
                                                        const v1::GetTrackingRequest* request,
                                                        v1::GetTrackingResponse* response) {
-  return blocking("weir.v1.EventLog/GetTracking", context, request->log(),
+  return blocking("weir.v1.EventLog/GetTracking", context, {Right::read, request->log()},
                   [request, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(position, log.tracked(request->source(), call));
                     if (position) response->set_position(*position);
@@ -211,7 +244,7 @@ grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
 
 grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* EventLogService::Session(
     Context* context) {
-  return SessionStream::start(logs_, reports_,
+  return SessionStream::start(logs_, reports_, access_.caller(*context),
                               reports_.begin("weir.v1.EventLog/Session", *context));
 }
 

@@ -2,6 +2,8 @@
 
 #include <weir/v1/log.grpc.pb.h>
 
+#include <weir/server/access.hpp>
+#include <weir/server/call.hpp>
 #include <weir/server/logs.hpp>
 #include <weir/server/streams.hpp>
 
@@ -23,9 +25,10 @@ class EventLogService final
                                           v1::EventLog::WithCallbackMethod_Session<
                                               v1::EventLog::Service>>>>>>>>>>>> {
  public:
-  EventLogService(Logs& logs, Executor& readers, const CallReports& reports,
+  /// All must outlive it.
+  EventLogService(Logs& logs, Executor& readers, const CallReports& reports, const Access& access,
                   StreamOptions streams)
-      : logs_(logs), readers_(readers), reports_(reports), streams_(streams) {}
+      : logs_(logs), readers_(readers), reports_(reports), access_(access), streams_(streams) {}
 
   using Context = grpc::CallbackServerContext;
   grpc::ServerUnaryReactor* Append(Context* context, const v1::AppendRequest* request,
@@ -55,14 +58,23 @@ class EventLogService final
       Context* context) override;
 
  private:
+  /// Who may do what by a call.
+  struct Needed {
+    security::Right right;
+    const std::string& log;
+  };
   /// Finds the log and runs `work` where it may block; what it returns ends the call.
   template <class Work>
-  grpc::ServerUnaryReactor* blocking(std::string_view method, Context* context,
-                                     const std::string& log, Work work);
+  grpc::ServerUnaryReactor* blocking(std::string_view method, Context* context, Needed needed,
+                                     Work work);
+  template <class Work>
+  grpc::ServerUnaryReactor* blocking(const UnaryCall::Pointer& call, const std::string& log,
+                                     Work work);
 
   Logs& logs_;
   Executor& readers_;
   const CallReports& reports_;
+  const Access& access_;
   const StreamOptions streams_;
 };
 

@@ -218,8 +218,8 @@ class HealthOfAServer : public testing::Test {
     auto store =
         sqlite::Store::open({.path = folder_.file("log.db")}, std::make_shared<engine::Threads>());
     catalog_ = *store;
-    auto service = Service::start(catalog_, {.grpc_address = "127.0.0.1:0",
-                                             .http_address = "127.0.0.1:0",
+    auto service = Service::start(catalog_, {.grpc = {.grpc_address = "127.0.0.1:0"},
+                                             .http = {.address = "127.0.0.1:0"},
                                              .health = {.reuse_for = 0ms}});
     service_ = std::move(*service);
     stub_ = grpc::health::v1::Health::NewStub(

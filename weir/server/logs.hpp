@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -23,6 +25,11 @@ class Logs {
   /// `found` is called on this thread when the log is open already. An empty name is "default".
   void find(const std::string& name, Found found);
 
+  /// What requests are held to; null: what the logs were opened with.
+  const Limits* limits() const { return limits_.load(std::memory_order_acquire); }
+  /// Requests that begin from now on are held to these.
+  void replace_limits(const Limits& limits);
+
   /// Runs what may block.
   void run(UniqueFunction<void()> task, UniqueFunction<void(Error)> refused);
 
@@ -39,6 +46,10 @@ class Logs {
   std::shared_ptr<EventStore> open_already(const std::string& name) const;
 
   std::shared_ptr<Catalog> catalog_;
+  std::atomic<const Limits*> limits_ = nullptr;
+  /// All that there have been, since requests under way refer to them. Few: each is the work of an
+  /// operator.
+  std::deque<Limits> all_limits_;
   std::stop_source draining_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<EventStore>, std::less<>> open_;

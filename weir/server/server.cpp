@@ -3,11 +3,15 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <charconv>
+#include <climits>
 
 #include <fmt/format.h>
 
+#include <weir/base/assert.hpp>
 #include <weir/rpc/keep.hpp>
+#include <weir/server/certificates.hpp>
 #include <weir/server/event_log_service.hpp>
 #include <weir/server/health_service.hpp>
 #include <weir/server/store_reports.hpp>
@@ -24,14 +28,31 @@ bool is_port(std::string_view text) {
   return read.ec == std::errc() && read.ptr == end && !text.empty();
 }
 
+void limit(grpc::ServerBuilder& builder, const GrpcLimits& limits) {
+  const auto milliseconds = [](std::chrono::milliseconds time) {
+    return static_cast<int>(std::min<std::int64_t>(time.count(), INT_MAX));
+  };
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits.metadata_bytes_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streams_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, milliseconds(limits.idle_timeout));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(limits.keepalive));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  // Clients may keep idle connections alive with a ping every few seconds.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             milliseconds(limits.ping_interval_min));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 10);
+}
+
 }  // namespace
 
 struct Server::Parts {
   Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
       : logs(std::move(catalog)),
         reports(options.telemetry),
-        event_log(logs, readers, reports, options.streams),
-        others(make_umadb_services(logs, readers, reports)) {
+        access(options.access ? options.access : std::make_shared<Access>(AccessOptions{})),
+        event_log(logs, readers, reports, *access, options.streams),
+        others(make_umadb_services(logs, readers, reports, *access)) {
     observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, options.health, logs.draining()));
@@ -39,12 +60,14 @@ struct Server::Parts {
 
   Logs logs;
   const CallReports reports;
+  const std::shared_ptr<Access> access;
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
   std::vector<std::unique_ptr<grpc::Service>> others;
   std::string host;
   int port = 0;
+  std::unique_ptr<Certificates> certificates;
   std::unique_ptr<grpc::Server> grpc;
   bool shut_down = false;
   /// Last: they look at the logs.
@@ -73,12 +96,15 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   }();
   static_cast<void>(reflection);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.grpc_address, grpc::InsecureServerCredentials(), &parts->port);
+  auto credentials = grpc::InsecureServerCredentials();
+  if (options.tls) {
+    WEIR_TRY_ASSIGN(certificates, Certificates::create(*options.tls));
+    parts->certificates = std::move(certificates);
+    credentials = parts->certificates->credentials();
+  }
+  builder.AddListeningPort(options.grpc_address, credentials, &parts->port);
   builder.SetMaxReceiveMessageSize(options.message_bytes_max);
-  // Clients may keep idle connections alive with a ping every few seconds.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  limit(builder, options.limits);
   // Two servers must not share a port by accident.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(&parts->event_log);
@@ -97,6 +123,13 @@ int Server::grpc_port() const { return parts_->port; }
 
 std::string Server::grpc_address() const {
   return fmt::format("{}:{}", parts_->host, parts_->port);
+}
+
+void Server::replace_limits(const Limits& limits) { parts_->logs.replace_limits(limits); }
+
+Result<void> Server::replace_tls(const security::TlsMaterial& material) {
+  WEIR_ASSERT(parts_->certificates != nullptr);
+  return parts_->certificates->replace(material);
 }
 
 std::shared_ptr<grpc::Channel> Server::in_process_channel() {

@@ -2,9 +2,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/security/tls_files.hpp>
+#include <weir/server/access.hpp>
 #include <weir/server/health.hpp>
 #include <weir/server/streams.hpp>
 #include <weir/store/event_store.hpp>
@@ -15,12 +18,36 @@ class Channel;
 
 namespace weir::server {
 
+/// What a client of gRPC may take up. Enforced by gRPC itself.
+struct GrpcLimits {
+  /// Bytes of a call's metadata; more is answered with RESOURCE_EXHAUSTED, over which gRPC may also
+  /// close the connection. Range 1 KiB to 1 MiB. Default 16 KiB.
+  int metadata_bytes_max = 16 << 10;
+  /// Calls at a time on one connection; a client holds back what is past it. Range 1 to 1,000,000.
+  /// Default 1000.
+  int streams_max = 1000;
+  /// A connection without calls is closed after so long; clients come back by themselves. Range 1 s
+  /// to 30 days. Default 30 min.
+  std::chrono::milliseconds idle_timeout{1'800'000};
+  /// A silent connection is asked for a sign of life this often, and closed without one within
+  /// 20 s. Range 10 s to 30 days. Default 2 min.
+  std::chrono::milliseconds keepalive{120'000};
+  /// Clients that ping more often than this, ten times over, are cut off. Range 0 to 1 h.
+  /// Default 1 s.
+  std::chrono::milliseconds ping_interval_min{1'000};
+};
+
 struct ServerOptions {
   /// HOST:PORT for gRPC; port 0 for any free one. Default 127.0.0.1:50051.
   std::string grpc_address = "127.0.0.1:50051";
   /// Bytes of a request message. Default 20 MiB, which a snapshot needs.
   int message_bytes_max = 20 << 20;
+  GrpcLimits limits = {};
   StreamOptions streams = {};
+  /// Serve with TLS 1.2 or later. Default: in plain text.
+  std::optional<security::TlsMaterial> tls = std::nullopt;
+  /// Who may do what. Default: everybody everything.
+  std::shared_ptr<Access> access = nullptr;
   /// Of the calls. Must outlive the server. Default: nobody listens.
   telemetry::Telemetry telemetry = {};
   /// What grpc.health.v1 goes by. Default: serving until the server shuts down.
@@ -42,6 +69,14 @@ class Server {
   int grpc_port() const;
   /// Where it listens, as a client would name it.
   std::string grpc_address() const;
+
+  /// Handshakes show this certificate within two seconds. Only for a server that was started with
+  /// one. Errors: unavailable.
+  Result<void> replace_tls(const security::TlsMaterial& material);
+
+  /// Requests that begin from now on are held to these instead of those that the logs were opened
+  /// with: of weir.v1; snapshots, and names of sources and projections, keep the old ones.
+  void replace_limits(const Limits& limits);
 
   /// A channel to this server without a socket, for the gateway.
   std::shared_ptr<grpc::Channel> in_process_channel();

@@ -8,7 +8,9 @@
 
 #include <fmt/format.h>
 
+#include <weir/gateway/errors.hpp>
 #include <weir/gateway/gateway.hpp>
+#include <weir/security/address.hpp>
 #include <weir/server/dcb_adapter.hpp>
 #include <weir/server/health.hpp>
 #include <weir/server/server.hpp>
@@ -29,11 +31,49 @@ void keep(std::shared_ptr<grpc::Channel> channel) {
   kept->push_back(std::move(channel));
 }
 
+/// Whoever can reach a server without tokens may read and append anything.
+Result<void> check_exposure(const ServiceOptions& options) {
+  const bool tokens = options.grpc.access && options.grpc.access->has_tokens();
+  if (tokens || options.listen_unprotected) return {};
+  for (const auto& [name, address] : {std::pair("grpc.address", options.grpc.grpc_address),
+                                      std::pair("http.address", options.http.address)}) {
+    if (security::is_loopback(address)) continue;
+    return Error{
+        .code = Code::invalid_argument,
+        .reason = Reason::invalid_field,
+        .message = fmt::format("{}: others could reach {}, and nothing protects this server", name,
+                               address),
+        .details = {{"field", name},
+                    {"remedy",
+                     "make a token with 'weir token create' and give its file with --tokens, or "
+                     "listen on 127.0.0.1 only, or say --insecure-listen-anywhere where the "
+                     "network itself keeps others out"}}};
+  }
+  return {};
+}
+
+/// The same route for those with any token.
+gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handler handler) {
+  return [access = std::move(access), handler = std::move(handler)](
+             gateway::HttpRequest request, std::shared_ptr<gateway::Exchange> exchange) {
+    const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
+    const auto known = caller.known();
+    if (!known) return exchange->respond(gateway::error_response(known.error()));
+    handler(std::move(request), std::move(exchange));
+  };
+}
+
+bool is_open(ServiceOptions::OpenTo to, const std::string& address) {
+  return to == ServiceOptions::OpenTo::everybody ||
+         (to == ServiceOptions::OpenTo::loopback && security::is_loopback(address));
+}
+
 }  // namespace
 
 struct Service::Parts {
   /// First: what all others report with.
   std::shared_ptr<Reporting> reporting;
+  std::shared_ptr<Access> access;
   std::shared_ptr<Catalog> catalog;
   std::shared_ptr<Health> health;
   std::unique_ptr<Server> server;
@@ -48,7 +88,10 @@ Service::~Service() { shut_down(std::chrono::milliseconds(0)); }
 
 Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog,
                                                 const ServiceOptions& options) {
+  WEIR_TRY(check_exposure(options));
   auto parts = std::make_unique<Parts>();
+  parts->access =
+      options.grpc.access ? options.grpc.access : std::make_shared<Access>(AccessOptions{});
   parts->catalog = catalog;
   parts->reporting = options.reporting;
   const auto telemetry =
@@ -56,34 +99,61 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   WEIR_TRY_ASSIGN(log, catalog->open("default"));
   WEIR_TRY(check(options.health));
   parts->health = std::make_shared<Health>(catalog, log, options.health, system_clock());
-  WEIR_TRY_ASSIGN(server, Server::start(catalog, {.grpc_address = options.grpc_address,
-                                                  .telemetry = telemetry,
-                                                  .health = parts->health}));
+  auto grpc = options.grpc;
+  grpc.telemetry = telemetry;
+  grpc.access = parts->access;
+  grpc.health = parts->health;
+  WEIR_TRY_ASSIGN(server, Server::start(catalog, std::move(grpc)));
   parts->server = std::move(server);
   gateway::GatewayOptions http;
-  http.http.address = options.http_address;
+  http.http = options.http;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
   keep(http.channel);
-  parts->health->probe_streams([channel = http.channel, patience = options.health.patience](
-                                   Position head, Done<Delivered> done) {
-    probe_stream(channel, head, patience, system_clock(), std::move(done));
+  parts->health->probe_streams([channel = http.channel, own = parts->access->own_authorization(),
+                                patience = options.health.patience](Position head,
+                                                                    Done<Delivered> done) {
+    probe_stream(channel, own, head, patience, system_clock(), std::move(done));
   });
   http.title = "Weir";
+  http.peer_metadata = std::string(Access::http_peer);
   http.version = WEIR_VERSION;
   http.description = "An event store with Dynamic Consistency Boundaries.";
   http.descriptor_set = std::string(weir_server_comments);
   http.routes = parts->health->routes();
-  for (auto& route : dcb_adapter_routes(std::move(log))) http.routes.push_back(std::move(route));
+  for (auto& route : dcb_adapter_routes(std::move(log), parts->access)) {
+    http.routes.push_back(std::move(route));
+  }
+  if (!is_open(options.docs, options.http.address)) {
+    http.guard_documents = [access = parts->access](gateway::Handler handler) {
+      return for_tokens(access, std::move(handler));
+    };
+  }
   if (options.reporting) {
     http.http.tracer = telemetry.tracer;
     http.http.on_response = http_reports(*telemetry.meter);
-    http.routes.push_back(options.reporting->metrics_route());
+    auto metrics = options.reporting->metrics_route();
+    if (!is_open(options.metrics, options.http.address)) {
+      metrics.handler = for_tokens(parts->access, std::move(metrics.handler));
+    }
+    http.routes.push_back(std::move(metrics));
   }
   WEIR_TRY_ASSIGN(made, gateway::Gateway::create(std::move(http)));
   parts->gateway = std::move(made);
   parts->observed = observe_gateway(*telemetry.meter, *parts->gateway);
   return std::unique_ptr<Service>(new Service(std::move(parts)));
+}
+
+Result<void> Service::replace_limits(const Limits& limits, const gateway::HttpOptions& http) {
+  WEIR_TRY(check(limits));
+  WEIR_TRY(parts_->gateway->replace_limits(http));
+  parts_->server->replace_limits(limits);
+  return {};
+}
+
+Result<void> Service::replace_tls(const security::TlsMaterial& material) {
+  WEIR_TRY(parts_->gateway->replace_tls(material));
+  return parts_->server->replace_tls(material);
 }
 
 std::string Service::grpc_address() const { return parts_->server->grpc_address(); }

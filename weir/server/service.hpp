@@ -5,16 +5,26 @@
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/gateway/http_server.hpp>
 #include <weir/server/health.hpp>
 #include <weir/server/reporting.hpp>
+#include <weir/server/server.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::server {
 
 struct ServiceOptions {
-  /// HOST:PORT; port 0 for any free one.
-  std::string grpc_address = "127.0.0.1:50051";
-  std::string http_address = "127.0.0.1:8080";
+  /// Addresses and limits; telemetry and what is told of responses come from `reporting`.
+  ServerOptions grpc = {};
+  gateway::HttpOptions http = {};
+  /// Who may see /metrics, /docs and /openapi.json, once there are tokens; /health is open. Any
+  /// token will do. Default: metrics to everybody while HTTP is on loopback addresses only, and the
+  /// description of the API, which is no secret, to everybody.
+  enum class OpenTo : std::uint8_t { loopback, everybody, tokens };
+  OpenTo metrics = OpenTo::loopback;
+  OpenTo docs = OpenTo::everybody;
+  /// Without tokens, listen on addresses that others can reach. Default: it is refused.
+  bool listen_unprotected = false;
   /// What is measured and traced, and /metrics. Default: nothing.
   std::shared_ptr<Reporting> reporting = nullptr;
   HealthOptions health = {};
@@ -26,11 +36,22 @@ struct ServiceOptions {
 class Service {
  public:
   /// Listens on both addresses when it returns.
+  /// Errors: those of Server and Gateway; invalid_argument when others could reach an address
+  /// and nothing protects it.
   static Result<std::unique_ptr<Service>> start(std::shared_ptr<Catalog> catalog,
                                                 const ServiceOptions& options);
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
+
+  /// Both listeners show this certificate from now on, gRPC's within two seconds. Only for a
+  /// service that was started with TLS. Errors: invalid_argument; then nothing has changed.
+  Result<void> replace_tls(const security::TlsMaterial& material);
+
+  /// Requests and HTTP connections that begin from now on are held to these: see
+  /// Server::replace_limits() and HttpServer::replace_limits().
+  /// Errors: invalid_argument; then nothing has changed.
+  Result<void> replace_limits(const Limits& limits, const gateway::HttpOptions& http);
 
   std::string grpc_address() const;
   std::string http_address() const;

@@ -22,21 +22,32 @@ std::string_view operation_of(const v1::SessionRequest& request) {
 
 }  // namespace
 
-SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, CallReport report) {
-  auto stream =
-      std::shared_ptr<SessionStream>(new SessionStream(logs, reports, std::move(report)));
+SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, Caller caller,
+                                    CallReport report) {
+  auto stream = std::shared_ptr<SessionStream>(
+      new SessionStream(logs, reports, std::move(caller), std::move(report)));
   stream->self_ = stream;
+  if (const auto known = stream->caller_.known(); !known) {
+    stream->end_with(known.error());
+    return stream.get();
+  }
   stream->StartRead(&stream->in_);
-  stream->on_drain_ = std::make_unique<std::stop_callback<std::function<void()>>>(
-      logs.draining(), [weak = stream->weak_from_this()] {
-        const auto self = weak.lock();
-        if (!self) return;
-        const std::lock_guard lock(self->mutex_);
-        self->draining_ = true;
-        self->last_ = remote::to_status(shutting_down());
-        self->finish_if_over();
-      });
+  const auto weak = stream->weak_from_this();
+  const auto end_when = [weak](const std::stop_token& when, const Error& error) {
+    return std::make_unique<OnStop>(when, [weak, error] {
+      if (const auto self = weak.lock()) self->end_with(error);
+    });
+  };
+  stream->on_drain_ = end_when(logs.draining(), shutting_down());
+  stream->on_token_end_ = end_when(stream->caller_.ended(), token_ended());
   return stream.get();
+}
+
+void SessionStream::end_with(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  draining_ = true;
+  last_ = remote::to_status(error);
+  finish_if_over();
 }
 
 void SessionStream::OnReadDone(bool ok) {
@@ -77,6 +88,10 @@ void SessionStream::take(v1::SessionRequest& request) {
     if (finished_) return;  // its sender learns that from the stream's end
   }
   if (request.request_case() == v1::SessionRequest::kCancel) return cancel(request.cancel());
+  if (const auto allowed = may(request); !allowed) {
+    const std::lock_guard lock(mutex_);
+    return answer_error(number, allowed.error());
+  }
   auto call = begin(request, operation_of(request));
   if (!call) return;
   switch (request.request_case()) {
@@ -88,6 +103,19 @@ void SessionStream::take(v1::SessionRequest& request) {
       return head(number, std::move(*call), request.head().log());
     default:
       return refuse(number, invalid_field("request", "is neither append, read, head nor cancel"));
+  }
+}
+
+Result<void> SessionStream::may(const v1::SessionRequest& request) const {
+  switch (request.request_case()) {
+    case v1::SessionRequest::kAppend:
+      return caller_.may(security::Right::append, request.append().log());
+    case v1::SessionRequest::kRead:
+      return caller_.may(security::Right::read, request.read().read().log());
+    case v1::SessionRequest::kHead:
+      return caller_.may(security::Right::read, request.head().log());
+    default:
+      return {};
   }
 }
 
@@ -127,6 +155,7 @@ void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendReq
   if (!taken) return refuse(number, taken.error());
   stamp(*taken, call.context);
   taken->call = std::move(call);
+  taken->limits = logs_.limits();
   auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
   logs_.find(request.log(), [self = shared_from_this(), number,
                              shared](Result<std::shared_ptr<EventStore>> log) {
@@ -144,6 +173,7 @@ void SessionStream::read(std::uint64_t number, CallOptions call, v1::SessionRead
   auto read = remote::from_proto(request.read());
   if (!read) return refuse(number, read.error());
   read->call = std::move(call);
+  read->limits = logs_.limits();
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
   logs_.find(request.read().log(), [self = shared_from_this(), number,
                                     shared](Result<std::shared_ptr<EventStore>> log) {

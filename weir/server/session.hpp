@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 
+#include <weir/server/access.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
@@ -27,19 +28,23 @@ class SessionStream final
   /// Requests in one message; more end the stream with invalid_argument.
   static constexpr int requests_max = 131'072;
 
-  /// `reports` must outlive the stream.
-  static SessionStream* start(Logs& logs, const CallReports& reports, CallReport report);
+  /// `reports` must outlive the stream. Whether the caller may is asked for each request.
+  static SessionStream* start(Logs& logs, const CallReports& reports, Caller caller,
+                              CallReport report);
 
  private:
-  SessionStream(Logs& logs, const CallReports& reports, CallReport report)
-      : logs_(logs), reports_(reports), report_(std::move(report)) {}
+  SessionStream(Logs& logs, const CallReports& reports, Caller caller, CallReport report)
+      : logs_(logs), reports_(reports), caller_(std::move(caller)), report_(std::move(report)) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
 
+  /// Takes no more requests, answers what is outstanding, and ends so.
+  void end_with(const Error& error);
   void take(v1::SessionRequest& request);
+  Result<void> may(const v1::SessionRequest& request) const;
   void append(std::uint64_t number, CallOptions call, v1::AppendRequest& request);
   void read(std::uint64_t number, CallOptions call, v1::SessionRead& request);
   void head(std::uint64_t number, CallOptions call, const std::string& log);
@@ -57,6 +62,7 @@ class SessionStream final
 
   Logs& logs_;
   const CallReports& reports_;
+  const Caller caller_;
   CallReport report_;
   /// When the message came that is being taken.
   Instant arrived_{};
@@ -79,7 +85,8 @@ class SessionStream final
   bool draining_ = false;
   /// How the stream ends, when it is not the client that ends it.
   grpc::Status last_;
-  std::unique_ptr<std::stop_callback<std::function<void()>>> on_drain_;
+  using OnStop = std::stop_callback<std::function<void()>>;
+  std::unique_ptr<OnStop> on_drain_, on_token_end_;
 };
 
 }  // namespace weir::server

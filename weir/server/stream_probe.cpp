@@ -19,7 +19,8 @@ class Probe final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
         began_(clock.instant()),
         stub_(v1::EventLog::NewStub(channel)) {}
 
-  void start(std::chrono::milliseconds patience) {
+  void start(std::chrono::milliseconds patience, const std::string& authorization) {
+    if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
     context_.set_deadline(std::chrono::system_clock::now() + patience);
     if (head_ > Position()) request_.set_after(head_.value - 1);
     request_.set_batch_size(1);
@@ -64,9 +65,10 @@ class Probe final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
 
 }  // namespace
 
-void probe_stream(const std::shared_ptr<grpc::Channel>& channel, Position head,
-                  std::chrono::milliseconds patience, const Clock& clock, Done<Delivered> done) {
-  (new Probe(channel, head, clock, std::move(done)))->start(patience);
+void probe_stream(const std::shared_ptr<grpc::Channel>& channel, const std::string& authorization,
+                  Position head, std::chrono::milliseconds patience, const Clock& clock,
+                  Done<Delivered> done) {
+  (new Probe(channel, head, clock, std::move(done)))->start(patience, authorization);
 }
 
 }  // namespace weir::server

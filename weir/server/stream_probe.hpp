@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 #include <weir/base/result.hpp>
 #include <weir/base/unique_function.hpp>
@@ -21,10 +22,12 @@ struct Delivered {
 };
 
 /// Subscribes over `channel` from before the event at `head`, as a client would, and ends once that
-/// event has come; in an empty log, word that it is caught up. Appends nothing.
+/// event has come; in an empty log, word that it is caught up. Appends nothing. `authorization`
+/// goes along unless it is empty.
 /// Answers by `done`, once, on a thread of gRPC's.
 /// Errors: deadline_exceeded (nothing came within `patience`), and those of the call.
-void probe_stream(const std::shared_ptr<grpc::Channel>& channel, Position head,
-                  std::chrono::milliseconds patience, const Clock& clock, Done<Delivered> done);
+void probe_stream(const std::shared_ptr<grpc::Channel>& channel, const std::string& authorization,
+                  Position head, std::chrono::milliseconds patience, const Clock& clock,
+                  Done<Delivered> done);
 
 }  // namespace weir::server

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <weir/base/assert.hpp>
 #include <weir/server/call.hpp>
 #include <weir/server/watch.hpp>
 #include <weir/store/remote/convert.hpp>
@@ -126,9 +127,11 @@ void FeedStream::feed(std::unique_ptr<StepFeed> feed) {
   ask();
 }
 
-void FeedStream::end_when(std::stop_token draining, grpc::Status last) {
-  on_drain_ = std::make_unique<std::stop_callback<std::function<void()>>>(
-      std::move(draining), [weak = weak_from_this(), last = std::move(last)] {
+void FeedStream::end_when(std::stop_token over, grpc::Status last) {
+  const auto free = std::find(on_over_.begin(), on_over_.end(), nullptr);
+  WEIR_ASSERT(free != on_over_.end());
+  *free = std::make_unique<std::stop_callback<std::function<void()>>>(
+      std::move(over), [weak = weak_from_this(), last = std::move(last)] {
         const auto self = weak.lock();
         if (!self) return;
         const std::lock_guard lock(self->mutex_);

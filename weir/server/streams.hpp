@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <weir/v1/log.pb.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -48,8 +49,9 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void open() { StartSendInitialMetadata(); }
   /// Begins to stream.
   void feed(std::unique_ptr<StepFeed> feed);
-  /// Ends the stream with `last`, after what is being written, when the server drains.
-  void end_when(std::stop_token draining, grpc::Status last);
+  /// Ends the stream with `last`, after what is being written, when that fires: once the server
+  /// drains, or its caller's token ends. Twice at most. Before feed().
+  void end_when(std::stop_token over, grpc::Status last);
   /// Ends the stream before it began.
   void fail(const Error& error);
   /// The same, without an error.
@@ -75,7 +77,7 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   bool writing_ = false;
   bool asking_ = false;
   bool ended_ = false;
-  std::unique_ptr<std::stop_callback<std::function<void()>>> on_drain_;
+  std::array<std::unique_ptr<std::stop_callback<std::function<void()>>>, 2> on_over_;
 };
 
 std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRequest request);

@@ -13,6 +13,7 @@ namespace weir::server {
 namespace {
 
 using Context = grpc::CallbackServerContext;
+using security::Right;
 using Log = Result<std::shared_ptr<EventStore>>;
 
 std::string log_of(const Context& context) {
@@ -67,8 +68,9 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
 /// What both names of the service do.
 class Calls {
  public:
-  Calls(Logs& logs, Executor& readers, const CallReports& reports, const std::string& service)
-      : logs_(logs), readers_(readers), reports_(reports), methods_(service) {}
+  Calls(Logs& logs, Executor& readers, const CallReports& reports, const Access& access,
+        const std::string& service)
+      : logs_(logs), readers_(readers), reports_(reports), access_(access), methods_(service) {}
 
   grpc::ServerUnaryReactor* append(Context& context, const grpc::ByteBuffer& request,
                                    grpc::ByteBuffer& response);
@@ -97,12 +99,15 @@ class Calls {
   Logs& logs_;
   Executor& readers_;
   const CallReports& reports_;
+  const Access& access_;
   const Methods methods_;
 };
 
 grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer& request,
                                         grpc::ByteBuffer& response) {
   const auto call = UnaryCall::start(context, reports_.begin(methods_.append, context));
+  const auto may = access_.caller(context).may(Right::append, log_of(context));
+  if (!may) return refuse(call, may.error()), call.get();
   const auto message = umadb::flatten(request);
   if (!message) return refuse(call, message.error()), call.get();
   auto parsed = umadb::parse_append(umadb::view(*message));
@@ -153,6 +158,8 @@ void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStor
 
 grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& response) {
   const auto call = UnaryCall::start(context, reports_.begin(methods_.head, context));
+  const auto may = access_.caller(context).may(Right::read, log_of(context));
+  if (!may) return refuse(call, may.error()), call.get();
   logs_.find(log_of(context), [call, &response](Log log) {
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
@@ -168,6 +175,8 @@ grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& respon
 grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuffer& request,
                                           grpc::ByteBuffer& response) {
   const auto call = UnaryCall::start(context, reports_.begin(methods_.tracking, context));
+  const auto may = access_.caller(context).may(Right::read, log_of(context));
+  if (!may) return refuse(call, may.error()), call.get();
   const auto message = umadb::flatten(request);
   auto source = message ? umadb::parse_tracking(umadb::view(*message))
                         : Result<std::string>(message.error());
@@ -196,11 +205,15 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
                                                         const grpc::ByteBuffer& request) {
   const auto stream =
       FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
+  const auto caller = access_.caller(context);
+  const auto may = caller.may(Right::read, log_of(context));
+  if (!may) return stream->fail(may.error()), stream.get();
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_read(umadb::view(*message))
                         : Result<ReadRequest>(message.error());
   if (!parsed) return stream->fail(parsed.error()), stream.get();
   parsed->call = stream->options(context);
+  stream->end_when(caller.ended(), umadb::to_status(token_ended()));
   logs_.find(log_of(context), [stream, read = std::move(*parsed)](Log log) mutable {
     if (!log) return stream->fail(log.error());
     stream->feed(umadb::make_read_feed(*log, std::move(read)));
@@ -212,12 +225,16 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
                                                              const grpc::ByteBuffer& request) {
   const auto stream =
       FeedStream::start(reports_.begin(methods_.subscribe, context), umadb::to_status);
+  const auto caller = access_.caller(context);
+  const auto may = caller.may(Right::read, log_of(context));
+  if (!may) return stream->fail(may.error()), stream.get();
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_subscribe(umadb::view(*message))
                         : Result<std::optional<SubscribeRequest>>(message.error());
   if (!parsed) return stream->fail(parsed.error()), stream.get();
   if (!*parsed) return stream->end_at_once(), stream.get();
   (*parsed)->call = stream->options(context);
+  stream->end_when(caller.ended(), umadb::to_status(token_ended()));
   logs_.find(log_of(context), [this, stream, subscribe = std::move(**parsed)](Log log) mutable {
     if (!log) return stream->fail(log.error());
     const auto batch_events_max = subscribe.batch_events_max;
@@ -244,8 +261,8 @@ using Raw = typename Api::template WithRawCallbackMethod_Read<
 template <class Api>
 class Served final : public Raw<Api> {
  public:
-  Served(Logs& logs, Executor& readers, const CallReports& reports)
-      : calls_(logs, readers, reports, Api::service_full_name()) {}
+  Served(Logs& logs, Executor& readers, const CallReports& reports, const Access& access)
+      : calls_(logs, readers, reports, access, Api::service_full_name()) {}
 
  private:
   using Bytes = grpc::ByteBuffer;
@@ -274,10 +291,12 @@ class Served final : public Raw<Api> {
 }  // namespace
 
 std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
-                                                                const CallReports& reports) {
+                                                                const CallReports& reports,
+                                                                const Access& access) {
   std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports));
-  services.push_back(std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports));
+  services.push_back(std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports, access));
+  services.push_back(
+      std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports, access));
   return services;
 }
 

@@ -44,6 +44,8 @@ struct Limits {
   std::size_t key_bytes_max = 255;
   /// Bytes of a snapshot. Default 16 MiB.
   std::size_t snapshot_bytes_max = 16 << 20;
+
+  bool operator==(const Limits&) const = default;
 };
 
 /// One of the limits that a server's operator may set.

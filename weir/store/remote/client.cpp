@@ -4,12 +4,14 @@
 #include <grpcpp/grpcpp.h>
 #include <weir/v1/log.grpc.pb.h>
 
+#include <algorithm>
 #include <future>
 
 #include <fmt/format.h>
 
 #include <weir/base/batching.hpp>
 #include <weir/rpc/keep.hpp>
+#include <weir/security/tls_files.hpp>
 #include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
@@ -21,16 +23,17 @@ namespace {
 
 /// What the client and its logs share.
 struct Connection {
-  explicit Connection(std::shared_ptr<grpc::Channel> to)
-      : channel(std::move(to)), stub(v1::EventLog::NewStub(channel)), session(channel, {}) {}
+  explicit Connection(Wire to)
+      : wire(std::move(to)), stub(v1::EventLog::NewStub(wire.channel)), session(wire, {}) {}
 
-  std::shared_ptr<grpc::Channel> channel;
+  const Wire wire;
   std::unique_ptr<v1::EventLog::Stub> stub;
   SessionClient session;
 };
 
-void prepare(grpc::ClientContext& context, const CallOptions& call) {
+void prepare(grpc::ClientContext& context, const Wire& wire, const CallOptions& call) {
   add_context(call, context);
+  wire.authorize(context);
   if (call.deadline) {
     const auto left = *call.deadline - system_clock().instant();
     context.set_deadline(std::chrono::system_clock::now() + left);
@@ -39,10 +42,10 @@ void prepare(grpc::ClientContext& context, const CallOptions& call) {
 
 /// A blocking unary call that its stop token can end.
 template <class Call>
-Result<void> unary(const CallOptions& options, Call call) {
+Result<void> unary(const Wire& wire, const CallOptions& options, Call call) {
   if (options.stop.stop_requested()) return cancelled();
   grpc::ClientContext context;
-  prepare(context, options);
+  prepare(context, wire, options);
   const std::stop_callback on_stop(options.stop, [&context] { context.TryCancel(); });
   const grpc::Status status = call(context);
   if (!status.ok()) return from_status(status);
@@ -129,12 +132,12 @@ class RemoteLog final : public EventStore {
     if (small || !check(request, highest_limits())) {
       return EventReader::open_read(std::move(request));
     }
-    return open_read_stream(connection_->channel, info_.name, std::move(request));
+    return open_read_stream(connection_->wire, info_.name, std::move(request));
   }
 
   Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest request) override {
     WEIR_TRY(check(ReadRequest{.query = request.query}, highest_limits()));
-    return open_subscription_stream(connection_->channel, info_.name, std::move(request));
+    return open_subscription_stream(connection_->wire, info_.name, std::move(request));
   }
 
   Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key,
@@ -144,7 +147,7 @@ class RemoteLog final : public EventStore {
     request.set_projection(key.projection);
     request.set_query_hash(key.query_hash);
     v1::Snapshot response;
-    const auto loaded = unary(call, [&](grpc::ClientContext& context) {
+    const auto loaded = unary(connection_->wire, call, [&](grpc::ClientContext& context) {
       return connection_->stub->LoadSnapshot(&context, request, &response);
     });
     if (!loaded && loaded.error().reason == Reason::snapshot_not_found) {
@@ -166,7 +169,7 @@ class RemoteLog final : public EventStore {
     request.set_position(snapshot.position.value);
     request.set_data(snapshot.data);
     v1::SaveSnapshotResponse response;
-    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+    WEIR_TRY(unary(connection_->wire, call, [&](grpc::ClientContext& context) {
       return connection_->stub->SaveSnapshot(&context, request, &response);
     }));
     return response.saved();
@@ -178,7 +181,7 @@ class RemoteLog final : public EventStore {
     request.set_projection(key.projection);
     request.set_query_hash(key.query_hash);
     v1::DeleteSnapshotResponse response;
-    return unary(call, [&](grpc::ClientContext& context) {
+    return unary(connection_->wire, call, [&](grpc::ClientContext& context) {
       return connection_->stub->DeleteSnapshot(&context, request, &response);
     });
   }
@@ -189,7 +192,7 @@ class RemoteLog final : public EventStore {
     request.set_log(info_.name);
     request.set_source(source);
     v1::GetTrackingResponse response;
-    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+    WEIR_TRY(unary(connection_->wire, call, [&](grpc::ClientContext& context) {
       return connection_->stub->GetTracking(&context, request, &response);
     }));
     if (!response.has_position()) return std::optional<std::uint64_t>();
@@ -208,7 +211,7 @@ class Client final : public Catalog {
 
   Result<std::vector<LogInfo>> list(CallOptions call) override {
     v1::ListLogsResponse response;
-    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+    WEIR_TRY(unary(connection_->wire, call, [&](grpc::ClientContext& context) {
       return connection_->stub->ListLogs(&context, {}, &response);
     }));
     std::vector<LogInfo> logs;
@@ -222,7 +225,7 @@ class Client final : public Catalog {
     request.set_name(name);
     for (const auto& key : options.indexed_keys) request.add_indexed_keys(key);
     v1::Log response;
-    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+    WEIR_TRY(unary(connection_->wire, call, [&](grpc::ClientContext& context) {
       return connection_->stub->CreateLog(&context, request, &response);
     }));
     return from_proto(response);
@@ -232,7 +235,7 @@ class Client final : public Catalog {
     v1::GetLogRequest request;
     request.set_log(name);
     v1::Log response;
-    WEIR_TRY(unary(call, [&](grpc::ClientContext& context) {
+    WEIR_TRY(unary(connection_->wire, call, [&](grpc::ClientContext& context) {
       return connection_->stub->GetLog(&context, request, &response);
     }));
     return std::shared_ptr<EventStore>(
@@ -242,6 +245,41 @@ class Client final : public Catalog {
  private:
   std::shared_ptr<Connection> connection_;
 };
+
+Result<std::shared_ptr<grpc::ChannelCredentials>> credentials_of(const Credentials& credentials) {
+  if (!credentials.tls) {
+    const bool files = !credentials.ca_file.empty() || !credentials.certificate_file.empty() ||
+                       !credentials.key_file.empty();
+    if (files) return invalid_field("tls", "certificates are of use with TLS only");
+    return grpc::InsecureChannelCredentials();
+  }
+  grpc::SslCredentialsOptions options;
+  auto authorities = credentials.ca_file;
+  if (authorities.empty()) authorities = security::system_authorities();
+  if (!authorities.empty()) {
+    WEIR_TRY_ASSIGN(pem, security::read_pem(authorities));
+    options.pem_root_certs = std::move(pem);
+  }
+  if (credentials.certificate_file.empty() != credentials.key_file.empty()) {
+    return invalid_field("tls", "a client's certificate and its key go together");
+  }
+  if (!credentials.certificate_file.empty()) {
+    WEIR_TRY_ASSIGN(certificate, security::read_pem(credentials.certificate_file));
+    WEIR_TRY_ASSIGN(key, security::read_pem(credentials.key_file));
+    options.pem_cert_chain = std::move(certificate);
+    options.pem_private_key = std::move(key);
+  }
+  return grpc::SslCredentials(options);
+}
+
+/// gRPC takes nothing else as metadata, and aborts the program over it.
+Result<std::string> authorization_of(const std::string& token) {
+  if (token.empty()) return std::string();
+  const bool printable = std::all_of(token.begin(), token.end(),
+                                     [](char c) { return c > 0x20 && c < 0x7F; });
+  if (!printable) return invalid_field("token", "it is not printable ASCII without spaces");
+  return "Bearer " + token;
+}
 
 bool wait_until_connected(grpc::Channel& channel, const ClientOptions& options) {
   const auto until = std::chrono::system_clock::now() + options.connect_timeout;
@@ -262,15 +300,22 @@ Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
   // A server that restarts is back within a second; gRPC would wait for up to two minutes.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
-  auto channel = grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(),
-                                           arguments);
+  WEIR_TRY_ASSIGN(credentials, credentials_of(options.credentials));
+  WEIR_TRY_ASSIGN(authorization, authorization_of(options.credentials.token));
+  auto channel = grpc::CreateCustomChannel(options.target, credentials, arguments);
   if (!wait_until_connected(*channel, options)) {
+    if (options.credentials.tls) {
+      return unavailable(fmt::format("no server that speaks TLS with a certificate to be trusted "
+                                     "answers at {}",
+                                     options.target));
+    }
     return unavailable(fmt::format("no server answers at {}; start one with 'weir serve', or work "
                                    "on a store directly with --store",
                                    options.target));
   }
   return std::shared_ptr<Catalog>(
-      std::make_shared<Client>(std::make_shared<Connection>(std::move(channel))));
+      std::make_shared<Client>(std::make_shared<Connection>(
+          Wire{.channel = std::move(channel), .authorization = std::move(authorization)})));
 }
 
 }  // namespace weir::remote

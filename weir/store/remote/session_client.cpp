@@ -34,8 +34,9 @@ class SessionClient::Stream final
  public:
   explicit Stream(const Options& options) : options_(options) {}
 
-  void open(v1::EventLog::Stub& stub) {
+  void open(v1::EventLog::Stub& stub, const Wire& wire) {
     self_ = shared_from_this();
+    wire.authorize(context_);
     stub.async()->Session(&context_, this);
     StartRead(&in_);
     // Writes come from outside of reactions, so the call must not end before close().
@@ -216,8 +217,8 @@ class SessionClient::Stream final
   bool closing_ = false;
 };
 
-SessionClient::SessionClient(std::shared_ptr<grpc::Channel> channel, Options options)
-    : channel_(std::move(channel)), stub_(v1::EventLog::NewStub(channel_)), options_(options) {}
+SessionClient::SessionClient(Wire wire, Options options)
+    : wire_(std::move(wire)), stub_(v1::EventLog::NewStub(wire_.channel)), options_(options) {}
 
 SessionClient::~SessionClient() {
   if (stream_) stream_->close();
@@ -230,7 +231,7 @@ std::shared_ptr<SessionClient::Stream> SessionClient::stream() {
     stream_ = std::make_shared<Stream>(options_);
     std::erase_if(ends_, [](const auto& end) { return end->ended(); });
     ends_.push_back(stream_->end());
-    stream_->open(*stub_);
+    stream_->open(*stub_, wire_);
   }
   return stream_;
 }

@@ -11,6 +11,7 @@
 #include <weir/base/result.hpp>
 #include <weir/base/unique_function.hpp>
 #include <weir/store/remote/reaction.hpp>
+#include <weir/store/remote/wire.hpp>
 #include <weir/store/requests.hpp>
 
 namespace weir::remote {
@@ -30,7 +31,7 @@ class SessionClient {
     std::size_t request_bytes_max = 19 << 20;
   };
 
-  SessionClient(std::shared_ptr<grpc::Channel> channel, Options options);
+  SessionClient(Wire wire, Options options);
   /// Ends the stream; what is outstanding is answered with `cancelled`.
   ~SessionClient();
   SessionClient(const SessionClient&) = delete;
@@ -47,7 +48,7 @@ class SessionClient {
   class Stream;
   std::shared_ptr<Stream> stream();
 
-  std::shared_ptr<grpc::Channel> channel_;
+  const Wire wire_;
   std::unique_ptr<v1::EventLog::Stub> stub_;
   const Options options_;
   std::mutex mutex_;

@@ -11,7 +11,7 @@ namespace weir::remote {
 namespace {
 
 constexpr const char* domain = "weir";
-constexpr int reasons_max = 17;
+constexpr int reasons_max = 19;
 
 google::rpc::Status to_rpc(const Error& error) {
   google::rpc::Status status;
@@ -55,8 +55,8 @@ Error from_rpc(const google::rpc::Status& status) {
 
 }  // namespace
 
-static_assert(static_cast<int>(Reason::circuit_open) == v1::CIRCUIT_OPEN &&
-                  v1::ErrorReason_MAX == v1::CIRCUIT_OPEN && v1::CIRCUIT_OPEN == reasons_max,
+static_assert(static_cast<int>(Reason::right_missing) == v1::RIGHT_MISSING &&
+                  v1::ErrorReason_MAX == v1::RIGHT_MISSING && v1::RIGHT_MISSING == reasons_max,
               "weir::Reason and errors.proto must name the same reasons");
 
 grpc::Status to_status(const Error& error) {

@@ -49,16 +49,17 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     std::shared_ptr<MessageStream> stream;
   };
 
-  void open(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-            grpc::ByteBuffer request, const CallOptions& call) {
+  void open(const Wire& wire, const std::string& method, grpc::ByteBuffer request,
+            const CallOptions& call) {
     self_ = shared_from_this();
     request_ = std::move(request);
     add_context(call, context_);
+    wire.authorize(context_);
     if (call.deadline) {
       context_.set_deadline(std::chrono::system_clock::now() +
                             (*call.deadline - system_clock().instant()));
     }
-    stub_ = std::make_unique<grpc::GenericStub>(channel);
+    stub_ = std::make_unique<grpc::GenericStub>(wire.channel);
     stub_->PrepareBidiStreamingCall(&context_, method, grpc::StubOptions(), this);
     StartWriteLast(&request_, grpc::WriteOptions());
     StartRead(&in_);
@@ -236,30 +237,30 @@ class StreamedSubscription final : public Subscription {
   CallOptions call_;
 };
 
-std::shared_ptr<MessageStream> open_stream(const std::shared_ptr<grpc::Channel>& channel,
-                                           const std::string& method, grpc::ByteBuffer request,
-                                           const CallOptions& call) {
+std::shared_ptr<MessageStream> open_stream(const Wire& wire, const std::string& method,
+                                           grpc::ByteBuffer request, const CallOptions& call) {
   auto stream = std::make_shared<MessageStream>();
-  stream->open(channel, method, std::move(request), call);
+  stream->open(wire, method, std::move(request), call);
   return stream;
 }
 
 }  // namespace
 
-std::unique_ptr<StepSource> open_read_stream(std::shared_ptr<grpc::Channel> channel,
-                                             const std::string& log, ReadRequest request) {
+std::unique_ptr<StepSource> open_read_stream(const Wire& wire, const std::string& log,
+                                             ReadRequest request) {
   v1::ReadRequest message;
   to_proto(request, log, message);
   return std::make_unique<StreamedRead>(
-      open_stream(channel, "/weir.v1.EventLog/Read", serialize(message), request.call));
+      open_stream(wire, "/weir.v1.EventLog/Read", serialize(message), request.call));
 }
 
-Result<std::unique_ptr<Subscription>> open_subscription_stream(
-    std::shared_ptr<grpc::Channel> channel, const std::string& log, SubscribeRequest request) {
+Result<std::unique_ptr<Subscription>> open_subscription_stream(const Wire& wire,
+                                                               const std::string& log,
+                                                               SubscribeRequest request) {
   v1::SubscribeRequest message;
   to_proto(request, log, message);
-  auto stream = open_stream(channel, "/weir.v1.EventLog/Subscribe", serialize(message),
-                            request.call);
+  auto stream =
+      open_stream(wire, "/weir.v1.EventLog/Subscribe", serialize(message), request.call);
   return std::unique_ptr<Subscription>(
       std::make_unique<StreamedSubscription>(std::move(stream), std::move(request)));
 }

@@ -46,6 +46,15 @@ const MetricSpec session_request_duration{
     "Time from the arrival of a request on a Session stream until its answer is ready",
     session_labels, call_seconds};
 
+const MetricSpec access_denied{
+    "weir.access.denied", counter, "{call}",
+    "Calls denied for want of a good token or a right: missing, malformed, unknown, expired, right",
+    error_label};
+const MetricSpec config_reloads{
+    "weir.config.reloads", counter, "{reload}",
+    "Times that settings, tokens and certificates were read again; with error.type, refused",
+    error_label};
+
 const MetricSpec store_append_events{"weir.store.append.events", counter, "{event}",
                                      "Events appended by this process", log_label};
 const MetricSpec store_append_refused{
@@ -112,7 +121,8 @@ const MetricSpec build_info{"weir.build.info", gauge, "", "1, with the version t
 std::span<const MetricSpec* const> all() {
   static constexpr const MetricSpec* list[] = {
       &rpc_server_call_duration, &http_server_request_duration, &http_server_connections,
-      &http_server_connections_refused, &session_request_duration, &store_append_events,
+      &http_server_connections_refused, &session_request_duration, &access_denied,
+      &config_reloads, &store_append_events,
       &store_append_refused, &store_commit_duration, &store_commit_appends, &store_commit_events,
       &store_read_events, &store_read_duration, &store_queue_depth, &store_head,
       &store_tail_events, &store_subscribers, &store_subscription_lag,

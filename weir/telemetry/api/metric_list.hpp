@@ -14,6 +14,8 @@ extern const MetricSpec http_server_request_duration;
 extern const MetricSpec http_server_connections;
 extern const MetricSpec http_server_connections_refused;
 extern const MetricSpec session_request_duration;
+extern const MetricSpec access_denied;
+extern const MetricSpec config_reloads;
 
 // Of the store.
 extern const MetricSpec store_append_events;

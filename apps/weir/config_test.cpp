@@ -1,0 +1,199 @@
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <map>
+
+#include <apps/weir/settings.hpp>
+#include <apps/weir/shell_for_tests.hpp>
+
+namespace weir::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// The commands with variables of the test's own.
+class Config : public ::testing::Test {
+ protected:
+  Config() { std::filesystem::create_directories(folder_); }
+  ~Config() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& text) const {
+    const auto path = (folder_ / "weir.yaml").string();
+    std::ofstream(path) << text;
+    return path;
+  }
+  Outcome weir(std::vector<std::string> arguments) {
+    Captured out, err;
+    Program program;
+    program.out = out.file();
+    program.err = err.file();
+    program.environment = [&](const char* name) -> std::optional<std::string> {
+      const auto found = variables_.find(name);
+      return found == variables_.end() ? std::nullopt : std::optional(found->second);
+    };
+    using Opened = Result<std::shared_ptr<Catalog>>;
+    program.open_catalog = [&](const std::string& uri, const OpenOptions& options) -> Opened {
+      opened_ = uri;
+      opened_with_ = options;
+      return unavailable("it was opened");
+    };
+    const auto exit = run(std::move(arguments), program);
+    return {exit, out.text(), err.text()};
+  }
+
+  std::map<std::string, std::string> variables_;
+  std::string opened_;
+  OpenOptions opened_with_;
+
+ private:
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("weir-config-" + std::to_string(::getpid()));
+};
+
+TEST_F(Config, check_says_that_a_file_is_fine) {
+  const auto checked = weir({"config", "check", file("http: {threads: 4}\nlog: {level: warn}\n")});
+  EXPECT_EQ(checked.exit, Exit::fine) << checked.err;
+  EXPECT_THAT(checked.out, HasSubstr("fine, 2 of"));
+}
+
+TEST_F(Config, check_names_file_line_and_key_of_each_mistake) {
+  const auto path = file("http:\n  adress: x\n  threads: 65\nlimits:\n  tags_max: 0\n");
+  const auto checked = weir({"config", "check", path});
+  EXPECT_EQ(checked.exit, Exit::usage);
+  EXPECT_THAT(checked.err, HasSubstr(path + ":2: http.adress: there is no such setting; did you "
+                                            "mean http.address?"));
+  EXPECT_THAT(checked.err, HasSubstr(path + ":3: http.threads: 65 is not from 1 to 64"));
+  EXPECT_THAT(checked.err, HasSubstr(path + ":5: limits.tags_max: 0 is not from 1 to 65535"));
+}
+
+TEST_F(Config, check_finds_what_does_not_fit_together) {
+  const auto checked =
+      weir({"config", "check", file("limits: {data_bytes_max: 8MiB, append_bytes_max: 1MiB}")});
+  EXPECT_EQ(checked.exit, Exit::usage);
+  EXPECT_THAT(checked.err, HasSubstr("append_bytes_max"));
+}
+
+TEST_F(Config, check_names_a_file_that_is_not_there) {
+  const auto checked = weir({"config", "check", "/no/such.yaml"});
+  EXPECT_NE(checked.exit, Exit::fine);
+  EXPECT_THAT(checked.err, HasSubstr("/no/such.yaml: can't be read"));
+}
+
+TEST_F(Config, print_says_what_holds_and_where_it_comes_from) {
+  variables_["WEIR_CONFIG"] = file("http: {threads: 4, connections_max: 100, idle_timeout: 20s}");
+  variables_["WEIR_HTTP_CONNECTIONS_MAX"] = "200";
+  variables_["WEIR_HTTP_IDLE_TIMEOUT"] = "30s";
+  const auto printed = weir({"config", "print", "--http-idle-timeout", "90"});
+  EXPECT_EQ(printed.exit, Exit::fine) << printed.err;
+  const auto line = [&](const std::string& name) {
+    const auto at = printed.out.find(name + " ");
+    return printed.out.substr(at, printed.out.find('\n', at) - at);
+  };
+  EXPECT_THAT(line("http.threads"), ::testing::MatchesRegex("http.threads +4 .*weir.yaml:1"));
+  EXPECT_THAT(line("http.connections_max"),
+              ::testing::MatchesRegex("http.connections_max +200 +WEIR_HTTP_CONNECTIONS_MAX"));
+  EXPECT_THAT(line("http.idle_timeout"),
+              ::testing::MatchesRegex("http.idle_timeout +90s +--http-idle-timeout"));
+  EXPECT_THAT(line("grpc.address"),
+              ::testing::MatchesRegex("grpc.address +127.0.0.1:50051 +default"));
+}
+
+TEST_F(Config, print_hides_secrets) {
+  variables_["WEIR_STORE"] = "postgres://weir:s3cret@db/weir?password=s3cret&sslmode=require";
+  variables_["WEIR_TELEMETRY_HEADERS"] = "api-key=s3cret";
+  for (const auto& arguments : {std::vector<std::string>{"config", "print"},
+                                std::vector<std::string>{"config", "print", "--json"}}) {
+    const auto printed = weir(arguments);
+    EXPECT_EQ(printed.exit, Exit::fine) << printed.err;
+    EXPECT_THAT(printed.out, Not(HasSubstr("s3cret")));
+    EXPECT_THAT(printed.out, HasSubstr("postgres://weir:***@db/weir?password=***&sslmode=require"));
+    EXPECT_THAT(printed.out, HasSubstr("(hidden)"));
+  }
+  EXPECT_THAT(weir({"config", "print", "--json"}).out,
+              HasSubstr(R"("log.level": {"value": "info", "from": "default", )"
+                        R"("place": "default"})"));
+}
+
+TEST_F(Config, serve_takes_file_variables_and_flags_in_rising_order) {
+  variables_["WEIR_LIMITS_TAGS_MAX"] = "20";
+  variables_["WEIR_LIMITS_EVENTS_MAX"] = "20";
+  weir({"serve", "--config",
+        file("store: sqlite:of-the-file.db\n"
+             "limits: {tags_max: 10, events_max: 10, queue_max: 10, data_bytes_max: 64KiB}\n"),
+        "--events-max", "30"});
+  EXPECT_EQ(opened_, "sqlite:of-the-file.db");
+  EXPECT_EQ(opened_with_.queue_max, 10u);
+  EXPECT_EQ(opened_with_.limits.data_bytes_max, 65'536u);
+  EXPECT_EQ(opened_with_.limits.tags_max, 20u);
+  EXPECT_EQ(opened_with_.limits.events_max, 30u);
+}
+
+TEST_F(Config, serve_does_not_start_with_a_bad_file_variable_or_flag_and_names_it) {
+  const auto refused = [&](std::vector<std::string> arguments) {
+    opened_.clear();
+    const auto done = weir(std::move(arguments));
+    EXPECT_EQ(done.exit, Exit::usage);
+    EXPECT_EQ(opened_, "");
+    return done.err;
+  };
+  EXPECT_THAT(refused({"serve", "--config", file("a: 1")}), HasSubstr("weir.yaml:1: a: there is"));
+  EXPECT_THAT(refused({"serve", "--grace", "forever"}), HasSubstr("--grace: 'forever'"));
+  EXPECT_THAT(refused({"serve", "--config", file("telemetry: {sampler: sometimes}")}),
+              HasSubstr("weir.yaml:1: telemetry.sampler: 'sometimes'"));
+  variables_["WEIR_HTTP_THREADS"] = "0";
+  EXPECT_THAT(refused({"serve"}), HasSubstr("WEIR_HTTP_THREADS: 0 is not from 1 to 64"));
+}
+
+TEST_F(Config, variables_of_opentelemetry_are_stronger_than_the_file_and_weaker_than_our_own) {
+  const auto service_name = [&](const std::string& path) {
+    Program program;
+    program.environment = [&](const char* name) -> std::optional<std::string> {
+      const auto found = variables_.find(name);
+      return found == variables_.end() ? std::nullopt : std::optional(found->second);
+    };
+    const auto configuration = ServeConfiguration::load({.file = path}, program);
+    EXPECT_TRUE(configuration);
+    const auto telemetry = (*configuration)->telemetry(program);
+    EXPECT_TRUE(telemetry);
+    for (const auto& [key, value] : telemetry->resource.attributes) {
+      if (key == "service.name") return std::get<std::string>(value);
+    }
+    return std::string("none");
+  };
+  const auto path = file("telemetry: {service_name: of-the-file}");
+  EXPECT_EQ(service_name(path), "of-the-file");
+  variables_["OTEL_SERVICE_NAME"] = "of-opentelemetry";
+  EXPECT_EQ(service_name(path), "of-opentelemetry");
+  variables_["WEIR_TELEMETRY_SERVICE_NAME"] = "of-weir";
+  EXPECT_EQ(service_name(path), "of-weir");
+}
+
+TEST_F(Config, has_the_reference_that_is_committed) {
+  std::ifstream file(WEIR_CONFIGURATION_REFERENCE);
+  const std::string committed{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(committed, configuration_reference())
+      << "write it again with: tools/build release configuration_reference";
+}
+
+TEST(Settings, have_each_a_name_a_sentence_and_a_flag_of_their_own) {
+  const ServeConfiguration configuration;
+  std::map<std::string, int> flags;
+  for (const auto& setting : configuration.list.all()) {
+    EXPECT_FALSE(setting.what().empty()) << setting.name();
+    EXPECT_FALSE(setting.what().ends_with('.')) << setting.name();
+    EXPECT_EQ(++flags[setting.flag()], 1) << setting.flag();
+    EXPECT_EQ(++flags[setting.variable()], 1) << setting.variable();
+  }
+}
+
+TEST(Password, is_taken_out_of_a_uri_wherever_it_stands) {
+  EXPECT_EQ(without_password("postgres://a:b@c/d"), "postgres://a:***@c/d");
+  EXPECT_EQ(without_password("postgres://a:b@x@c/d"), "postgres://a:***@c/d");
+  EXPECT_EQ(without_password("postgres://a@c:5432/d"), "postgres://a@c:5432/d");
+  EXPECT_EQ(without_password("postgres://c/d?password=p"), "postgres://c/d?password=***");
+  EXPECT_EQ(without_password("sqlite:a.db"), "sqlite:a.db");
+}
+
+}  // namespace
+}  // namespace weir::cli

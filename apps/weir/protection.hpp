@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <weir/security/tls_files.hpp>
+#include <weir/security/token.hpp>
+#include <weir/server/service.hpp>
+#include <weir/telemetry/api/metrics.hpp>
+
+#include <apps/weir/settings.hpp>
+
+namespace weir::cli {
+
+/// What the files hold that settings name.
+struct Protection {
+  std::optional<security::Tokens> tokens;
+  std::optional<security::TlsMaterial> tls;
+};
+
+/// Errors: invalid_argument and others, naming the file.
+Result<Protection> read_protection(const ServeSettings& settings, Timestamp now);
+
+/// Brings a running server to what its settings, tokens and certificates have become.
+/// Threads: one at a time. Service and what is in it must outlive it.
+class Reloader {
+ public:
+  struct Running {
+    server::Service& service;
+    server::Access& access;
+    telemetry::Meter& meter;
+  };
+  /// `configuration`: what the server was started with.
+  Reloader(SettingFlags flags, std::unique_ptr<ServeConfiguration> configuration, Running running,
+           Program& program);
+
+  /// Reads everything again, and takes all of it or, when anything is wrong, nothing. What has
+  /// changed and can't be taken while the server runs is logged each time. Counted and logged.
+  void reload();
+
+  const ServeSettings& settings() const { return now_->values; }
+
+ private:
+  Result<void> try_reload();
+  Result<void> apply(const ServeSettings& settings, const Protection& protection);
+  void tell(const ServeConfiguration& fresh) const;
+
+  const SettingFlags flags_;
+  /// As it was started, and as it is.
+  const std::unique_ptr<ServeConfiguration> started_;
+  std::unique_ptr<ServeConfiguration> now_;
+  const Running running_;
+  Program& program_;
+  const telemetry::Counter reloads_;
+};
+
+}  // namespace weir::cli

@@ -1,0 +1,260 @@
+#include <apps/weir/settings.hpp>
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include <weir/config/reference.hpp>
+
+namespace weir::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t mebibyte = 1 << 20;
+
+/// A setting, and the variable that OpenTelemetry has for the same.
+struct Standard {
+  const char* setting;
+  const char* variable;
+  const char* what;
+  bool secret = false;
+};
+
+constexpr std::array standards = {
+    Standard{"telemetry.disabled", "OTEL_SDK_DISABLED",
+             "Nothing is traced, measured or exported when it is true"},
+    Standard{"telemetry.service_name", "OTEL_SERVICE_NAME", "Name of the service in traces"},
+    Standard{"telemetry.resource_attributes", "OTEL_RESOURCE_ATTRIBUTES",
+             "Of the process, as key=value with commas between"},
+    Standard{"telemetry.traces_exporter", "OTEL_TRACES_EXPORTER",
+             "Where spans go: otlp, console, none"},
+    Standard{"telemetry.metrics_exporter", "OTEL_METRICS_EXPORTER",
+             "Where metrics are pushed: otlp, console, none; /metrics is there regardless"},
+    Standard{"telemetry.endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "URL of the OTLP receiver"},
+    Standard{"telemetry.protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc or http/protobuf"},
+    Standard{"telemetry.headers", "OTEL_EXPORTER_OTLP_HEADERS",
+             "Sent to the receiver, as key=value with commas between", true},
+    Standard{"telemetry.sampler", "OTEL_TRACES_SAMPLER",
+             "Which traces are recorded: always_on, parentbased_traceidratio ..."},
+    Standard{"telemetry.sampler_argument", "OTEL_TRACES_SAMPLER_ARG",
+             "The sampler's argument: a ratio from 0 to 1"},
+};
+
+void add_telemetry(config::Settings& list, ServeSettings& to) {
+  for (const auto& standard : standards) {
+    auto& setting = list.text(standard.setting, to.telemetry[standard.variable],
+                              fmt::format("{} (`{}`)", standard.what, standard.variable));
+    if (standard.secret) setting.secret();
+  }
+  list.flag_switch("telemetry.statement_text", to.open.statement_text,
+                   "Put the texts of SQL statements, without values, into their spans")
+      .flag("--trace-statements");
+}
+
+std::string flag_of(std::string_view name) {
+  auto flag = "--" + std::string(name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
+void add_limits(config::Settings& list, OpenOptions& to) {
+  for (const auto& range : limit_ranges()) {
+    auto& field = to.limits.*range.field;
+    const auto name = "limits." + std::string(range.name);
+    const bool bytes = range.name.find("_bytes_") != std::string_view::npos;
+    auto& setting = bytes ? list.bytes(name, field, range.min, range.max, std::string(range.what))
+                          : list.number(name, field, range.min, range.max,
+                                        std::string(range.what));
+    setting.flag(flag_of(range.name));
+    // These two are asked for by the store itself.
+    if (range.name != "key_bytes_max" && range.name != "snapshot_bytes_max") setting.reloads();
+  }
+  list.number("limits.queue_max", to.queue_max, 1, OpenOptions::queue_highest,
+              "Appends that may wait")
+      .flag("--queue-max");
+  list.bytes("limits.queue_bytes_max", to.queue_bytes_max, OpenOptions::queue_bytes_lowest,
+             OpenOptions::queue_bytes_highest, "Bytes of the events that may wait")
+      .flag("--queue-bytes-max");
+}
+
+void add_grpc(config::Settings& list, server::ServerOptions& to) {
+  list.text("grpc.address", to.grpc_address, "HOST:PORT for gRPC; port 0 for any free one")
+      .flag("--grpc");
+  list.bytes("grpc.message_bytes_max", to.message_bytes_max, 1 << 20, 1 << 30,
+             "Bytes of a request message; a snapshot of the largest size needs 20MiB");
+  auto& limits = to.limits;
+  list.bytes("grpc.metadata_bytes_max", limits.metadata_bytes_max, 1024, 1 << 20,
+             "Bytes of a call's metadata; more is answered with RESOURCE_EXHAUSTED");
+  list.number("grpc.streams_max", limits.streams_max, 1, 1'000'000,
+              "Calls at a time on one connection; a client holds back what is past it");
+  list.duration("grpc.idle_timeout", limits.idle_timeout, 1s, 720h,
+                "A connection without calls is closed after so long");
+  list.duration("grpc.keepalive", limits.keepalive, 10s, 720h,
+                "A silent connection is asked for a sign of life this often");
+  list.duration("grpc.ping_interval_min", limits.ping_interval_min, 0ms, 1h,
+                "Clients that ping more often than this are cut off");
+  list.duration("grpc.heartbeat", to.streams.heartbeat, 100ms, 1h,
+                "A subscription without news sends an empty message this often");
+}
+
+void add_http(config::Settings& list, gateway::HttpOptions& to) {
+  list.text("http.address", to.address,
+            "HOST:PORT for REST, SSE, gRPC-Web and /docs; port 0 for any free one")
+      .flag("--http");
+  list.number("http.threads", to.threads, 1, 64, "Threads that serve sockets");
+  list.number("http.connections_max", to.connections_max, 1, 1'000'000,
+              "Connections at a time; one more is answered with 503")
+      .reloads();
+  list.bytes("http.header_bytes_max", to.header_bytes_max, 1024, 16 * mebibyte,
+             "Bytes of a request's line and headers; more is answered with 431")
+      .reloads();
+  list.number("http.headers_max", to.headers_max, 1, 10'000,
+              "Headers of a request; more is answered with 431")
+      .reloads();
+  list.bytes("http.body_bytes_max", to.body_bytes_max, 0, 2048 * mebibyte,
+             "Bytes of a request's body; more is answered with 413")
+      .reloads();
+  list.duration("http.idle_timeout", to.idle_timeout, 1ms, 24h,
+                "How long a connection may rest between requests")
+      .reloads();
+  list.duration("http.read_timeout", to.read_timeout, 1ms, 24h,
+                "How long a request may take to arrive; later is answered with 408")
+      .reloads();
+  list.duration("http.write_timeout", to.write_timeout, 1ms, 24h,
+                "How long a client may take nothing of what is written to it")
+      .reloads();
+  list.list("http.cors_origins", to.cors_origins,
+            "Origins that browsers may call from, such as https://a.example, or *")
+      .reloads();
+  list.flag_switch("http.cors_credentials", to.cors_credentials,
+                   "Let their pages send cookies and client certificates; not with *")
+      .reloads();
+}
+
+void add_protection(config::Settings& list, ServeSettings& to) {
+  list.text("tls.certificate", to.tls.certificate,
+            "PEM file: the server's certificate, followed by those up to its authority");
+  list.text("tls.key", to.tls.key, "PEM file: the certificate's private key, not encrypted");
+  list.text("tls.client_ca", to.tls.client_ca,
+            "PEM file: who shows no certificate of these authorities is turned away (mutual TLS)");
+  list.text("access.tokens", to.tokens,
+            "File of tokens ('weir token create'): every call needs one, but for /health")
+      .flag("--tokens");
+  const std::vector<std::string> who = {"loopback", "everybody", "tokens"};
+  list.choice("access.metrics", to.metrics_for, who,
+              "Who may see /metrics, once there are tokens: everybody while HTTP is on loopback "
+              "only, everybody always, or who has any token");
+  list.choice("access.docs", to.docs_for, who, "The same for /docs and /openapi.json");
+  list.flag_switch("access.listen_unprotected", to.service.listen_unprotected,
+                   "Listen on addresses that others can reach although there are no tokens")
+      .flag("--insecure-listen-anywhere");
+}
+
+}  // namespace
+
+ServeConfiguration::ServeConfiguration() {
+  list.text("store", values.store,
+            "The events: sqlite:PATH, made when it is not there, or postgres://USER@HOST/NAME")
+      .shown_as(without_password);
+  list.duration("grace", values.grace, 0ms, 1h,
+                "What was accepted may take so long to finish after SIGTERM");
+  list.choice("log.format", values.log_format, {"text", "json"},
+              "text, or json: an object a line");
+  list.choice("log.level", values.log_level, {"trace", "debug", "info", "warn", "error", "off"},
+              "What is logged from")
+      .reloads();
+  add_grpc(list, values.service.grpc);
+  add_http(list, values.service.http);
+  add_protection(list, values);
+  add_limits(list, values.open);
+  add_telemetry(list, values);
+}
+
+Result<void> ServeConfiguration::check() const { return weir::check(values.open.limits); }
+
+Result<std::unique_ptr<ServeConfiguration>> ServeConfiguration::load(const SettingFlags& flags,
+                                                                     const Program& program) {
+  auto made = std::make_unique<ServeConfiguration>();
+  made->file_ = flags.file;
+  if (made->file_.empty()) made->file_ = program.environment("WEIR_CONFIG").value_or("");
+  if (!made->file_.empty()) WEIR_TRY(made->list.read_file(made->file_));
+  WEIR_TRY(made->list.read_environment(program.environment));
+  WEIR_TRY(made->list.read_flags(flags.given));
+  WEIR_TRY(made->check());
+  return made;
+}
+
+Result<std::unique_ptr<ServeConfiguration>> ServeConfiguration::load_file(const std::string& file) {
+  auto made = std::make_unique<ServeConfiguration>();
+  made->file_ = file;
+  WEIR_TRY(made->list.read_file(file));
+  WEIR_TRY(made->check());
+  const Program nothing;
+  WEIR_TRY(made->telemetry(nothing));
+  return made;
+}
+
+Result<telemetry::TelemetrySettings> ServeConfiguration::telemetry(const Program& program) const {
+  const auto lookup = [&](const char* variable) -> std::optional<std::string> {
+    const auto standard = std::find_if(standards.begin(), standards.end(), [&](const auto& each) {
+      return std::string_view(each.variable) == variable;
+    });
+    if (standard == standards.end()) return program.environment(variable);
+    const auto& setting = *list.find(standard->setting);
+    if (setting.origin() > config::Origin::file) return setting.value();
+    const auto theirs = program.environment(variable);
+    if (theirs && !theirs->empty()) return theirs;
+    return setting.value();
+  };
+  auto read = telemetry::read_environment(lookup);
+  if (read) return read;
+  // The error names the variable, which may not be what said it.
+  auto error = read.error();
+  for (const auto& standard : standards) {
+    const auto& setting = *list.find(standard.setting);
+    const auto named = std::string(standard.variable) + ":";
+    const auto theirs = program.environment(standard.variable);
+    const bool ours = setting.origin() > config::Origin::file ||
+                      (setting.origin() == config::Origin::file && theirs.value_or("").empty());
+    if (!ours || !error.message.starts_with(named)) continue;
+    const auto place = setting.origin() == config::Origin::file
+                           ? fmt::format("{}: {}:", setting.place(), setting.name())
+                           : setting.place() + ":";
+    error.message.replace(0, named.size(), place);
+  }
+  return error;
+}
+
+std::string configuration_reference() {
+  const ServeConfiguration defaults;
+  return config::reference(
+      defaults.list,
+      "# Settings of weir serve\n\n"
+      "Made from the program's own list by `tools/build release configuration_reference`; how to "
+      "use them\nis in [configuration.md](../configuration.md). Those marked *Reloads* change on "
+      "SIGHUP, the others\nwhen the server starts again.\n");
+}
+
+std::string without_password(const std::string& uri) {
+  auto out = uri;
+  const auto scheme = out.find("://");
+  if (scheme != std::string::npos) {
+    const auto begin = scheme + 3;
+    const auto end = std::min(out.find_first_of("/?", begin), out.size());
+    const auto at = out.rfind('@', end);
+    const auto colon = out.find(':', begin);
+    if (at != std::string::npos && at > begin && colon < at) {
+      out.replace(colon + 1, at - colon - 1, "***");
+    }
+  }
+  for (auto found = out.find("password="); found != std::string::npos;
+       found = out.find("password=", found + 1)) {
+    const auto value = found + 9;
+    out.replace(value, std::min(out.find_first_of("& ", value), out.size()) - value, "***");
+  }
+  return out;
+}
+
+}  // namespace weir::cli

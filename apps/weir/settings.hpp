@@ -1,0 +1,92 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/config/settings.hpp>
+#include <weir/open.hpp>
+#include <weir/security/tls_files.hpp>
+#include <weir/server/service.hpp>
+#include <weir/telemetry/sdk/environment.hpp>
+
+#include <apps/weir/program.hpp>
+
+namespace CLI {
+class App;
+}
+
+namespace weir::cli {
+
+/// Everything about a server that can be set.
+struct ServeSettings {
+  std::string store = "sqlite:data/default.db";
+  OpenOptions open = {};
+  server::ServiceOptions service = {};
+  /// What was accepted may take so long to finish when the server stops.
+  std::chrono::milliseconds grace{10'000};
+  security::TlsFiles tls = {};
+  /// A file of tokens. Empty: none are needed.
+  std::string tokens = {};
+  /// As ServiceOptions::OpenTo.
+  std::string metrics_for = "loopback";
+  std::string docs_for = "everybody";
+  std::string log_format = "text";
+  std::string log_level = "info";
+  /// Texts that the OTEL_* variables also say, by their names.
+  std::map<std::string, std::string> telemetry = {};
+};
+
+/// The flags of a command line that are settings.
+struct SettingFlags {
+  /// --config.
+  std::string file = {};
+  /// By setting.
+  std::map<std::string, std::string> given = {};
+
+  /// Adds --config and a flag for each setting; must outlive the app.
+  void add_to(CLI::App& app);
+};
+
+/// The settings of `weir serve` with their values. The list refers to the values: it does not move.
+/// Threads: one at a time.
+class ServeConfiguration {
+ public:
+  /// All defaults.
+  ServeConfiguration();
+  ServeConfiguration(const ServeConfiguration&) = delete;
+  ServeConfiguration& operator=(const ServeConfiguration&) = delete;
+
+  /// Of the file (--config, or else WEIR_CONFIG, or else none), the environment and the flags, in
+  /// rising order of strength. Errors: invalid_argument with all that is wrong in one of the three,
+  /// or that doesn't fit together.
+  static Result<std::unique_ptr<ServeConfiguration>> load(const SettingFlags& flags,
+                                                          const Program& program);
+  /// Of a file alone.
+  static Result<std::unique_ptr<ServeConfiguration>> load_file(const std::string& file);
+
+  /// What the OTEL_* variables and the settings that stand for them say together: a variable
+  /// OTEL_* is stronger than the file, and weaker than WEIR_* and a flag.
+  Result<telemetry::TelemetrySettings> telemetry(const Program& program) const;
+
+  /// Where it was read from; empty when there is no file.
+  const std::string& file() const { return file_; }
+
+  ServeSettings values;
+  config::Settings list{"WEIR"};
+
+ private:
+  Result<void> check() const;
+
+  std::string file_;
+};
+
+/// docs/reference/configuration.md.
+std::string configuration_reference();
+
+/// A store's URI without the password that may be in it.
+std::string without_password(const std::string& uri);
+
+}  // namespace weir::cli
