@@ -123,14 +123,23 @@ PostgresCluster::PostgresCluster(Options options) : options_(std::move(options))
   if (const auto* user = server_user(); user != nullptr) {
     require(chown(folder_.c_str(), user->pw_uid, user->pw_gid) == 0, "chown failed");
   }
-  const auto status = wait_for(spawn({binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir",
-                                      "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8",
-                                      "--no-sync"},
-                                     folder_));
-  if (status != 0) fail("initdb failed, see " + folder_ + "/log");
+  const auto status = wait_for(spawn(making(), folder_));
+  if (status != 0) fail(making().front() + " failed, see " + folder_ + "/log");
   port_ = free_port();
   admin_uri_ = fmt::format("postgres://weir@{}:{}/postgres", host_, port_);
   start();
+}
+
+std::vector<std::string> PostgresCluster::making() const {
+  const auto* primary = options_.replica_of;
+  if (primary == nullptr) {
+    return {binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir", "--auth=trust",
+            "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"};
+  }
+  return {binaries() + "/pg_basebackup", "-D", folder_ + "/data", "--write-recovery-conf",
+          "--checkpoint=fast", "--no-sync", "-d",
+          fmt::format("host={} port={} user=weir application_name={}", primary->host_,
+                      primary->port_, options_.replica_name)};
 }
 
 PostgresCluster::~PostgresCluster() {
@@ -187,6 +196,23 @@ void PostgresCluster::kill() {
   process_ = -1;
   const auto lock = folder_ + "/data/postmaster.pid";
   std::filesystem::remove(lock);
+}
+
+void PostgresCluster::promote() {
+  if (run_sql(admin_uri_, "SELECT pg_promote(true, 60)") != "t") fail("it was not promoted");
+}
+
+void PostgresCluster::wait_for_replica(const std::string& name) {
+  run_sql(admin_uri_, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+  run_sql(admin_uri_, "SELECT pg_reload_conf()");
+  for (int attempt = 0; attempt < 600; ++attempt) {
+    if (run_sql(admin_uri_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+                            " AND application_name = '" + name + "'") == "1") {
+      return;
+    }
+    std::this_thread::sleep_for(50ms);
+  }
+  fail("the replica '" + name + "' does not follow");
 }
 
 std::string PostgresCluster::new_database() {
