@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -144,6 +146,7 @@ std::vector<std::string> PostgresCluster::making() const {
 
 PostgresCluster::~PostgresCluster() {
   if (process_ > 0) {
+    thaw();  // a test may have failed while it was frozen
     ::kill(process_, SIGQUIT);
     wait_for(process_);
   }
@@ -196,6 +199,27 @@ void PostgresCluster::kill() {
   process_ = -1;
   const auto lock = folder_ + "/data/postmaster.pid";
   std::filesystem::remove(lock);
+}
+
+void PostgresCluster::freeze() { signal_all(SIGSTOP); }
+
+void PostgresCluster::thaw() { signal_all(SIGCONT); }
+
+/// To the server and the processes it has started, its children. The server first, so that it starts
+/// no more.
+void PostgresCluster::signal_all(int signal) const {
+  ::kill(process_, signal);
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream stat(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(stat, line)) continue;
+    // "PID (name) state PPID ..."; the name may hold anything.
+    std::istringstream rest(line.substr(line.rfind(')') + 1));
+    std::string state;
+    pid_t parent = 0;
+    rest >> state >> parent;
+    if (parent == process_) ::kill(std::stoi(entry.path().filename()), signal);
+  }
 }
 
 void PostgresCluster::promote() {

@@ -46,6 +46,9 @@ class PostgresCluster {
   void stop();
   /// As if the power had gone, but for what the system keeps in memory.
   void kill();
+  /// Stops all its processes without ending them, until thaw(): it hangs.
+  void freeze();
+  void thaw();
   /// Makes a replica a primary; it is one when this returns.
   void promote();
   /// From now on a commit here is answered once the replica of that name has it on disk too.
@@ -56,6 +59,7 @@ class PostgresCluster {
   PostgresCluster(Foreign, const std::string& uri);
   void wait_until_ready();
   std::vector<std::string> making() const;
+  void signal_all(int signal) const;
 
   Options options_;
   std::string folder_;
