@@ -116,6 +116,18 @@ PostgresCluster::PostgresCluster(Foreign, const std::string& uri) : admin_uri_(u
   port_ = std::atoi(PQport(connection.raw));
 }
 
+std::vector<std::string> PostgresCluster::making() const {
+  const auto* primary = options_.replica_of;
+  if (primary == nullptr) {
+    return {binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir", "--auth=trust",
+            "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"};
+  }
+  return {binaries() + "/pg_basebackup", "-D", folder_ + "/data", "--write-recovery-conf",
+          "--checkpoint=fast", "--no-sync", "-d",
+          fmt::format("host={} port={} user=weir application_name={}", primary->host_,
+                      primary->port_, options_.replica_name)};
+}
+
 PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
   const auto under = options_.folder.empty() ? std::filesystem::temp_directory_path()
                                              : std::filesystem::path(options_.folder);
@@ -132,21 +144,9 @@ PostgresCluster::PostgresCluster(Options options) : options_(std::move(options))
   start();
 }
 
-std::vector<std::string> PostgresCluster::making() const {
-  const auto* primary = options_.replica_of;
-  if (primary == nullptr) {
-    return {binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir", "--auth=trust",
-            "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"};
-  }
-  return {binaries() + "/pg_basebackup", "-D", folder_ + "/data", "--write-recovery-conf",
-          "--checkpoint=fast", "--no-sync", "-d",
-          fmt::format("host={} port={} user=weir application_name={}", primary->host_,
-                      primary->port_, options_.replica_name)};
-}
-
 PostgresCluster::~PostgresCluster() {
   if (process_ > 0) {
-    thaw();  // a test may have failed while it was frozen
+    thaw();
     ::kill(process_, SIGQUIT);
     wait_for(process_);
   }
@@ -201,25 +201,44 @@ void PostgresCluster::kill() {
   std::filesystem::remove(lock);
 }
 
-void PostgresCluster::freeze() { signal_all(SIGSTOP); }
-
-void PostgresCluster::thaw() { signal_all(SIGCONT); }
-
-/// To the server and the processes it has started, its children. The server first, so that it starts
-/// no more.
-void PostgresCluster::signal_all(int signal) const {
-  ::kill(process_, signal);
+/// The first of them and its children.
+std::vector<pid_t> PostgresCluster::processes() const {
+  std::vector<pid_t> found = {process_};
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    // "pid (name) state parent ...", of one that may just have gone.
     std::ifstream stat(entry.path() / "stat");
-    std::string line;
-    if (!std::getline(stat, line)) continue;
-    // "PID (name) state PPID ..."; the name may hold anything.
-    std::istringstream rest(line.substr(line.rfind(')') + 1));
-    std::string state;
-    pid_t parent = 0;
-    rest >> state >> parent;
-    if (parent == process_) ::kill(std::stoi(entry.path().filename()), signal);
+    std::string text;
+    std::getline(stat, text);
+    const auto behind = text.rfind(')');
+    char state = 0;
+    pid_t parent = -1;
+    if (behind == std::string::npos) continue;
+    std::istringstream(text.substr(behind + 1)) >> state >> parent;
+    if (parent == process_) found.push_back(std::atoi(name.c_str()));
   }
+  return found;
+}
+
+void PostgresCluster::freeze() {
+  // The first goes first, so that it makes no others meanwhile.
+  ::kill(process_, SIGSTOP);
+  frozen_ = processes();
+  for (const auto process : frozen_) ::kill(process, SIGSTOP);
+}
+
+void PostgresCluster::thaw() {
+  for (const auto process : frozen_) ::kill(process, SIGCONT);
+  frozen_.clear();
+}
+
+std::string PostgresCluster::new_database() {
+  static std::atomic<int> count = 0;
+  const auto name = fmt::format("weir_test_{}_{}", getpid(), ++count);
+  run_sql(admin_uri_, "CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'");
+  const Connection connection(admin_uri_);
+  return fmt::format("postgres://{}@{}:{}/{}", PQuser(connection.raw), host_, port_, name);
 }
 
 void PostgresCluster::promote() {
@@ -237,14 +256,6 @@ void PostgresCluster::wait_for_replica(const std::string& name) {
     std::this_thread::sleep_for(50ms);
   }
   fail("the replica '" + name + "' does not follow");
-}
-
-std::string PostgresCluster::new_database() {
-  static std::atomic<int> count = 0;
-  const auto name = fmt::format("weir_test_{}_{}", getpid(), ++count);
-  run_sql(admin_uri_, "CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'");
-  const Connection connection(admin_uri_);
-  return fmt::format("postgres://{}@{}:{}/{}", PQuser(connection.raw), host_, port_, name);
 }
 
 void PostgresCluster::drop_database(const std::string& uri) {

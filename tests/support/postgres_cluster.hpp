@@ -42,24 +42,25 @@ class PostgresCluster {
   int port() const { return port_; }
 
   /// Only for a cluster of the test's own.
-  void start();
-  void stop();
-  /// As if the power had gone, but for what the system keeps in memory.
-  void kill();
-  /// Stops all its processes without ending them, until thaw(): it hangs.
-  void freeze();
-  void thaw();
   /// Makes a replica a primary; it is one when this returns.
   void promote();
   /// From now on a commit here is answered once the replica of that name has it on disk too.
   void wait_for_replica(const std::string& name);
+  void start();
+  void stop();
+  /// As if the power had gone, but for what the system keeps in memory.
+  void kill();
+  /// All its processes stand still, with their connections open, until thaw().
+  void freeze();
+  bool stopped() const { return process_ < 0; }
+  void thaw();
 
  private:
   struct Foreign {};
+  std::vector<std::string> making() const;
   PostgresCluster(Foreign, const std::string& uri);
   void wait_until_ready();
-  std::vector<std::string> making() const;
-  void signal_all(int signal) const;
+  std::vector<pid_t> processes() const;
 
   Options options_;
   std::string folder_;
@@ -67,6 +68,7 @@ class PostgresCluster {
   std::string admin_uri_;
   int port_ = 0;
   pid_t process_ = -1;
+  std::vector<pid_t> frozen_;
 };
 
 /// A database of the shared cluster that goes with this.

@@ -71,7 +71,8 @@ void ReplicaCore::is_primary(std::size_t host, LogPosition at, Instant now) {
   stand(host, Standing::primary, "it is the primary", now);
 }
 
-void ReplicaCore::is_replica(std::size_t host, LogPosition at, bool following, Instant now) {
+void ReplicaCore::is_replica(std::size_t host, LogPosition at, std::string_view hindrance,
+                             Instant now) {
   auto& state = hosts_[host];
   state.lag = std::nullopt;
   state.lag_bytes = std::nullopt;
@@ -79,11 +80,11 @@ void ReplicaCore::is_replica(std::size_t host, LogPosition at, bool following, I
   const auto newest = samples_.back().bytes;
   state.lag = std::chrono::ceil<Milliseconds>(lag_of(at.bytes, now));
   state.lag_bytes = newest - std::min(newest, at.bytes);
-  if (!following || at.timeline != timeline_) {
+  if (!hindrance.empty()) return stand(host, Standing::detached, std::string(hindrance), now);
+  if (at.timeline != timeline_) {
     return stand(host, Standing::detached,
-                 following ? fmt::format("it follows timeline {}, and the primary is on {}",
-                                         at.timeline, *timeline_)
-                           : "it receives nothing from the primary",
+                 fmt::format("it follows timeline {}, and the primary is on {}", at.timeline,
+                             *timeline_),
                  now);
   }
   if (*state.lag > options_.lag_max) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <weir/base/result.hpp>
@@ -67,8 +68,8 @@ class ReplicaCore {
 
   // What a host answered when it was asked.
   void is_primary(std::size_t host, LogPosition at, Instant now);
-  /// `following`: it receives what the primary writes.
-  void is_replica(std::size_t host, LogPosition at, bool following, Instant now);
+  /// `hindrance`: why it is not known to receive what the primary writes; empty when it does.
+  void is_replica(std::size_t host, LogPosition at, std::string_view hindrance, Instant now);
   void is_down(std::size_t host, std::string why, Instant now);
 
   /// The next one that may be read from, in turn.

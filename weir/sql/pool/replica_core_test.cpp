@@ -15,7 +15,7 @@ class Replicas : public ::testing::Test {
     core.is_primary(0, {bytes, timeline}, now);
   }
   void replica(std::size_t host, std::uint64_t bytes, std::uint32_t timeline = 1) {
-    core.is_replica(host, {bytes, timeline}, true, now);
+    core.is_replica(host, {bytes, timeline}, "", now);
   }
   Standing standing(std::size_t host) const { return core.state(host).standing; }
 
@@ -108,8 +108,9 @@ TEST_F(Replicas, that_are_down_are_left_out_until_they_answer) {
 
 TEST_F(Replicas, that_receive_nothing_are_left_out_however_far_they_are) {
   primary(100);
-  core.is_replica(1, {100, 1}, false, now);
+  core.is_replica(1, {100, 1}, "it receives nothing", now);
   EXPECT_EQ(standing(1), Standing::detached);
+  EXPECT_EQ(core.state(1).why, "it receives nothing");
   EXPECT_EQ(core.choose(), std::nullopt);
 }
 

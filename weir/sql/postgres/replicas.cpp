@@ -12,15 +12,21 @@ namespace {
 /// How long a host may take to answer before it counts as down.
 constexpr std::chrono::seconds answer_time_max{1};
 
-/// What a host is, where it is in its log (bytes), on which timeline, and whether it receives.
+/// What a host is, where it is in its log (bytes), on which timeline, whether it receives, and
+/// whether that may be known. Others than those who may read statistics see the receiver's process
+/// and nothing else.
 constexpr std::string_view where_it_is =
     "SELECT pg_is_in_recovery(),"
     " ((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
     " ELSE pg_current_wal_lsn() END) - '0/0'::pg_lsn)::int8,"
     " CASE WHEN pg_is_in_recovery() THEN w.received_tli ELSE"
     " ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int4 END,"
-    " coalesce(w.status = 'streaming', false)"
+    " coalesce(w.status = 'streaming', false), w.pid IS NOT NULL AND w.status IS NULL"
     " FROM (VALUES (1)) AS one (n) LEFT JOIN pg_stat_wal_receiver w ON true";
+
+constexpr std::string_view receives_nothing = "it receives nothing from the primary";
+constexpr std::string_view not_allowed =
+    "what it follows can't be seen: GRANT pg_read_all_stats to the role that connects";
 
 }  // namespace
 
@@ -95,16 +101,17 @@ Result<void> Replicas::ask(std::size_t host, std::unique_ptr<Session>& session,
   }
   WEIR_TRY_ASSIGN(rows, session->execute(where_it_is, {}, patience));
   const bool replica = rows.boolean(0, 0);
-  const bool following = rows.boolean(0, 3);
+  std::string_view hindrance;
+  if (!rows.boolean(0, 3)) hindrance = rows.boolean(0, 4) ? not_allowed : receives_nothing;
   const sql::LogPosition at{
       .bytes = rows.is_null(0, 1) ? 0 : static_cast<std::uint64_t>(rows.int8(0, 1)),
       .timeline = rows.is_null(0, 2) ? 0 : static_cast<std::uint32_t>(rows.int4(0, 2))};
   change(host, [&] {
     const auto now = clock_.instant();
     if (!replica) return core_.is_primary(host, at, now);
-    core_.is_replica(host, at, following, now);
+    core_.is_replica(host, at, hindrance, now);
   });
-  if (replica && following) provide_pool(host);
+  if (replica && hindrance.empty()) provide_pool(host);
   return {};
 }
 

@@ -88,6 +88,8 @@ class Database : public std::enable_shared_from_this<Database> {
   /// Null when there are none, or none is to be read from.
   Replicas* replicas() { return replicas_.get(); }
   const Hosts& hosts() const { return *hosts_; }
+  /// Of the connections for reading from the primary.
+  sql::PoolState readers() const { return readers_.state(); }
   const DatabaseOptions& options() const { return options_; }
   const Clock& clock() const { return clock_; }
   Listener& listener() { return listener_; }
