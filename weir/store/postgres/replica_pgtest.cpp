@@ -22,9 +22,20 @@ using weir::testing_support::PostgresCluster;
 using weir::testing_support::run_sql;
 using Standing = sql::ReplicaStanding;
 
-/// A primary with one replica, which does not hold up commits, and a log that knows of both.
+/// A primary with one replica, which does not hold up commits.
+struct Pair {
+  PostgresCluster primary{{}};
+  PostgresCluster replica{{.replica_of = &primary}};
+};
+
+/// A log that knows of both.
 class ReadingFromReplicas : public ::testing::Test {
  protected:
+  explicit ReadingFromReplicas(Pair& pair = *shared)
+      : primary(pair.primary), replica(pair.replica), database(primary.new_database()) {}
+  static void SetUpTestSuite() { shared = std::make_unique<Pair>(); }
+  static void TearDownTestSuite() { shared.reset(); }
+
   void SetUp() override {
     OpenLog::create(database);
     wait_for_replay();
@@ -91,9 +102,10 @@ class ReadingFromReplicas : public ::testing::Test {
     return list;
   }
 
-  PostgresCluster primary{{}};
-  const std::string database = primary.new_database();
-  PostgresCluster replica{{.replica_of = &primary}};
+  static inline std::unique_ptr<Pair> shared;
+  PostgresCluster& primary;
+  PostgresCluster& replica;
+  const std::string database;
   std::mutex mutex;
   std::map<std::string, int> borrowed;
   std::optional<OpenLog> log;
@@ -234,7 +246,19 @@ TEST_F(ReadingFromReplicas, goes_back_to_the_primary_while_the_replica_is_down) 
   EXPECT_GT(from_replica(), before);
 }
 
-TEST_F(ReadingFromReplicas, stops_when_the_replica_becomes_the_primary) {
+struct OwnPair {
+  Pair own;
+};
+
+/// With clusters of its own, since nothing is left of them.
+class ReadingFromAReplica : private OwnPair, public ReadingFromReplicas {
+ protected:
+  ReadingFromAReplica() : ReadingFromReplicas(own) {}
+  static void SetUpTestSuite() {}
+  static void TearDownTestSuite() {}
+};
+
+TEST_F(ReadingFromAReplica, stops_when_it_becomes_the_primary) {
   append(10);
   wait_for_replay();
   primary.kill();
