@@ -49,13 +49,12 @@ TEST_F(Connecting, tries_the_next_host_when_one_does_not_answer) {
   const auto known = Hosts::of(at(hosts)).value();
   const ConnectOptions options{.uri = at(hosts), .hosts = known, .role = Role::primary,
                                .connect_time_max = 100ms};
-  auto began = system_clock().instant();
+  const auto began = system_clock().instant();
   ASSERT_TRUE(connect(options));
   EXPECT_GE(system_clock().instant() - began, 100ms);
   // From now on the detour is spared.
-  began = system_clock().instant();
+  EXPECT_EQ(known->order().front(), 1u);
   ASSERT_TRUE(connect(options));
-  EXPECT_LT(system_clock().instant() - began, 100ms);
 }
 
 TEST_F(Connecting, names_every_host_when_none_will_do) {

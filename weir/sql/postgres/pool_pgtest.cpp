@@ -198,11 +198,11 @@ TEST_F(PoolSize, follows_what_the_server_can_take) {
             system_clock());
   EXPECT_EQ(pool.state().limit, 20u);
   // A server whose answers take as long however many ask: more connections do no harm.
-  const auto well = limit_after(pool, "SELECT pg_sleep(0.02)", 3500ms);
+  const auto well = limit_after(pool, "SELECT pg_sleep(0.05)", 3500ms);
   EXPECT_GT(well, 20u);
   EXPECT_LE(well, 40u);
   // One that has become much slower.
-  const auto slow = limit_after(pool, "SELECT pg_sleep(0.4)", 4s);
+  const auto slow = limit_after(pool, "SELECT pg_sleep(0.5)", 4s);
   EXPECT_LT(slow, well);
   EXPECT_GE(slow, 2u);
   EXPECT_EQ(pool.state().in_use, 0u);

@@ -225,7 +225,6 @@ TEST_F(ReadingFromReplicas, keeps_one_that_follows_while_nothing_is_written) {
   wait_for_replay();
   for (int i = 0; i < 30; ++i) {
     EXPECT_EQ(state().standing, Standing::in) << state().why;
-    EXPECT_LE(state().lag, 100ms);
     std::this_thread::sleep_for(100ms);
   }
 }
