@@ -5,6 +5,7 @@
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/server/health.hpp>
 #include <weir/server/reporting.hpp>
 #include <weir/store/event_store.hpp>
 
@@ -16,6 +17,7 @@ struct ServiceOptions {
   std::string http_address = "127.0.0.1:8080";
   /// What is measured and traced, and /metrics. Default: nothing.
   std::shared_ptr<Reporting> reporting = nullptr;
+  HealthOptions health = {};
 };
 
 /// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway
