@@ -251,6 +251,9 @@ void PostgresCluster::wait_for_replica(const std::string& name) {
   for (int attempt = 0; attempt < 600; ++attempt) {
     if (run_sql(admin_uri_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
                             " AND application_name = '" + name + "'") == "1") {
+      // It is the checkpointer that has commits wait, as soon as it has read the setting too, which
+      // it does before each checkpoint.
+      for (int i = 0; i < 2; ++i) run_sql(admin_uri_, "CHECKPOINT");
       return;
     }
     std::this_thread::sleep_for(50ms);

@@ -144,6 +144,12 @@ void Hosts::failed(std::size_t index) {
   ranks_[index] = ++last_rank_;
 }
 
+std::optional<std::size_t> Hosts::primary() const {
+  const std::lock_guard lock(mutex_);
+  if (primary_ < 0) return std::nullopt;
+  return static_cast<std::size_t>(primary_);
+}
+
 std::size_t Hosts::changes() const {
   const std::lock_guard lock(mutex_);
   return changes_;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ class Hosts {
   void found_primary(std::size_t index);
   /// It could not be reached, or is not the primary.
   void failed(std::size_t index);
+  /// Where it was last found.
+  std::optional<std::size_t> primary() const;
   /// How often the primary was found elsewhere than before.
   std::size_t changes() const;
 

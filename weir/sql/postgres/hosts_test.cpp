@@ -69,8 +69,10 @@ TEST(Hosts, count_how_often_the_primary_was_found_elsewhere) {
   hosts->failed(0);
   hosts->found_primary(0);
   EXPECT_EQ(hosts->changes(), 0u);
+  EXPECT_EQ(hosts->primary(), 0u);
   hosts->found_primary(1);
   EXPECT_EQ(hosts->changes(), 1u);
+  EXPECT_EQ(hosts->primary(), 1u);
 }
 
 }  // namespace

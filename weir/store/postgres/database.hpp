@@ -12,6 +12,7 @@
 #include <weir/sql/postgres/replicas.hpp>
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/terms.hpp>
+#include <weir/store/health.hpp>
 #include <weir/store/postgres/listener.hpp>
 
 namespace weir::postgres {
@@ -76,6 +77,10 @@ class Database : public std::enable_shared_from_this<Database> {
   };
   /// Errors: not_found.
   Result<Opened> open_log(const std::string& name, const CallOptions& call);
+
+  /// How the connections and the replicas stand, without asking a server: "store", "pool", and
+  /// "replica HOST" for each that is not the primary.
+  std::vector<HealthCheck> health() const;
 
   // For the module's own use.
 

@@ -90,6 +90,18 @@ class Failover : public ::testing::Test {
     return positions;
   }
 
+  /// While no replica is there. Servers begin with it a moment after they were told to.
+  static bool has_commits_wait(const std::string& uri) {
+    const ConnectOptions options{.uri = uri, .command_timeout = 100ms};
+    for (int i = 0; i < 100; ++i) {
+      const auto session = Session::connect(options, system_clock(), {}).value();
+      if (!session->execute("CREATE TABLE IF NOT EXISTS probe (n int)")) return true;
+      if (!session->execute("INSERT INTO probe VALUES (1)")) return true;
+      std::this_thread::sleep_for(20ms);
+    }
+    return false;
+  }
+
   PostgresCluster primary{{}};
   const std::string database = primary.new_database();
   PostgresCluster replica{{.replica_of = &primary}};
@@ -273,6 +285,7 @@ TEST_F(Failover, does_not_let_a_commit_count_that_no_replica_has) {
   auto writer = backend->open_writer().value();
   const auto begun = writer->begin({}).value();
   replica.stop();
+  ASSERT_TRUE(has_commits_wait(database));
   const Event event = weir::event("T").json("{}");
   const engine::NewEvent added{.event = &event, .position = begun.head.next()};
   // It is on the primary's disk, where a new connection could see it.

@@ -67,6 +67,14 @@ class ReadingFromReplicas : public ::testing::Test {
     }
     return false;
   }
+  HealthCheck health_of_replica() const {
+    const auto checks = log->database->health();
+    EXPECT_EQ(checks.size(), 3u);
+    EXPECT_EQ(checks[0].name, "store");
+    EXPECT_EQ(checks[1].name, "pool");
+    EXPECT_EQ(checks[2].name, "replica " + replica_host());
+    return checks[2];
+  }
   int from_replica() {
     const std::lock_guard lock(mutex);
     return borrowed["replica " + replica_host()];
@@ -237,9 +245,12 @@ TEST_F(ReadingFromReplicas, goes_back_to_the_primary_while_the_replica_is_down) 
   replica.stop();
   EXPECT_EQ(log->read_all({.until = head}).size(), 300u) << "at once";
   EXPECT_TRUE(becomes(Standing::down));
+  EXPECT_EQ(health_of_replica().status, HealthStatus::degraded);
+  EXPECT_NE(health_of_replica().reason, "");
   EXPECT_EQ(log->read_all({.until = head}).size(), 300u);
   replica.start();
   EXPECT_TRUE(becomes(Standing::in));
+  EXPECT_EQ(health_of_replica().status, HealthStatus::healthy);
   const auto before = from_replica();
   EXPECT_EQ(log->read_all({.until = head}).size(), 300u);
   EXPECT_GT(from_replica(), before);
