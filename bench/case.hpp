@@ -81,5 +81,6 @@ std::vector<Case> wire_cases();
 std::vector<Case> subscription_cases();
 std::vector<Case> resilience_cases();
 std::vector<Case> telemetry_cases();
+std::vector<Case> buffer_cases();
 
 }  // namespace weir::bench

@@ -92,7 +92,7 @@ Result<void> run(const Options& options) {
   context.quick = options.quick;
   std::vector<Case> cases = sqlite_cases(context);
   for (auto&& more : {postgres_cases(), wire_cases(), subscription_cases(), resilience_cases(),
-                      telemetry_cases()}) {
+                      telemetry_cases(), buffer_cases()}) {
     cases.insert(cases.end(), more.begin(), more.end());
   }
   std::vector<Row> rows;

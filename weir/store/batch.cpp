@@ -201,9 +201,9 @@ bool EventView::parse(std::string_view message) {
 
 Result<Batch> Batch::from_wire(std::string wire) {
   Batch batch;
-  batch.wire_ = std::move(wire);
+  batch.wire_.bytes = std::move(wire);
   bool foreign = false;
-  wire::Reader reader(batch.wire_);
+  wire::Reader reader(batch.wire_.bytes);
   EventView view;
   std::string_view last;
   while (reader.next()) {
@@ -226,14 +226,14 @@ Result<Batch> Batch::from_wire(std::string wire) {
   }
   if (foreign) {
     std::string events;
-    wire::Reader again(batch.wire_);
+    wire::Reader again(batch.wire_.bytes);
     while (again.next()) {
       if (!again.is(events_field, Type::bytes)) continue;
       const auto old_size = events.size();
       events.resize(old_size + wire::field_size(again.bytes().size()));
       wire::put_bytes(events.data() + old_size, events_field, again.bytes());
     }
-    batch.wire_ = std::move(events);
+    batch.wire_ = PooledString(std::move(events));
   }
   return batch;
 }
@@ -250,15 +250,15 @@ Batch::iterator& Batch::iterator::operator++() {
 
 Batch::iterator Batch::begin() const {
   iterator it;
-  it.next_ = wire_.data();
-  it.end_ = wire_.data() + wire_.size();
+  it.next_ = wire_.bytes.data();
+  it.end_ = wire_.bytes.data() + wire_.bytes.size();
   ++it;
   return it;
 }
 
 Batch::iterator Batch::end() const {
   iterator it;
-  it.at_ = it.next_ = it.end_ = wire_.data() + wire_.size();
+  it.at_ = it.next_ = it.end_ = wire_.bytes.data() + wire_.bytes.size();
   return it;
 }
 
@@ -266,11 +266,10 @@ void BatchBuilder::add(const EventFields& fields) {
   const EncodedTime occurred(fields.occurred_at);
   const EncodedTime recorded(fields.recorded_at);
   const auto bytes = message_size(fields, occurred, recorded);
-  auto& wire = batch_.wire_;
+  auto& wire = batch_.wire_.bytes;
   const auto old_size = wire.size();
-  // Doubling by hand: resize() alone would grow to the exact size each time.
   const auto new_size = old_size + wire::field_size(bytes);
-  if (new_size > wire.capacity()) wire.reserve(new_size * 2);
+  Buffers::shared().grow(wire, new_size);
   wire.resize(new_size);
   char* out = wire.data() + old_size;
   out = wire::put_varint(out, wire::key(events_field, Type::bytes));
@@ -283,9 +282,11 @@ void BatchBuilder::add(const EventFields& fields) {
 }
 
 void BatchBuilder::add(Position position, std::string_view message) {
-  auto& wire = batch_.wire_;
+  auto& wire = batch_.wire_.bytes;
   const auto old_size = wire.size();
-  wire.resize(old_size + wire::field_size(message.size()));
+  const auto new_size = old_size + wire::field_size(message.size());
+  Buffers::shared().grow(wire, new_size);
+  wire.resize(new_size);
   wire::put_bytes(wire.data() + old_size, events_field, message);
   last_at_ = wire.size() - message.size();
   if (batch_.count_++ == 0) batch_.first_ = position;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <weir/base/buffers.hpp>
 #include <weir/base/result.hpp>
 #include <weir/store/event.hpp>
 
@@ -64,10 +65,10 @@ class Batch {
 
   std::size_t size() const { return count_; }
   bool empty() const { return count_ == 0; }
-  std::size_t bytes() const { return wire_.size(); }
+  std::size_t bytes() const { return wire_.bytes.size(); }
   /// The events as they go on the wire, and only those.
-  const std::string& wire() const { return wire_; }
-  std::string take_wire() && { return std::move(wire_); }
+  const std::string& wire() const { return wire_.bytes; }
+  std::string take_wire() && { return std::move(wire_.bytes); }
 
   /// Positions of the first and last event. The batch must not be empty.
   Position first() const { return first_; }
@@ -96,7 +97,7 @@ class Batch {
 
  private:
   friend class BatchBuilder;
-  std::string wire_;
+  PooledString wire_;
   std::size_t count_ = 0;
   Position first_;
   Position last_;
@@ -124,10 +125,10 @@ class BatchBuilder {
   /// An event of another batch, as it lies there: see EventView::wire().
   void add(Position position, std::string_view message);
   std::size_t size() const { return batch_.count_; }
-  std::size_t bytes() const { return batch_.wire_.size(); }
+  std::size_t bytes() const { return batch_.wire_.bytes.size(); }
   /// The event added last, as EventView::wire() gives it. Valid until the next is added.
-  std::string_view last() const { return std::string_view(batch_.wire_).substr(last_at_); }
-  void reserve(std::size_t bytes) { batch_.wire_.reserve(bytes); }
+  std::string_view last() const { return std::string_view(batch_.wire_.bytes).substr(last_at_); }
+  void reserve(std::size_t bytes) { Buffers::shared().grow(batch_.wire_.bytes, bytes); }
   Batch build() &&;
 
  private:

@@ -31,6 +31,8 @@ struct Trailer {
 
 std::string to_wire(Batch batch, const Trailer& trailer) {
   auto wire = std::move(batch).take_wire();
+  constexpr std::size_t numbers_max = 33;
+  Buffers::shared().grow(wire, wire.size() + numbers_max);
   append_number(wire, 2, trailer.head);
   append_number(wire, 3, trailer.cursor);
   append_number(wire, 4, trailer.last ? 1 : 0);
@@ -274,9 +276,9 @@ std::string to_wire(SubscriptionStep step) {
 
 grpc::ByteBuffer to_buffer(std::string wire) {
   // The slice takes the string over instead of copying it.
-  auto* kept = new std::string(std::move(wire));
-  const grpc::Slice slice(kept->data(), kept->size(),
-                          [](void* owner) { delete static_cast<std::string*>(owner); }, kept);
+  auto* kept = new PooledString(std::move(wire));
+  const grpc::Slice slice(kept->bytes.data(), kept->bytes.size(),
+                          [](void* owner) { delete static_cast<PooledString*>(owner); }, kept);
   return {&slice, 1};
 }
 

@@ -24,8 +24,7 @@ grpc::ByteBuffer serialize(const Message& message) {
 Result<std::string> bytes_of(grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
   if (!buffer.Dump(&slices).ok()) return internal_bug("a message of the server can't be read");
-  std::string bytes;
-  bytes.reserve(buffer.Length());
+  auto bytes = Buffers::shared().take(buffer.Length());
   for (const auto& slice : slices) {
     bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   }
