@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -114,6 +116,18 @@ PostgresCluster::PostgresCluster(Foreign, const std::string& uri) : admin_uri_(u
   port_ = std::atoi(PQport(connection.raw));
 }
 
+std::vector<std::string> PostgresCluster::making() const {
+  const auto* primary = options_.replica_of;
+  if (primary == nullptr) {
+    return {binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir", "--auth=trust",
+            "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"};
+  }
+  return {binaries() + "/pg_basebackup", "-D", folder_ + "/data", "--write-recovery-conf",
+          "--checkpoint=fast", "--no-sync", "-d",
+          fmt::format("host={} port={} user=weir application_name={}", primary->host_,
+                      primary->port_, options_.replica_name)};
+}
+
 PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
   const auto under = options_.folder.empty() ? std::filesystem::temp_directory_path()
                                              : std::filesystem::path(options_.folder);
@@ -123,11 +137,8 @@ PostgresCluster::PostgresCluster(Options options) : options_(std::move(options))
   if (const auto* user = server_user(); user != nullptr) {
     require(chown(folder_.c_str(), user->pw_uid, user->pw_gid) == 0, "chown failed");
   }
-  const auto status = wait_for(spawn({binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir",
-                                      "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8",
-                                      "--no-sync"},
-                                     folder_));
-  if (status != 0) fail("initdb failed, see " + folder_ + "/log");
+  const auto status = wait_for(spawn(making(), folder_));
+  if (status != 0) fail(making().front() + " failed, see " + folder_ + "/log");
   port_ = free_port();
   admin_uri_ = fmt::format("postgres://weir@{}:{}/postgres", host_, port_);
   start();
@@ -135,6 +146,7 @@ PostgresCluster::PostgresCluster(Options options) : options_(std::move(options))
 
 PostgresCluster::~PostgresCluster() {
   if (process_ > 0) {
+    thaw();
     ::kill(process_, SIGQUIT);
     wait_for(process_);
   }
@@ -189,12 +201,64 @@ void PostgresCluster::kill() {
   std::filesystem::remove(lock);
 }
 
+/// The first of them and its children.
+std::vector<pid_t> PostgresCluster::processes() const {
+  std::vector<pid_t> found = {process_};
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    // "pid (name) state parent ...", of one that may just have gone.
+    std::ifstream stat(entry.path() / "stat");
+    std::string text;
+    std::getline(stat, text);
+    const auto behind = text.rfind(')');
+    char state = 0;
+    pid_t parent = -1;
+    if (behind == std::string::npos) continue;
+    std::istringstream(text.substr(behind + 1)) >> state >> parent;
+    if (parent == process_) found.push_back(std::atoi(name.c_str()));
+  }
+  return found;
+}
+
+void PostgresCluster::freeze() {
+  // The first goes first, so that it makes no others meanwhile.
+  ::kill(process_, SIGSTOP);
+  frozen_ = processes();
+  for (const auto process : frozen_) ::kill(process, SIGSTOP);
+}
+
+void PostgresCluster::thaw() {
+  for (const auto process : frozen_) ::kill(process, SIGCONT);
+  frozen_.clear();
+}
+
 std::string PostgresCluster::new_database() {
   static std::atomic<int> count = 0;
   const auto name = fmt::format("weir_test_{}_{}", getpid(), ++count);
   run_sql(admin_uri_, "CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'");
   const Connection connection(admin_uri_);
   return fmt::format("postgres://{}@{}:{}/{}", PQuser(connection.raw), host_, port_, name);
+}
+
+void PostgresCluster::promote() {
+  if (run_sql(admin_uri_, "SELECT pg_promote(true, 60)") != "t") fail("it was not promoted");
+}
+
+void PostgresCluster::wait_for_replica(const std::string& name) {
+  run_sql(admin_uri_, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+  run_sql(admin_uri_, "SELECT pg_reload_conf()");
+  for (int attempt = 0; attempt < 600; ++attempt) {
+    if (run_sql(admin_uri_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+                            " AND application_name = '" + name + "'") == "1") {
+      // It is the checkpointer that has commits wait, as soon as it has read the setting too, which
+      // it does before each checkpoint.
+      for (int i = 0; i < 2; ++i) run_sql(admin_uri_, "CHECKPOINT");
+      return;
+    }
+    std::this_thread::sleep_for(50ms);
+  }
+  fail("the replica '" + name + "' does not follow");
 }
 
 void PostgresCluster::drop_database(const std::string& uri) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -8,8 +9,10 @@
 #include <vector>
 
 #include <weir/sql/postgres/pool.hpp>
+#include <weir/sql/postgres/replicas.hpp>
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/terms.hpp>
+#include <weir/store/health.hpp>
 #include <weir/store/postgres/listener.hpp>
 
 namespace weir::postgres {
@@ -17,10 +20,22 @@ namespace weir::postgres {
 struct DatabaseOptions {
   /// Shown in pg_stat_activity. Default "weir".
   std::string application_name = "weir";
-  /// Connections for reading. Default 8. Each log that is written to takes one more, and listening
-  /// for changes one.
-  std::size_t readers_max = 8;
-  /// How long connecting may take. Default 5 s.
+  /// Further hosts of the database, "db2:5432", beside those that the URI names. At any moment one
+  /// of all is the primary, and it is looked for again when it is no longer there.
+  std::vector<std::string> hosts = {};
+  /// Connections for reading. Each log that is written to takes one more, and listening for changes
+  /// one.
+  sql::PoolOptions readers = {.name = "readers"};
+  /// When the hosts are several, long reads go to replicas that are not far behind, each with as
+  /// many connections as `readers` has.
+  sql::ReplicaOptions replicas = {};
+  /// Told of every event of every pool, on the thread that caused it; must be quick. Default:
+  /// nobody.
+  std::function<void(const PoolEvent&)> pool_listener = nullptr;
+  /// Told when a replica is left out and when it is back; must be quick. Default: nobody.
+  std::function<void(const std::string& host, const sql::ReplicaState& state)> replica_listener =
+      nullptr;
+  /// How long connecting to one host may take. Default 5 s.
   std::chrono::milliseconds connect_time_max{5000};
   /// How long an append waits for the log's lock. Default 10 s.
   std::chrono::milliseconds lock_time_max{10'000};
@@ -45,7 +60,7 @@ struct LogRow {
 class Database : public std::enable_shared_from_this<Database> {
  public:
   /// Connects, and makes or migrates the schema.
-  /// Errors: see migrate(), unavailable, unauthenticated.
+  /// Errors: invalid_argument, naming the option; see migrate(), unavailable, unauthenticated.
   static Result<std::shared_ptr<Database>> open(const std::string& uri, DatabaseOptions options,
                                                 const Clock& clock);
   ~Database();
@@ -63,6 +78,10 @@ class Database : public std::enable_shared_from_this<Database> {
   /// Errors: not_found.
   Result<Opened> open_log(const std::string& name, const CallOptions& call);
 
+  /// How the connections and the replicas stand, without asking a server: "store", "pool", and
+  /// "replica HOST" for each that is not the primary.
+  std::vector<HealthCheck> health() const;
+
   // For the module's own use.
 
   /// Errors: not_found.
@@ -71,18 +90,26 @@ class Database : public std::enable_shared_from_this<Database> {
   /// Runs one statement on a reading connection; once more when the connection turns out to have
   /// died. Only for what may be repeated.
   Result<Rows> ask(const Call& call, const CallOptions& options);
+  /// Null when there are none, or none is to be read from.
+  Replicas* replicas() { return replicas_.get(); }
+  const Hosts& hosts() const { return *hosts_; }
+  /// Of the connections for reading from the primary.
+  sql::PoolState readers() const { return readers_.state(); }
   const DatabaseOptions& options() const { return options_; }
   const Clock& clock() const { return clock_; }
   Listener& listener() { return listener_; }
   ConnectOptions writer_connection() const;
 
  private:
-  Database(const std::string& uri, DatabaseOptions options, const Clock& clock);
+  Database(const std::string& uri, std::shared_ptr<Hosts> hosts, DatabaseOptions options,
+           const Clock& clock);
 
   const std::string uri_;
+  const std::shared_ptr<Hosts> hosts_;
   const DatabaseOptions options_;
   const Clock& clock_;
   Pool readers_;
+  const std::unique_ptr<Replicas> replicas_;
   Listener listener_;
 };
 

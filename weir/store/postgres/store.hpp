@@ -34,6 +34,8 @@ class Store final : public Catalog {
                          CallOptions call) override;
   Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions call) override;
 
+  std::vector<HealthCheck> health() override { return database_->health(); }
+
   Database& database() { return *database_; }
 
  private:

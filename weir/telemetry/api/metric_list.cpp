@@ -22,6 +22,9 @@ constexpr Text session_labels[] = {"weir.operation.name", "error.type"};
 constexpr Text log_label[] = {"weir.log.name"};
 constexpr Text log_error[] = {"weir.log.name", "error.type"};
 constexpr Text database_labels[] = {"db.system.name", "db.operation.name", "error.type"};
+constexpr Text pool_label[] = {"db.client.connection.pool.name"};
+constexpr Text pool_state[] = {"db.client.connection.pool.name", "db.client.connection.state"};
+constexpr Text host_label[] = {"server.address"};
 constexpr Text error_label[] = {"error.type"};
 constexpr Text metric_label[] = {"weir.metric.name"};
 constexpr Text cpu_mode[] = {"cpu.mode"};
@@ -85,10 +88,39 @@ const MetricSpec store_subscription_lag{
     "weir.store.subscription.lag", gauge, "{event}",
     "Events that the slowest live subscription has not been given", log_label};
 
+const MetricSpec store_replica_lag{
+    "weir.store.replica.lag", gauge, "s",
+    "How far a replica of PostgreSQL is behind the primary, at most", host_label};
+const MetricSpec store_replica_in{
+    "weir.store.replica.in", gauge, "1",
+    "1 while a replica may be read from; 0 while it is down, behind or follows nobody", host_label};
+
 const MetricSpec db_client_operation_duration{
     "db.client.operation.duration", histogram, "s",
     "Time of a round trip to PostgreSQL; BATCH is of several statements that went together",
     database_labels, database_seconds};
+
+const MetricSpec db_client_connection_count{
+    "db.client.connection.count", gauge, "{connection}",
+    "Connections of a pool to PostgreSQL that are open, idle or used", pool_state};
+const MetricSpec db_client_connection_max{
+    "db.client.connection.max", gauge, "{connection}",
+    "Connections of a pool that may be used at once", pool_label};
+const MetricSpec db_client_connection_pending_requests{
+    "db.client.connection.pending_requests", gauge, "{request}",
+    "Callers that wait for a connection of a pool", pool_label};
+const MetricSpec db_client_connection_timeouts{
+    "db.client.connection.timeouts", counter, "{timeout}",
+    "Callers that gave up waiting for a connection of a pool", pool_label};
+const MetricSpec db_client_connection_create_time{
+    "db.client.connection.create_time", histogram, "s",
+    "Time that opening a connection took", pool_label, database_seconds};
+const MetricSpec db_client_connection_wait_time{
+    "db.client.connection.wait_time", histogram, "s",
+    "Time that a caller waited for a connection of a pool", pool_label, database_seconds};
+const MetricSpec db_client_connection_use_time{
+    "db.client.connection.use_time", histogram, "s",
+    "Time from borrowing a connection to its return", pool_label, database_seconds};
 
 const MetricSpec sdk_spans_processed{
     "otel.sdk.processor.span.processed", counter, "{span}",
@@ -125,8 +157,12 @@ std::span<const MetricSpec* const> all() {
       &config_reloads, &store_append_events,
       &store_append_refused, &store_commit_duration, &store_commit_appends, &store_commit_events,
       &store_read_events, &store_read_duration, &store_queue_depth, &store_head,
-      &store_tail_events, &store_subscribers, &store_subscription_lag,
-      &db_client_operation_duration, &sdk_spans_processed,
+      &store_tail_events, &store_subscribers, &store_subscription_lag, &store_replica_lag,
+      &store_replica_in,
+      &db_client_operation_duration, &db_client_connection_count, &db_client_connection_max,
+      &db_client_connection_pending_requests, &db_client_connection_timeouts,
+      &db_client_connection_create_time, &db_client_connection_wait_time,
+      &db_client_connection_use_time, &sdk_spans_processed,
       &sdk_span_queue_size, &sdk_span_queue_capacity, &sdk_spans_exported, &sdk_export_duration,
       &sdk_metric_series, &sdk_metric_series_refused, &process_cpu_time, &process_memory_usage,
       &process_uptime, &build_info};
