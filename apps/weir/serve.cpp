@@ -26,6 +26,8 @@ struct Options {
   bool trace_statements = false;
   std::string log_format = "text";
   std::string log_level = "info";
+  std::string preset = "production";
+  double wait_seconds = 0;
   bool json = false;
   OpenOptions open = {};
 };
@@ -35,6 +37,36 @@ void wait_for(const std::stop_token& stop) {
   std::condition_variable_any changed;
   std::unique_lock lock(mutex);
   changed.wait(lock, stop, [] { return false; });
+}
+
+/// Null for a file: nothing there can be away.
+Result<std::shared_ptr<resilient::Shield>> make_shield(const Options& options,
+                                                       const server::Reporting& reporting) {
+  WEIR_TRY_ASSIGN(strategies, resilient::preset(options.preset));
+  if (options.store.starts_with("sqlite:")) return std::shared_ptr<resilient::Shield>();
+  strategies.listener = reporting.resilience_listener();
+  return resilient::Shield::create(std::move(strategies));
+}
+
+Result<std::shared_ptr<Catalog>> open_store(const Options& options,
+                                            const std::shared_ptr<resilient::Shield>& shield,
+                                            const std::stop_token& stop, Program& program) {
+  auto open = options.open;
+  open.shield = shield;
+  open.stop = stop;
+  open.wait_until_up = shield && options.wait_seconds > 0;
+  if (open.wait_until_up) {
+    open.connect_timeout = std::chrono::milliseconds(
+        static_cast<std::int64_t>(options.wait_seconds * 1000));
+    spdlog::info("waiting for the store for up to {} s", options.wait_seconds);
+  }
+  auto catalog = program.open_catalog(options.store, open);
+  if (catalog || !shield || open.wait_until_up || catalog.error().code != Code::unavailable) {
+    return catalog;
+  }
+  auto error = catalog.error();
+  error.message += "; with --wait SECONDS it is waited for";
+  return error;
 }
 
 Result<Exit> serve(const Options& options, Program& program) {
@@ -48,13 +80,15 @@ Result<Exit> serve(const Options& options, Program& program) {
   program.telemetry = reporting->telemetry();
   program.statement_text = options.trace_statements;
   const auto stop = program.interrupted();
-  WEIR_TRY_ASSIGN(catalog, program.open_catalog(options.store, options.open));
+  WEIR_TRY_ASSIGN(shield, make_shield(options, *reporting));
+  WEIR_TRY_ASSIGN(catalog, open_store(options, shield, stop, program));
   WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
   WEIR_TRY_ASSIGN(head, log->head());
   WEIR_TRY_ASSIGN(service, server::Service::start(
                                catalog, {.grpc_address = options.grpc,
                                          .http_address = options.http,
-                                         .reporting = reporting}));
+                                         .reporting = reporting,
+                                         .shield = shield}));
   Output out(program.out);
   if (options.json) {
     out.write(fmt::format("{{\"grpc\":\"{}\",\"http\":\"{}\",\"head\":{}}}\n",
@@ -124,6 +158,14 @@ Run define_serve(CLI::App& app, Program& program) {
       ->capture_default_str();
   app.add_option("--log-level", options->log_level,
                  "What is logged from: trace, debug, info, warn, error, off")
+      ->capture_default_str();
+  app.add_option("--preset", options->preset,
+                 "How to deal with a database that fails: development, production or "
+                 "high-throughput")
+      ->capture_default_str();
+  app.add_option("--wait", options->wait_seconds,
+                 "Seconds to wait for a PostgreSQL that takes no connections yet")
+      ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();
   app.add_flag("--json", options->json, "Print the addresses as a JSON object");
   add_limits(app, options->open);

@@ -19,6 +19,7 @@ ARROWS = {
     "telemetry/otlp": ["telemetry/sdk", "rpc"],
     "store": ["base", "telemetry/api"],
     "store/engine": ["store"],
+    "store/resilient": ["store/engine", "resilience"],
     "store/testing": ["store"],
     "store/conformance": ["store"],
     "io": ["store"],
@@ -28,9 +29,10 @@ ARROWS = {
     "store/sqlite": ["store/engine", "sql/sqlite"],
     "store/postgres": ["store/engine", "sql/postgres"],
     "store/remote": ["store", "rpc"],
-    "weir": ["store/sqlite", "store/postgres", "store/remote"],
+    "weir": ["store/resilient", "store/sqlite", "store/postgres", "store/remote"],
     "gateway": ["base", "telemetry/api"],
-    "server": ["store/remote", "gateway", "rpc", "telemetry/prometheus", "telemetry/otlp"],
+    "server": ["store/remote", "store/resilient", "gateway", "rpc", "telemetry/prometheus",
+               "telemetry/otlp"],
 }
 
 # What a pattern finds must not be called; the remedy is printed.

@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -135,6 +137,7 @@ PostgresCluster::PostgresCluster(Options options) : options_(std::move(options))
 
 PostgresCluster::~PostgresCluster() {
   if (process_ > 0) {
+    thaw();
     ::kill(process_, SIGQUIT);
     wait_for(process_);
   }
@@ -187,6 +190,38 @@ void PostgresCluster::kill() {
   process_ = -1;
   const auto lock = folder_ + "/data/postmaster.pid";
   std::filesystem::remove(lock);
+}
+
+/// The first of them and its children.
+std::vector<pid_t> PostgresCluster::processes() const {
+  std::vector<pid_t> found = {process_};
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    // "pid (name) state parent ...", of one that may just have gone.
+    std::ifstream stat(entry.path() / "stat");
+    std::string text;
+    std::getline(stat, text);
+    const auto behind = text.rfind(')');
+    char state = 0;
+    pid_t parent = -1;
+    if (behind == std::string::npos) continue;
+    std::istringstream(text.substr(behind + 1)) >> state >> parent;
+    if (parent == process_) found.push_back(std::atoi(name.c_str()));
+  }
+  return found;
+}
+
+void PostgresCluster::freeze() {
+  // The first goes first, so that it makes no others meanwhile.
+  ::kill(process_, SIGSTOP);
+  frozen_ = processes();
+  for (const auto process : frozen_) ::kill(process, SIGSTOP);
+}
+
+void PostgresCluster::thaw() {
+  for (const auto process : frozen_) ::kill(process, SIGCONT);
+  frozen_.clear();
 }
 
 std::string PostgresCluster::new_database() {

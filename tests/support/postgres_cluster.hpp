@@ -43,11 +43,15 @@ class PostgresCluster {
   void stop();
   /// As if the power had gone, but for what the system keeps in memory.
   void kill();
+  /// All its processes stand still, with their connections open, until thaw().
+  void freeze();
+  void thaw();
 
  private:
   struct Foreign {};
   PostgresCluster(Foreign, const std::string& uri);
   void wait_until_ready();
+  std::vector<pid_t> processes() const;
 
   Options options_;
   std::string folder_;
@@ -55,6 +59,7 @@ class PostgresCluster {
   std::string admin_uri_;
   int port_ = 0;
   pid_t process_ = -1;
+  std::vector<pid_t> frozen_;
 };
 
 /// A database of the shared cluster that goes with this.

@@ -118,6 +118,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool http_1_0_ = false;
   bool head_only_ = false;
   std::string origin_;
+  std::string peer_;
   HttpSummary summary_;
   telemetry::Span span_;
   Instant request_read_{};

@@ -35,6 +35,21 @@ class RequestHeaders final : public telemetry::TextMapCarrier {
   const HttpRequest& request_;
 };
 
+/// The last address of the last X-Forwarded-For, which the nearest proxy wrote; empty when there is
+/// none, or no address.
+std::string_view forwarded_for(const HttpRequest& request) {
+  std::string_view last;
+  for (const auto& [name, value] : request.headers) {
+    if (boost::beast::iequals(name, "X-Forwarded-For")) last = value;
+  }
+  const auto comma = last.rfind(',');
+  if (comma != std::string_view::npos) last.remove_prefix(comma + 1);
+  while (last.starts_with(' ')) last.remove_prefix(1);
+  while (last.ends_with(' ')) last.remove_suffix(1);
+  const bool address = last.find_first_not_of("0123456789abcdefABCDEF.:") == last.npos;
+  return address ? last : std::string_view();
+}
+
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ConnectionContext> context,
@@ -45,7 +60,11 @@ Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ConnectionC
       buffer_(context_->options.header_bytes_max + 64 * 1024),
       read_timer_(socket_.get_executor()),
       write_timer_(socket_.get_executor()),
-      stream_timer_(socket_.get_executor()) {}
+      stream_timer_(socket_.get_executor()) {
+  ErrorCode gone_already;
+  const auto peer = socket_.remote_endpoint(gone_already);
+  if (!gone_already) peer_ = peer.address().to_string();
+}
 
 void Connection::start() {
   asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->rest(); });
@@ -208,6 +227,11 @@ Result<HttpRequest> Connection::take_request() {
     request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   }
   request.body = std::move(message.body());
+  request.peer = peer_;
+  if (context_->options.trust_forwarded) {
+    const auto forwarded = forwarded_for(request);
+    if (!forwarded.empty()) request.peer = forwarded;
+  }
   return request;
 }
 

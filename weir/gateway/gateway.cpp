@@ -44,7 +44,8 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
   WEIR_TRY_ASSIGN(services, find_services(options.services));
   auto upstream = std::make_shared<Upstream>(
       Upstream{grpc::GenericStub(options.channel), options.unary_timeout,
-               std::move(options.passed_headers), options.http.clock});
+               std::move(options.passed_headers), std::move(options.peer_metadata),
+               options.http.clock});
   auto router = std::make_shared<Router>();
   std::vector<RestBinding> all;
   for (const auto* service : services) {

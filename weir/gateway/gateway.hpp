@@ -39,6 +39,8 @@ struct GatewayOptions {
   /// Request headers that are passed on as metadata, in lower case; those that carry a trace,
   /// baggage, correlation and causation ids always are.
   std::vector<std::string> passed_headers = {"authorization"};
+  /// Metadata under which HttpRequest::peer is passed on, in lower case. Default: it is not.
+  std::string peer_metadata = {};
   std::vector<Route> routes;
 };
 

@@ -29,6 +29,8 @@ struct HttpRequest {
   std::string query;
   std::vector<Header> headers;
   std::string body;
+  /// The address that it came from, without a port: "192.0.2.7".
+  std::string peer;
   /// Whose work it is: calls made for the request are made under this.
   telemetry::Context context;
 

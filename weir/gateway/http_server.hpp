@@ -49,6 +49,9 @@ struct HttpOptions {
   std::chrono::milliseconds read_timeout{30'000};
   /// How long a client may take nothing of what is written to it. Default 2 min.
   std::chrono::milliseconds write_timeout{120'000};
+  /// Take the last address of X-Forwarded-For for the one that a request came from. Only behind a
+  /// proxy that sets it: otherwise any client can be whom it likes. Default false.
+  bool trust_forwarded = false;
   /// Origins that browsers may call from ("https://a.example", or "*"). Default none: no CORS.
   std::vector<std::string> cors_origins;
   /// Told of each response when it has been sent or given up. Must not block. Default: nobody.

@@ -50,6 +50,7 @@ Result<CallOptions> Upstream::options_for(const google::protobuf::MethodDescript
     if (!printable) return invalid_field(name, "the header is not printable ASCII");
     options.metadata.push_back({name, std::string(value)});
   }
+  if (!peer_metadata.empty()) options.metadata.push_back({peer_metadata, request.peer});
   Metadata carrier(options.metadata);
   telemetry::w3c_propagator().inject(request.context, carrier);
   return options;

@@ -23,6 +23,8 @@ struct Upstream {
   std::chrono::milliseconds unary_timeout;
   /// Headers passed on as metadata.
   std::vector<std::string> passed_headers;
+  /// Metadata that names the request's peer; empty: none does.
+  std::string peer_metadata;
   const Clock* clock;
 
   /// The call for this request, without a timeout.

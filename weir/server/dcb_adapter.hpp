@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <weir/gateway/gateway.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::server {
@@ -19,7 +20,8 @@ namespace weir::server {
 /// `from` is included. Data is a string, kept as it is (text/plain); what came by other ways and is
 /// no text is given in base64, with "dataEncoding":"base64". Bad input is answered with 400 in the
 /// gateway's form. A long answer is streamed; one that fails half-way is cut.
-/// The log must not be null. Threads: any; nothing waits for the disk.
-std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log);
+/// Neither may be null. Threads: any; nothing waits for the disk.
+std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
+                                               std::shared_ptr<Admission> admission);
 
 }  // namespace weir::server

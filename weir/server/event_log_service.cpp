@@ -23,8 +23,8 @@ Result<Message> parse(const grpc::ByteBuffer& buffer) {
 grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
                                                   const v1::AppendRequest* request,
                                                   v1::AppendResponse* response) {
-  const auto call =
-      UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Append", *context));
+  const auto call = start("weir.v1.EventLog/Append", *context, *request);
+  if (call->refused()) return call->finish(*call->refused()), call.get();
   // The message is this call's own until it is finished: its texts are taken, not copied.
   auto taken = remote::take_append(*const_cast<v1::AppendRequest*>(request));
   if (!taken) return call->finish(taken.error()), call.get();
@@ -45,6 +45,7 @@ grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* context,
                                                                   const grpc::ByteBuffer* request) {
   const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Read", *context));
+  if (!stream->admit(*context, admission_, request->Length())) return stream.get();
   const auto message = parse<v1::ReadRequest>(*request);
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
   if (!read) return stream->fail(read.error()), stream.get();
@@ -60,6 +61,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* conte
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
     Context* context, const grpc::ByteBuffer* request) {
   const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Subscribe", *context));
+  if (!stream->admit(*context, admission_, request->Length())) return stream.get();
   const auto message = parse<v1::SubscribeRequest>(*request);
   auto subscribe =
       message ? remote::from_proto(*message) : Result<SubscribeRequest>(message.error());
@@ -84,10 +86,18 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
   return stream.get();
 }
 
+UnaryCall::Pointer EventLogService::start(std::string_view method, const Context& context,
+                                          const google::protobuf::Message& request) {
+  return UnaryCall::start(context, reports_.begin(method, context), admission_,
+                          [&request] { return request.ByteSizeLong(); });
+}
+
 template <class Work>
 grpc::ServerUnaryReactor* EventLogService::blocking(std::string_view method, Context* context,
+                                                    const google::protobuf::Message& request,
                                                     const std::string& log, Work work) {
-  const auto call = UnaryCall::start(*context, reports_.begin(method, *context));
+  const auto call = start(method, *context, request);
+  if (call->refused()) return call->finish(*call->refused()), call.get();
   logs_.find(log, [this, call, work = std::move(work)](Log found) {
     if (!found) return call->finish(found.error());
     logs_.run([call, work, store = *found] { call->finish(work(*store, call->options())); },
@@ -99,7 +109,7 @@ grpc::ServerUnaryReactor* EventLogService::blocking(std::string_view method, Con
 grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
                                                   const v1::GetLogRequest* request,
                                                   v1::Log* response) {
-  return blocking("weir.v1.EventLog/GetLog", context, request->log(),
+  return blocking("weir.v1.EventLog/GetLog", context, *request, request->log(),
                   [response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(head, log.head(call));
                     auto info = log.info();
@@ -111,7 +121,8 @@ grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
 
 grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::HeadRequest* request,
                                                 v1::HeadResponse* response) {
-  const auto call = UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Head", *context));
+  const auto call = start("weir.v1.EventLog/Head", *context, *request);
+  if (call->refused()) return call->finish(*call->refused()), call.get();
   logs_.find(request->log(), [call, response](Log log) {
     if (!log) return call->finish(log.error());
     (*log)->head(call->options(), [call, response](Result<Position> head) {
@@ -123,9 +134,10 @@ grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::Head
   return call.get();
 }
 
-grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context, const v1::ListLogsRequest*,
+grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context,
+                                                    const v1::ListLogsRequest* request,
                                                     v1::ListLogsResponse* response) {
-  return blocking("weir.v1.EventLog/ListLogs", context, "",
+  return blocking("weir.v1.EventLog/ListLogs", context, *request, "",
                   [this, response](EventStore&, CallOptions call) -> Result<void> {
     WEIR_TRY_ASSIGN(logs, logs_.catalog().list(call));
     for (const auto& log : logs) remote::to_proto(log, *response->add_logs());
@@ -138,7 +150,7 @@ grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
                                                      v1::Log* response) {
   LogOptions options{.indexed_keys = {request->indexed_keys().begin(),
                                       request->indexed_keys().end()}};
-  return blocking("weir.v1.EventLog/CreateLog", context, "",
+  return blocking("weir.v1.EventLog/CreateLog", context, *request, "",
                   [this, name = request->name(), options, response](
                       EventStore&, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(info, logs_.catalog().create(name, options, call));
@@ -150,7 +162,7 @@ grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
 grpc::ServerUnaryReactor* EventLogService::SaveSnapshot(Context* context,
                                                         const v1::SaveSnapshotRequest* request,
                                                         v1::SaveSnapshotResponse* response) {
-  return blocking("weir.v1.EventLog/SaveSnapshot", context, request->log(),
+  return blocking("weir.v1.EventLog/SaveSnapshot", context, *request, request->log(),
                   [request, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(saved,
                                     log.save_snapshot({.key = {.projection = request->projection(),
@@ -168,7 +180,7 @@ grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
                                                         const v1::LoadSnapshotRequest* request,
                                                         v1::Snapshot* response) {
   return blocking(
-      "weir.v1.EventLog/LoadSnapshot", context, request->log(),
+      "weir.v1.EventLog/LoadSnapshot", context, *request, request->log(),
       [request, response](EventStore& log, CallOptions call) -> Result<void> {
         WEIR_TRY_ASSIGN(snapshot, log.load_snapshot({.projection = request->projection(),
                                                      .query_hash = request->query_hash()},
@@ -190,7 +202,7 @@ grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
 
 grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
     Context* context, const v1::DeleteSnapshotRequest* request, v1::DeleteSnapshotResponse*) {
-  return blocking("weir.v1.EventLog/DeleteSnapshot", context, request->log(),
+  return blocking("weir.v1.EventLog/DeleteSnapshot", context, *request, request->log(),
                   [request](EventStore& log, CallOptions call) -> Result<void> {
                     return log.delete_snapshot({.projection = request->projection(),
                                                 .query_hash = request->query_hash()},
@@ -201,7 +213,7 @@ grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
 grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
                                                        const v1::GetTrackingRequest* request,
                                                        v1::GetTrackingResponse* response) {
-  return blocking("weir.v1.EventLog/GetTracking", context, request->log(),
+  return blocking("weir.v1.EventLog/GetTracking", context, *request, request->log(),
                   [request, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(position, log.tracked(request->source(), call));
                     if (position) response->set_position(*position);
@@ -211,7 +223,7 @@ grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
 
 grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* EventLogService::Session(
     Context* context) {
-  return SessionStream::start(logs_, reports_,
+  return SessionStream::start(logs_, reports_, admission_, *context,
                               reports_.begin("weir.v1.EventLog/Session", *context));
 }
 

@@ -2,6 +2,7 @@
 
 #include <weir/v1/log.grpc.pb.h>
 
+#include <weir/server/call.hpp>
 #include <weir/server/logs.hpp>
 #include <weir/server/streams.hpp>
 
@@ -23,9 +24,13 @@ class EventLogService final
                                           v1::EventLog::WithCallbackMethod_Session<
                                               v1::EventLog::Service>>>>>>>>>>>> {
  public:
-  EventLogService(Logs& logs, Executor& readers, const CallReports& reports,
+  EventLogService(Logs& logs, Executor& readers, const CallReports& reports, Admission& admission,
                   StreamOptions streams)
-      : logs_(logs), readers_(readers), reports_(reports), streams_(streams) {}
+      : logs_(logs),
+        readers_(readers),
+        reports_(reports),
+        admission_(admission),
+        streams_(streams) {}
 
   using Context = grpc::CallbackServerContext;
   grpc::ServerUnaryReactor* Append(Context* context, const v1::AppendRequest* request,
@@ -58,11 +63,15 @@ class EventLogService final
   /// Finds the log and runs `work` where it may block; what it returns ends the call.
   template <class Work>
   grpc::ServerUnaryReactor* blocking(std::string_view method, Context* context,
+                                     const google::protobuf::Message& request,
                                      const std::string& log, Work work);
+  UnaryCall::Pointer start(std::string_view method, const Context& context,
+                           const google::protobuf::Message& request);
 
   Logs& logs_;
   Executor& readers_;
   const CallReports& reports_;
+  Admission& admission_;
   const StreamOptions streams_;
 };
 

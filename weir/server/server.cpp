@@ -27,11 +27,13 @@ bool is_port(std::string_view text) {
 }  // namespace
 
 struct Server::Parts {
-  Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
+  Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options,
+        std::shared_ptr<Admission> gate)
       : logs(std::move(catalog)),
         reports(options.telemetry),
-        event_log(logs, readers, reports, options.streams),
-        others(make_umadb_services(logs, readers, reports)) {
+        admission(std::move(gate)),
+        event_log(logs, readers, reports, *admission, options.streams),
+        others(make_umadb_services(logs, readers, reports, *admission)) {
     observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, logs.draining()));
@@ -39,6 +41,7 @@ struct Server::Parts {
 
   Logs logs;
   const CallReports reports;
+  const std::shared_ptr<Admission> admission;
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
@@ -63,7 +66,9 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
     return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT, with a port from 0 to 65535",
                                              options.grpc_address));
   }
-  auto parts = std::make_unique<Parts>(std::move(catalog), options);
+  WEIR_TRY_ASSIGN(admission, Admission::create(options.admission, *options.telemetry.meter,
+                                               system_clock()));
+  auto parts = std::make_unique<Parts>(std::move(catalog), options, std::move(admission));
   parts->host = options.grpc_address.substr(0, colon);
 
   rpc::keep_grpc();
@@ -104,6 +109,8 @@ std::shared_ptr<grpc::Channel> Server::in_process_channel() {
   arguments.SetMaxReceiveMessageSize(-1);
   return parts_->grpc->InProcessChannel(arguments);
 }
+
+std::shared_ptr<Admission> Server::admission() const { return parts_->admission; }
 
 void Server::shut_down(std::chrono::milliseconds grace) {
   if (std::exchange(parts_->shut_down, true)) return;

@@ -20,6 +20,8 @@ struct ServerOptions {
   /// Bytes of a request message. Default 20 MiB, which a snapshot needs.
   int message_bytes_max = 20 << 20;
   StreamOptions streams = {};
+  /// How many calls are taken in. Default: bounds that no honest client meets.
+  AdmissionOptions admission = {};
   /// Of the calls. Must outlive the server. Default: nobody listens.
   telemetry::Telemetry telemetry = {};
 };
@@ -42,6 +44,9 @@ class Server {
 
   /// A channel to this server without a socket, for the gateway.
   std::shared_ptr<grpc::Channel> in_process_channel();
+
+  /// What takes calls in, for those that come another way.
+  std::shared_ptr<Admission> admission() const;
 
   /// Stops accepting, lets what was accepted finish, ends streams; after `grace` whatever is left
   /// is cancelled. Once.

@@ -11,6 +11,7 @@
 #include <weir/gateway/gateway.hpp>
 #include <weir/server/dcb_adapter.hpp>
 #include <weir/server/health.hpp>
+#include <weir/server/resilience_reports.hpp>
 #include <weir/server/server.hpp>
 
 /// The protocols with their comments, for /openapi.json: see weir_proto_comments() in cmake/.
@@ -56,10 +57,13 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   WEIR_TRY_ASSIGN(log, catalog->open("default"));
   parts->health.watch(log);
   WEIR_TRY_ASSIGN(server, Server::start(catalog, {.grpc_address = options.grpc_address,
+                                                  .admission = options.admission,
                                                   .telemetry = telemetry}));
   parts->server = std::move(server);
   gateway::GatewayOptions http;
   http.http.address = options.http_address;
+  http.http.trust_forwarded = options.trust_forwarded;
+  http.peer_metadata = peer_metadata;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
   keep(http.channel);
@@ -68,7 +72,9 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.description = "An event store with Dynamic Consistency Boundaries.";
   http.descriptor_set = std::string(weir_server_comments);
   http.routes = parts->health.routes();
-  for (auto& route : dcb_adapter_routes(std::move(log))) http.routes.push_back(std::move(route));
+  for (auto& route : dcb_adapter_routes(std::move(log), parts->server->admission())) {
+    http.routes.push_back(std::move(route));
+  }
   if (options.reporting) {
     http.http.tracer = telemetry.tracer;
     http.http.on_response = http_reports(*telemetry.meter);
@@ -77,6 +83,9 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   WEIR_TRY_ASSIGN(made, gateway::Gateway::create(std::move(http)));
   parts->gateway = std::move(made);
   parts->observed = observe_gateway(*telemetry.meter, *parts->gateway);
+  if (options.shield) {
+    parts->observed.push_back(observe_circuits(*telemetry.meter, options.shield));
+  }
   return std::unique_ptr<Service>(new Service(std::move(parts)));
 }
 

@@ -5,8 +5,10 @@
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/server/reporting.hpp>
 #include <weir/store/event_store.hpp>
+#include <weir/store/resilient/shield.hpp>
 
 namespace weir::server {
 
@@ -16,6 +18,12 @@ struct ServiceOptions {
   std::string http_address = "127.0.0.1:8080";
   /// What is measured and traced, and /metrics. Default: nothing.
   std::shared_ptr<Reporting> reporting = nullptr;
+  /// What stands between the catalog and its database, to be reported of. Default: nothing does.
+  std::shared_ptr<resilient::Shield> shield = nullptr;
+  /// How many calls are taken in, by gRPC and by HTTP.
+  AdmissionOptions admission = {};
+  /// Whose HTTP requests are counted by X-Forwarded-For: see HttpOptions. Default false.
+  bool trust_forwarded = false;
 };
 
 /// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway

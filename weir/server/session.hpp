@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 
+#include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
@@ -27,12 +28,13 @@ class SessionStream final
   /// Requests in one message; more end the stream with invalid_argument.
   static constexpr int requests_max = 131'072;
 
-  /// `reports` must outlive the stream.
-  static SessionStream* start(Logs& logs, const CallReports& reports, CallReport report);
+  /// `reports` and `admission` must outlive the stream.
+  static SessionStream* start(Logs& logs, const CallReports& reports, Admission& admission,
+                              const grpc::CallbackServerContext& context, CallReport report);
 
  private:
-  SessionStream(Logs& logs, const CallReports& reports, CallReport report)
-      : logs_(logs), reports_(reports), report_(std::move(report)) {}
+  SessionStream(Logs& logs, const CallReports& reports, Admission& admission, CallReport report)
+      : logs_(logs), reports_(reports), admission_(admission), report_(std::move(report)) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -57,7 +59,11 @@ class SessionStream final
 
   Logs& logs_;
   const CallReports& reports_;
+  Admission& admission_;
   CallReport report_;
+  /// Whom its requests are counted for; empty when that does not matter.
+  std::string client_;
+  Admission::Ticket ticket_;
   /// When the message came that is being taken.
   Instant arrived_{};
   std::mutex mutex_;
@@ -68,6 +74,7 @@ class SessionStream final
   struct Outstanding {
     std::stop_source stop;
     SessionReport report;
+    Admission::Ticket ticket;
   };
   std::map<std::uint64_t, Outstanding> outstanding_;
   bool reading_ = true;

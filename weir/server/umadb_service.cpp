@@ -67,8 +67,13 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
 /// What both names of the service do.
 class Calls {
  public:
-  Calls(Logs& logs, Executor& readers, const CallReports& reports, const std::string& service)
-      : logs_(logs), readers_(readers), reports_(reports), methods_(service) {}
+  Calls(Logs& logs, Executor& readers, const CallReports& reports, Admission& admission,
+        const std::string& service)
+      : logs_(logs),
+        readers_(readers),
+        reports_(reports),
+        admission_(admission),
+        methods_(service) {}
 
   grpc::ServerUnaryReactor* append(Context& context, const grpc::ByteBuffer& request,
                                    grpc::ByteBuffer& response);
@@ -81,6 +86,11 @@ class Calls {
                                                         const grpc::ByteBuffer& request);
 
  private:
+  UnaryCall::Pointer start(const std::string& method, const Context& context,
+                           const grpc::ByteBuffer* request) {
+    return UnaryCall::start(context, reports_.begin(method, context), admission_,
+                            [=] { return request == nullptr ? 0 : request->Length(); });
+  }
   void look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStore> log,
                   const grpc::ByteBuffer& request, grpc::ByteBuffer& response, Error refusal);
 
@@ -97,12 +107,14 @@ class Calls {
   Logs& logs_;
   Executor& readers_;
   const CallReports& reports_;
+  Admission& admission_;
   const Methods methods_;
 };
 
 grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer& request,
                                         grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context, reports_.begin(methods_.append, context));
+  const auto call = start(methods_.append, context, &request);
+  if (call->refused()) return refuse(call, *call->refused()), call.get();
   const auto message = umadb::flatten(request);
   if (!message) return refuse(call, message.error()), call.get();
   auto parsed = umadb::parse_append(umadb::view(*message));
@@ -152,7 +164,8 @@ void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStor
 }
 
 grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context, reports_.begin(methods_.head, context));
+  const auto call = start(methods_.head, context, nullptr);
+  if (call->refused()) return refuse(call, *call->refused()), call.get();
   logs_.find(log_of(context), [call, &response](Log log) {
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
@@ -167,7 +180,8 @@ grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& respon
 
 grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuffer& request,
                                           grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context, reports_.begin(methods_.tracking, context));
+  const auto call = start(methods_.tracking, context, &request);
+  if (call->refused()) return refuse(call, *call->refused()), call.get();
   const auto message = umadb::flatten(request);
   auto source = message ? umadb::parse_tracking(umadb::view(*message))
                         : Result<std::string>(message.error());
@@ -196,6 +210,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
                                                         const grpc::ByteBuffer& request) {
   const auto stream =
       FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
+  if (!stream->admit(context, admission_, request.Length())) return stream.get();
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_read(umadb::view(*message))
                         : Result<ReadRequest>(message.error());
@@ -212,6 +227,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
                                                              const grpc::ByteBuffer& request) {
   const auto stream =
       FeedStream::start(reports_.begin(methods_.subscribe, context), umadb::to_status);
+  if (!stream->admit(context, admission_, request.Length())) return stream.get();
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_subscribe(umadb::view(*message))
                         : Result<std::optional<SubscribeRequest>>(message.error());
@@ -244,8 +260,8 @@ using Raw = typename Api::template WithRawCallbackMethod_Read<
 template <class Api>
 class Served final : public Raw<Api> {
  public:
-  Served(Logs& logs, Executor& readers, const CallReports& reports)
-      : calls_(logs, readers, reports, Api::service_full_name()) {}
+  Served(Logs& logs, Executor& readers, const CallReports& reports, Admission& admission)
+      : calls_(logs, readers, reports, admission, Api::service_full_name()) {}
 
  private:
   using Bytes = grpc::ByteBuffer;
@@ -274,10 +290,12 @@ class Served final : public Raw<Api> {
 }  // namespace
 
 std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
-                                                                const CallReports& reports) {
+                                                                const CallReports& reports,
+                                                                Admission& admission) {
   std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports));
-  services.push_back(std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports));
+  services.push_back(std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports, admission));
+  services.push_back(
+      std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports, admission));
   return services;
 }
 

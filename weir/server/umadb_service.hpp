@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
@@ -15,8 +16,9 @@ namespace weir::server {
 /// say otherwise ("weir-log"). docs/compatibility.md says what differs.
 /// Events come and go byte by byte, whatever their data are.
 /// Threads: gRPC's; none of them waits for the disk.
-/// Logs, executor (which reads for subscribers) and reports must outlive the services.
+/// Logs, executor (which reads for subscribers), reports and admission must outlive the services.
 std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
-                                                                const CallReports& reports);
+                                                                const CallReports& reports,
+                                                                Admission& admission);
 
 }  // namespace weir::server

@@ -14,6 +14,7 @@ extern const MetricSpec http_server_request_duration;
 extern const MetricSpec http_server_connections;
 extern const MetricSpec http_server_connections_refused;
 extern const MetricSpec session_request_duration;
+extern const MetricSpec server_rejected;
 
 // Of the store.
 extern const MetricSpec store_append_events;
@@ -31,6 +32,10 @@ extern const MetricSpec store_subscription_lag;
 
 // Of the database below it.
 extern const MetricSpec db_client_operation_duration;
+
+// Of what stands around calls.
+extern const MetricSpec resilience_events;
+extern const MetricSpec resilience_circuit_state;
 
 // Of telemetry itself.
 extern const MetricSpec sdk_spans_processed;
