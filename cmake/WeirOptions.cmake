@@ -55,3 +55,14 @@ target_compile_options(weir_warnings INTERFACE
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers;-Wno-restrict>"
   $<$<CXX_COMPILER_ID:Clang>:-Wno-missing-field-initializers>
   $<$<BOOL:${WEIR_WERROR}>:-Werror>)
+
+# What programs allocate with: many small things live for as long as a request, on several threads.
+# libtcmalloc_minimal does that with a fifth less time than the C library. Not under sanitizers,
+# which bring an allocator of their own.
+find_library(WEIR_TCMALLOC NAMES libtcmalloc_minimal.so.4 tcmalloc_minimal)
+option(WEIR_USE_TCMALLOC "Link the programs with libtcmalloc_minimal, where it is found" ON)
+function(weir_program_malloc target)
+  if(WEIR_USE_TCMALLOC AND WEIR_TCMALLOC AND NOT WEIR_SANITIZE)
+    target_link_libraries(${target} PRIVATE ${WEIR_TCMALLOC})
+  endif()
+endfunction()

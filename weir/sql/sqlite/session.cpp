@@ -181,4 +181,12 @@ Result<Session::Checkpoint> Session::checkpoint() {
   return Checkpoint{.pages = in_wal, .copied = copied};
 }
 
+Result<void> Session::sync_database_file() {
+  sqlite3_file* file = nullptr;
+  int code = sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (code == SQLITE_OK) code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return sqlite_error(code, sqlite3_errstr(code), "sync");
+  return {};
+}
+
 }  // namespace weir::sqlite

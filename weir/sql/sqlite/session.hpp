@@ -88,6 +88,9 @@ class Session {
     int copied = 0;  ///< all of them, unless a reader still needs the file as it was
   };
   Result<Checkpoint> checkpoint();
+  /// Has the disk take what was written to the database file itself. A checkpoint does so only when
+  /// it has copied everything, so that after a long one beside a writer it all is still to come.
+  Result<void> sync_database_file();
 
   sqlite3* handle() const { return database_.get(); }
 

@@ -16,6 +16,10 @@ constexpr std::chrono::milliseconds overload_delay{50};
 /// Appends of a group from which on the writer waits for some of them to come back.
 constexpr std::size_t lingers_from = 12;
 constexpr std::chrono::microseconds lingers_max{500};
+/// Groups in a row most of whose callers came back too late, after which it waits for half of them
+/// only, and for how many groups.
+constexpr int late_max = 2;
+constexpr int halves_in_a_row = 64;
 
 Error conflict(Position position) {
   return condition_failed(position.value,
@@ -135,7 +139,7 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   }
   queue_.push_back(pending.get());
   queue_bytes_ += pending->bytes;
-  const bool wake = !busy_ && (!lingering_ || half_are_back());
+  const bool wake = !busy_ && (!lingering_ || enough_are_back());
   lock.unlock();
   if (wake) wake_->changed.notify_one();
   Batching::flush();
@@ -156,10 +160,10 @@ void Committer::append_later(std::unique_ptr<PendingAppend> pending) {
 }
 
 /// When several requests are being taken, they are to go into one group, unless taking them lasts
-/// so long that half of them are better committed while the others are taken: two groups in turn
-/// then keep both the disk and the callers busy.
+/// so long that most of them are better committed while the others are taken: the disk and the
+/// callers are then both kept busy.
 void Committer::wake_soon(std::unique_lock<std::mutex> lock) {
-  if (lingering_ && !half_are_back()) return;
+  if (lingering_ && !enough_are_back()) return;
   auto& since = wake_->put_off_since;
   if (Batching::active()) {
     const auto now = clock_.instant();
@@ -173,7 +177,7 @@ void Committer::wake_soon(std::unique_lock<std::mutex> lock) {
         wake->changed.notify_one();
       });
     }
-    if (now - *since < last_commit_ / 3 || !half_are_back()) return;
+    if (now - *since < last_commit_ / 3 || !enough_are_back()) return;
   }
   lock.unlock();
   wake_->changed.notify_one();
@@ -209,13 +213,22 @@ void Committer::run() {
   }
 }
 
-/// Many who were answered together are likely to be back soon; one commit for half of them costs
-/// the disk as much as one for the first.
+/// Many who were answered together are likely to be back soon; one commit for most of them costs
+/// the disk as much as one for the first. Not for all: a few are always late. Where they take their
+/// time, one half is better committed while the other is on its way.
 void Committer::linger(std::unique_lock<std::mutex>& lock) {
   if (!lingering_) return;
   const auto at_most = std::min<Instant::duration>(last_commit_ / 2, lingers_max);
-  wake_->changed.wait_for(lock, at_most, [this] { return stopping_ || half_are_back(); });
+  const bool in_time =
+      wake_->changed.wait_for(lock, at_most, [this] { return stopping_ || enough_are_back(); });
   lingering_ = false;
+  if (halves_left_ > 0) {
+    if (--halves_left_ == 0) late_ = 0;
+  } else if (in_time) {
+    late_ = 0;
+  } else if (++late_ == late_max) {
+    halves_left_ = halves_in_a_row;
+  }
 }
 
 Committer::Batch Committer::take_group() {

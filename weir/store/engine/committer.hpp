@@ -103,7 +103,9 @@ class Committer {
   void run();
   Batch take_group();
   void linger(std::unique_lock<std::mutex>& lock);
-  bool half_are_back() const { return 2 * queue_.size() >= last_group_; }
+  bool enough_are_back() const {
+    return 4 * queue_.size() >= (halves_left_ > 0 ? 2 : 3) * last_group_;
+  }
   void commit(const Batch& group);
   /// False when every append was refused; an error when the commit failed.
   Result<bool> commit_group(const Batch& group);
@@ -164,6 +166,8 @@ class Committer {
   Instant wake_at_{};
   Instant::duration last_commit_{};
   std::size_t last_group_ = 0;
+  int late_ = 0;
+  int halves_left_ = 0;
   std::condition_variable idle_;
   std::jthread thread_;
 };

@@ -170,6 +170,8 @@ File::File(FileOptions options)
       kept_(options_.kept ? options_.kept : std::make_shared<Kept>()),
       cache_id_(next_cache_id.fetch_add(1)) {}
 
+File::~File() { kept_->newest.forget(cache_id_); }
+
 Result<std::shared_ptr<File>> File::open(FileOptions options) {
   auto file = std::shared_ptr<File>(new File(std::move(options)));
   WEIR_TRY(file->load_meta());
@@ -225,28 +227,34 @@ Result<void> File::load_tail() {
   return caught_up;
 }
 
-void File::keep_event(Position position, std::string_view message) {
+void File::keep_read_event(Position position, std::string_view message) {
   const std::size_t length = message.size();
   auto bytes = std::make_shared_for_overwrite<char[]>(sizeof length + length);
   std::memcpy(bytes.get(), &length, sizeof length);
   std::memcpy(bytes.get() + sizeof length, message.data(), length);
-  kept_->events.put({cache_id_, position.value}, std::move(bytes), sizeof length + length);
+  kept_->read.put({cache_id_, position.value}, std::move(bytes), sizeof length + length);
 }
 
-bool File::has_room_for_events() const {
-  return kept_->events.bytes() < kept_->events.bytes_max() / 10 * 9;
+void File::keep_new_event(Position position, std::string_view message) {
+  kept_->newest.put(cache_id_, position, message);
 }
 
-std::string_view File::kept_event(Position position, EventCache::Held& held) {
-  held = kept_->events.find({cache_id_, position.value});
-  if (!held) return {};
+std::string_view File::kept_event(Position position, std::shared_ptr<const void>& held) {
+  if (const auto message = kept_->newest.find(cache_id_, position, held); !message.empty()) {
+    return message;
+  }
+  auto found = kept_->read.find({cache_id_, position.value});
+  if (!found) return {};
   std::size_t length = 0;
-  std::memcpy(&length, held.get(), sizeof length);
-  return {held.get() + sizeof length, length};
+  std::memcpy(&length, found.get(), sizeof length);
+  const std::string_view message(found.get() + sizeof length, length);
+  held = std::move(found);
+  return message;
 }
 
 void File::forget() {
-  kept_->events.forget();
+  kept_->newest.forget(cache_id_);
+  kept_->read.forget();
   kept_->lists.forget();
   const std::lock_guard lock(look_mutex_);
   look_.reset();

@@ -10,6 +10,7 @@
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/tail.hpp>
 #include <weir/store/engine/terms.hpp>
+#include <weir/store/sqlite/recent_events.hpp>
 #include <weir/store/sqlite/row.hpp>
 #include <weir/store/sqlite/run_lists.hpp>
 #include <weir/store/sqlite/runs.hpp>
@@ -22,11 +23,13 @@ inline constexpr int schema_version = 1;
 /// Length and bytes of a message, in one piece of memory.
 using EventCache = engine::Cache<CacheKey, char[], CacheKeyHash>;
 
-/// What the files of a store keep in memory, within one bound.
+/// What the files of a store keep in memory, within one bound: half of the events' for the newest,
+/// half for those that were read.
 struct Kept {
   explicit Kept(std::size_t event_bytes_max = 256 << 20, std::size_t list_bytes_max = 32 << 20)
-      : events(event_bytes_max), lists(list_bytes_max) {}
-  EventCache events;
+      : newest(event_bytes_max / 2), read(event_bytes_max / 2), lists(list_bytes_max) {}
+  RecentEvents newest;
+  EventCache read;
   TermListCache lists;
 };
 
@@ -74,6 +77,8 @@ class File {
   /// empty: nothing may be read by it.
   static Result<std::shared_ptr<File>> open_to_look(FileOptions options);
 
+  ~File();
+
   const FileOptions& options() const { return options_; }
   const LogInfo& info() const { return info_; }
   const engine::TermHasher& hasher() const { return *hasher_; }
@@ -81,11 +86,12 @@ class File {
 
   /// Events as a batch holds them, by position: a commit makes a reading connection drop its pages,
   /// but an event never changes.
-  void keep_event(Position position, std::string_view message);
-  /// Some of the memory for events has never been used.
-  bool has_room_for_events() const;
+  void keep_read_event(Position position, std::string_view message);
+  void keep_new_event(Position position, std::string_view message);
+  /// Some of the memory for new events has never been used.
+  bool has_room_for_new_events() const { return kept_->newest.has_room(); }
   /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
-  std::string_view kept_event(Position position, EventCache::Held& held);
+  std::string_view kept_event(Position position, std::shared_ptr<const void>& held);
   /// This file's lists of rare terms.
   TermLists term_lists() { return {kept_->lists, cache_id_}; }
   /// The file was replaced by another: what is kept of it means nothing.

@@ -134,7 +134,7 @@ class Step {
         considered(to, to.next());
         break;
       }
-      EventCache::Held held;
+      std::shared_ptr<const void> held;
       if (const auto message = file_.kept_event(*found, held); !message.empty()) {
         WEIR_TRY(take_kept(*found, message));
         continue;
@@ -150,7 +150,7 @@ class Step {
       const auto taken = take(one);
       one.reset();
       WEIR_TRY(taken);
-      if (builder_.size() > events) file_.keep_event(*found, builder_.last());
+      if (builder_.size() > events) file_.keep_read_event(*found, builder_.last());
     }
     return {};
   }

@@ -219,7 +219,7 @@ Result<void> FileWriter::commit(const engine::Group& group) {
 /// Few events are likely to be read again soon: by those who decide, and by subscribers. Many at
 /// once are an import, and only fill what would else stay empty.
 void FileWriter::keep(const engine::Group& group) {
-  if (group.events.size() > kept_events_max && !file_->has_room_for_events()) return;
+  if (group.events.size() > kept_events_max && !file_->has_room_for_new_events()) return;
   EventFields fields;
   BatchBuilder builder;
   for (const auto& event : group.events) {
@@ -236,7 +236,7 @@ void FileWriter::keep(const engine::Group& group) {
     fields.tracking_source = event.tracking ? event.tracking->source : std::string_view();
     fields.tracking_position = event.tracking ? event.tracking->position : 0;
     builder.add(fields);
-    file_->keep_event(event.position, builder.last());
+    file_->keep_new_event(event.position, builder.last());
   }
 }
 

@@ -1,0 +1,85 @@
+#include <weir/store/sqlite/recent_events.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <utility>
+
+namespace weir::sqlite {
+
+void RecentEvents::put(std::uint64_t file, Position position, std::string_view message) {
+  if (message.size() > chunk_bytes || chunks_max_ == 0) return;
+  const std::lock_guard lock(mutex_);
+  auto* chunks = &of_file_[file];
+  if (!chunks->empty() && position < chunks->back()->end()) {
+    std::erase_if(all_, [file](const auto& chunk) { return chunk->file == file; });
+    chunks->clear();
+  }
+  if (chunks->empty() || chunks->back()->end() != position ||
+      chunks->back()->used() + message.size() > chunk_bytes) {
+    auto chunk = make_chunk();
+    chunk->file = file;
+    chunk->first = position;
+    all_.push_back(chunk);
+    chunks = &of_file_[file];
+    chunks->push_back(std::move(chunk));
+  }
+  auto& chunk = *chunks->back();
+  const auto used = chunk.used();
+  std::memcpy(chunk.bytes.get() + used, message.data(), message.size());
+  chunk.ends.push_back(static_cast<std::uint32_t>(used + message.size()));
+}
+
+std::string_view RecentEvents::find(std::uint64_t file, Position position, Held& held) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = of_file_.find(file);
+  if (found == of_file_.end()) return {};
+  const auto& chunks = found->second;
+  const auto after = std::upper_bound(
+      chunks.begin(), chunks.end(), position,
+      [](Position wanted, const auto& chunk) { return wanted < chunk->first; });
+  if (after == chunks.begin()) return {};
+  const auto& chunk = *std::prev(after);
+  if (position >= chunk->end()) return {};
+  const auto at = position.value - chunk->first.value;
+  const auto begin = at == 0 ? 0 : chunk->ends[at - 1];
+  held = chunk;
+  return {chunk->bytes.get() + begin, chunk->ends[at] - begin};
+}
+
+void RecentEvents::forget(std::uint64_t file) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(all_, [file](const auto& chunk) { return chunk->file == file; });
+  of_file_.erase(file);
+}
+
+bool RecentEvents::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return all_.size() < chunks_max_;
+}
+
+/// The caller holds the lock. May make references to of_file_'s entries invalid.
+std::shared_ptr<RecentEvents::Chunk> RecentEvents::make_chunk() {
+  if (all_.size() >= chunks_max_) drop_oldest();
+  if (auto chunk = std::exchange(spare_, nullptr)) return chunk;
+  auto chunk = std::make_shared<Chunk>();
+  chunk->bytes = std::make_unique_for_overwrite<char[]>(chunk_bytes);
+  return chunk;
+}
+
+/// Its memory is used again, unless somebody still reads from it: then it goes when they are done.
+void RecentEvents::drop_oldest() {
+  auto chunk = std::move(all_.front());
+  all_.pop_front();
+  const auto of_file = of_file_.find(chunk->file);
+  of_file->second.pop_front();
+  if (of_file->second.empty()) of_file_.erase(of_file);
+  // The lock keeps others from taking hold of it now.
+  if (chunk.use_count() > 1) return;
+  // Whoever let go of it last has read its last byte before we write the next.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  chunk->ends.clear();
+  spare_ = std::move(chunk);
+}
+
+}  // namespace weir::sqlite

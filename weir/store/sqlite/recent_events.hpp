@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <weir/store/event.hpp>
+
+namespace weir::sqlite {
+
+/// The newest events of the files of a store as batches hold them, up to a number of bytes; past it
+/// the oldest go, a chunk at a time, and their memory is used again. Putting one in costs the writer
+/// a copy: no allocation, and no search.
+/// Threads: any; one at a time puts events of one file. What was found lives as long as it is held.
+class RecentEvents {
+ public:
+  using Held = std::shared_ptr<const void>;
+
+  /// None are kept when `bytes` is less than a chunk's.
+  explicit RecentEvents(std::size_t bytes) : chunks_max_(bytes / chunk_bytes) {}
+
+  /// Positions of a file rise, gaps are fine; one that does not rise is of another log that took the
+  /// file's place, so what was there before goes. One larger than a chunk is not kept.
+  void put(std::uint64_t file, Position position, std::string_view message);
+  /// Empty when it is not there. Valid as long as `held`.
+  std::string_view find(std::uint64_t file, Position position, Held& held) const;
+  /// Lets a file's events go.
+  void forget(std::uint64_t file);
+  /// Some of the memory has never been used.
+  bool has_room() const;
+
+  static constexpr std::size_t chunk_bytes = 256 << 10;
+
+ private:
+  /// Events of one file without a gap. What lies in it never changes.
+  struct Chunk {
+    std::uint64_t file = 0;
+    Position first;
+    std::unique_ptr<char[]> bytes;
+    /// Where each event ends.
+    std::vector<std::uint32_t> ends;
+
+    std::size_t used() const { return ends.empty() ? 0 : ends.back(); }
+    Position end() const { return Position(first.value + ends.size()); }
+  };
+  using Chunks = std::deque<std::shared_ptr<Chunk>>;
+
+  std::shared_ptr<Chunk> make_chunk();
+  void drop_oldest();
+
+  const std::size_t chunks_max_;
+  mutable std::mutex mutex_;
+  /// Of all files, the oldest first.
+  Chunks all_;
+  /// Of each file, in the order of positions.
+  boost::unordered_flat_map<std::uint64_t, Chunks> of_file_;
+  std::shared_ptr<Chunk> spare_;
+};
+
+}  // namespace weir::sqlite

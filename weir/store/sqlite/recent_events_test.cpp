@@ -1,0 +1,93 @@
+#include <weir/store/sqlite/recent_events.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace weir::sqlite {
+namespace {
+
+constexpr auto chunk = RecentEvents::chunk_bytes;
+
+std::string found(const RecentEvents& events, std::uint64_t file, std::uint64_t position) {
+  RecentEvents::Held held;
+  return std::string(events.find(file, Position(position), held));
+}
+
+TEST(RecentEvents, gives_what_was_put_in_by_file_and_position) {
+  RecentEvents events(4 * chunk);
+  events.put(1, Position(7), "seven");
+  events.put(1, Position(8), "eight");
+  events.put(2, Position(8), "another file's");
+  EXPECT_EQ(found(events, 1, 7), "seven");
+  EXPECT_EQ(found(events, 1, 8), "eight");
+  EXPECT_EQ(found(events, 2, 8), "another file's");
+  EXPECT_EQ(found(events, 1, 6), "");
+  EXPECT_EQ(found(events, 1, 9), "");
+  EXPECT_EQ(found(events, 3, 7), "");
+}
+
+TEST(RecentEvents, has_gaps_where_other_processes_appended) {
+  RecentEvents events(4 * chunk);
+  events.put(1, Position(1), "one");
+  events.put(1, Position(5), "five");
+  EXPECT_EQ(found(events, 1, 1), "one");
+  EXPECT_EQ(found(events, 1, 3), "");
+  EXPECT_EQ(found(events, 1, 5), "five");
+}
+
+TEST(RecentEvents, lets_the_oldest_go_and_keeps_within_its_bound) {
+  RecentEvents events(2 * chunk);
+  const auto text = [](std::uint64_t i) { return std::to_string(i) + std::string(chunk / 4, '.'); };
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    EXPECT_EQ(events.has_room(), i <= 2) << i;
+    events.put(i % 2, Position(i), text(i));
+  }
+  EXPECT_EQ(found(events, 1, 1), "");
+  EXPECT_EQ(found(events, 0, 96), "");
+  EXPECT_EQ(found(events, 1, 99), text(99));
+  EXPECT_EQ(found(events, 0, 100), text(100));
+}
+
+TEST(RecentEvents, keeps_what_somebody_holds_although_it_has_gone) {
+  RecentEvents events(chunk);
+  events.put(1, Position(1), "held");
+  RecentEvents::Held held;
+  const auto message = events.find(1, Position(1), held);
+  const std::string large(chunk, 'x');
+  for (std::uint64_t i = 2; i < 6; ++i) events.put(1, Position(i), large);
+  EXPECT_EQ(found(events, 1, 1), "");
+  EXPECT_EQ(message, "held");
+}
+
+TEST(RecentEvents, begins_afresh_when_positions_go_back) {
+  RecentEvents events(4 * chunk);
+  events.put(1, Position(1), "of a log");
+  events.put(1, Position(2), "of a log");
+  events.put(1, Position(2), "of its copy");
+  EXPECT_EQ(found(events, 1, 1), "");
+  EXPECT_EQ(found(events, 1, 2), "of its copy");
+}
+
+TEST(RecentEvents, forgets_one_file_and_not_the_others) {
+  RecentEvents events(4 * chunk);
+  events.put(1, Position(1), "first");
+  events.put(2, Position(1), "second");
+  events.forget(1);
+  EXPECT_EQ(found(events, 1, 1), "");
+  EXPECT_EQ(found(events, 2, 1), "second");
+  events.put(1, Position(1), "again");
+  EXPECT_EQ(found(events, 1, 1), "again");
+}
+
+TEST(RecentEvents, keeps_nothing_that_is_larger_than_it) {
+  RecentEvents none(chunk - 1), some(chunk);
+  none.put(1, Position(1), "x");
+  some.put(1, Position(1), std::string(chunk + 1, 'x'));
+  EXPECT_EQ(found(none, 1, 1), "");
+  EXPECT_EQ(found(some, 1, 1), "");
+  EXPECT_FALSE(none.has_room());
+}
+
+}  // namespace
+}  // namespace weir::sqlite
