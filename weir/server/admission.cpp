@@ -26,7 +26,8 @@ Result<void> check_range(std::string_view name, const std::optional<int>& value,
 RateLimiterOptions limiter_of(const AdmissionOptions::Rate& rate, int clients_max,
                               const char* name) {
   return {.name = name,
-          .permits = rate.each_second,
+          .permits = rate.permits,
+          .per = rate.per,
           .burst = rate.burst,
           .keyed = true,
           .keys_max = clients_max};

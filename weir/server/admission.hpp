@@ -15,10 +15,13 @@
 namespace weir::server {
 
 struct AdmissionOptions {
+  /// A token bucket.
   struct Rate {
-    /// In a second. Range 1 to 10,000,000.
-    int each_second = 0;
-    /// At once, after a pause. Range 1 to 10,000,000. Default: as many as in a second.
+    /// In `per`. Range 1 to 10,000,000.
+    int permits = 0;
+    /// Range 1 ms to 24 h, at least 100 ns for each permit. Default 1 s.
+    resilience::Duration per = std::chrono::seconds(1);
+    /// At once, after a pause. Range 1 to 10,000,000. Default: `permits`.
     std::optional<int> burst = {};
   };
 

@@ -128,7 +128,7 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
     commit({pending.get()});
     lock.lock();
     busy_ = false;
-    const bool waits = put_back({pending.get()}).empty();
+    const bool waits = pending->again && put_back({pending.get()}).empty();
     const bool more = !queue_.empty();
     const bool stopping = stopping_;
     lock.unlock();
@@ -199,7 +199,7 @@ void Committer::run() {
     commit(group);
     const auto ended = clock_.instant();
     lock.lock();
-    group = put_back(group);
+    if (try_again_at_) group = put_back(group);
     last_commit_ = ended - began;
     last_group_ = group.size();
     busy_ = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -17,6 +18,9 @@ Error with_advice(Error error, const resilience::Pipeline& pipeline);
 template <class F>
 auto run(const resilience::Pipeline& pipeline, std::string_view operation,
          const CallOptions& call, F&& f) -> decltype(f(call)) {
+  // What listeners report of it belongs to the caller's trace.
+  std::optional<telemetry::Scope> scope;
+  if (call.context.span.sampled) scope.emplace(call.context);
   auto result = pipeline.run(
       {.operation = operation, .deadline = call.deadline, .stop = call.stop},
       [&](resilience::Context& context) {
