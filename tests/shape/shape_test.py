@@ -25,7 +25,7 @@ ARROWS = {
     "io": ["store"],
     "sql/pool": ["base"],
     "sql/sqlite": ["base"],
-    "sql/postgres": ["sql/pool", "telemetry/api"],
+    "sql/postgres": ["sql/pool", "resilience", "telemetry/api"],
     "store/sqlite": ["store/engine", "sql/sqlite"],
     "store/postgres": ["store/engine", "sql/postgres"],
     "store/remote": ["store", "rpc"],

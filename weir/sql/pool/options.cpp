@@ -36,6 +36,8 @@ Result<void> check(const PoolOptions& options) {
   WEIR_TRY(check("size_max", options.size_max, 1, 1'000));
   WEIR_TRY(check("size_min", options.size_min, 0, options.size_max));
   WEIR_TRY(check("waiting_max", options.waiting_max, 0, 100'000));
+  WEIR_TRY(check("auto_prepare_max", options.auto_prepare_max, 0, 1'000));
+  WEIR_TRY(check("auto_prepare_after", options.auto_prepare_after, 1, 1'000));
   if (!(options.lifetime_jitter >= 0 && options.lifetime_jitter <= 0.9)) {
     return invalid_field("lifetime_jitter",
                          fmt::format("{} is not 0 to 0.9", options.lifetime_jitter));
@@ -43,6 +45,7 @@ Result<void> check(const PoolOptions& options) {
   constexpr Milliseconds day = 24h;
   const Range ranges[] = {
       {"connection_timeout", options.connection_timeout, 1ms, 10min, false},
+      {"command_timeout", options.command_timeout, 1ms, day, true},
       {"connection_lifetime", options.connection_lifetime, 1s, 7 * day, true},
       {"idle_lifetime", options.idle_lifetime, 1s, 7 * day, true},
       {"validate_after", options.validate_after, 1ms, day, true},

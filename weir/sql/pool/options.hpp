@@ -2,11 +2,19 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include <weir/base/result.hpp>
 
 namespace weir::sql {
+
+/// When a connection that comes back is made as if new (DISCARD ALL) before it is lent again.
+enum class ResetOnReturn : std::uint8_t {
+  never,
+  when_changed,  ///< after statements that leave something behind: see postgres::Session::changed()
+  always,
+};
 
 /// Where a duration may be zero, zero switches off what it governs.
 struct PoolOptions {
@@ -20,6 +28,9 @@ struct PoolOptions {
   std::size_t waiting_max = 1024;
   /// How long a caller without a deadline waits. Range 1 ms to 10 min. Default 5 s.
   std::chrono::milliseconds connection_timeout{5'000};
+  /// How long a round trip may take; then the statement is cancelled on the server, and the
+  /// connection stays. Range 0, 1 ms to 1 day. Default 30 s.
+  std::chrono::milliseconds command_timeout{30'000};
   /// A connection is closed at this age, once it is returned. Range 0, 1 s to 7 days. Default 1 h.
   std::chrono::milliseconds connection_lifetime{3'600'000};
   /// Share by which lifetimes are shortened at random, so that they do not all end at once.
@@ -28,13 +39,25 @@ struct PoolOptions {
   /// A connection unused for so long is closed, down to size_min. Range 0, 1 s to 7 days.
   /// Default 5 min.
   std::chrono::milliseconds idle_lifetime{300'000};
-  /// One unused for longer is tried before it is lent; one used just now is lent as it is.
-  /// Range 0, 1 ms to 1 day. Default 1 s.
+  /// One unused for longer is tried, by a round trip, before it is lent; of one used just now only
+  /// the socket is looked at. Range 0, 1 ms to 1 day. Default 1 s.
   std::chrono::milliseconds validate_after{1'000};
   /// One unused for so long is tried in the background. Range 0, 1 s to 1 day. Default 2 min.
   std::chrono::milliseconds keepalive{120'000};
   /// One lent for longer is reported, once. Range 0, 1 ms to 1 day. Default 0.
   std::chrono::milliseconds leak_detection_threshold{0};
+  /// Statements kept prepared on a connection; 0: none. Range 0 to 1000. Default 10.
+  std::size_t auto_prepare_max = 10;
+  /// A statement is prepared when it is used for the so-manieth time. Range 1 to 1000. Default 2.
+  std::size_t auto_prepare_after = 2;
+  /// One that comes back within a transaction is closed whatever this says. Default: never, since
+  /// Weir's own statements change nothing in a session, and a reset costs two round trips and all
+  /// prepared statements.
+  ResetOnReturn reset_on_return = ResetOnReturn::never;
+  /// Let what the server can take decide how many connections are in use at once, from size_min
+  /// (at least 1) to size_max: see resilience::AdaptiveLimit. It begins with half of size_max;
+  /// slowness alone brings it down to some eight, failures further. Default false.
+  bool automatic_size = false;
 };
 
 /// Errors: invalid_argument, with the field and its range.

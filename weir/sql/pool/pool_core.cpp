@@ -19,8 +19,11 @@ bool set(std::chrono::milliseconds duration) { return duration > 0ms; }
 
 Result<CallerId> PoolCore::borrow(Instant now, std::optional<Instant> deadline,
                                   PoolActions& actions) {
-  const bool must_wait = idle_.empty() && connections_.size() >= options_.size_max;
-  if (must_wait && waiting_.size() >= options_.waiting_max) {
+  const auto lent = count(Phase::lent);
+  // For so many there is, or may be opened, a connection that they may be lent.
+  const auto soon = std::min(limit_ - std::min(limit_, lent), options_.size_max - lent -
+                                                                  count(Phase::validating));
+  if (waiting_.size() >= options_.waiting_max + soon) {
     return overloaded(fmt::format("the pool '{}' has no free connection and {} callers wait",
                                   options_.name, waiting_.size()),
                       overload_delay);
@@ -41,7 +44,7 @@ bool PoolCore::withdraw(CallerId caller) {
 
 /// Lends what is idle to those who wait, the longest waiting first, and opens for the others.
 void PoolCore::serve(Instant now, PoolActions& actions) {
-  while (!waiting_.empty() && !idle_.empty()) {
+  while (!waiting_.empty() && !idle_.empty() && may_lend()) {
     const auto id = idle_.back();
     idle_.pop_back();
     auto& connection = connections_.at(id);
@@ -57,8 +60,10 @@ void PoolCore::serve(Instant now, PoolActions& actions) {
     actions.lend.push_back({waiting_.front().id, id, validate});
     waiting_.pop_front();
   }
-  // One attempt for each who waits, as far as there is room.
-  while (count(Phase::opening) < waiting_.size() && connections_.size() < options_.size_max) {
+  // One attempt for each who waits and may be lent one, as far as there is room.
+  const auto lent = count(Phase::lent);
+  const auto wanted = std::min(waiting_.size(), limit_ - std::min(limit_, lent));
+  while (count(Phase::opening) < wanted && connections_.size() < options_.size_max) {
     open_one(now, actions);
   }
 }
@@ -89,21 +94,39 @@ void PoolCore::open_failed(ConnectionId id, PoolActions& actions) {
   waiting_.pop_front();
 }
 
-void PoolCore::given_back(ConnectionId id, Instant now, bool usable, PoolActions& actions) {
-  WEIR_ASSERT(connections_.at(id).phase == Phase::lent);
-  if (!usable) {
-    remove(id, actions);
-    return serve(now, actions);
+void PoolCore::given_back(ConnectionId id, Instant now, Returned state, PoolActions& actions) {
+  auto& connection = connections_.at(id);
+  WEIR_ASSERT(connection.phase == Phase::lent);
+  switch (state) {
+    case Returned::usable: return make_idle(id, now, actions);
+    case Returned::unusable:
+    case Returned::server_left: discard(id, now, state, actions); return;
+    case Returned::to_reset: break;
   }
-  make_idle(id, now, actions);
+  if (connection.old || expired(connection, now)) return make_idle(id, now, actions);
+  connection.phase = Phase::validating;
+  connection.since = now;
+  actions.reset.push_back(id);
+  serve(now, actions);
 }
 
-void PoolCore::validated(ConnectionId id, Instant now, bool usable, PoolActions& actions) {
+void PoolCore::discard(ConnectionId id, Instant now, Returned why, PoolActions& actions) {
+  // What was opened after others had told that the server left leads to the right one.
+  const bool news = !connections_.at(id).old;
+  remove(id, actions);
+  if (why == Returned::server_left && news) renew(actions);
+  serve(now, actions);
+}
+
+void PoolCore::limit(std::size_t in_use_max, Instant now, PoolActions& actions) {
+  WEIR_ASSERT(in_use_max >= 1);
+  limit_ = std::min(in_use_max, options_.size_max);
+  serve(now, actions);
+}
+
+void PoolCore::validated(ConnectionId id, Instant now, Returned state, PoolActions& actions) {
   WEIR_ASSERT(connections_.at(id).phase == Phase::validating);
-  if (!usable) {
-    remove(id, actions);
-    return serve(now, actions);
-  }
+  if (state != Returned::usable) return discard(id, now, state, actions);
   // Being tried is no use: the time it has been idle goes on.
   auto& connection = connections_.at(id);
   const auto since = connection.since;
@@ -138,7 +161,9 @@ bool PoolCore::expired(const Connection& connection, Instant now) const {
 void PoolCore::renew(PoolActions& actions) {
   for (const auto id : idle_) remove(id, actions);
   idle_.clear();
-  for (auto& [id, connection] : connections_) connection.old = true;
+  for (auto& [id, connection] : connections_) {
+    if (connection.phase != Phase::opening) connection.old = true;
+  }
 }
 
 void PoolCore::tick(Instant now, PoolActions& actions) {
@@ -190,7 +215,8 @@ PoolState PoolCore::state() const {
   return {.in_use = count(Phase::lent),
           .idle = idle_.size() + count(Phase::validating),
           .opening = count(Phase::opening),
-          .waiting = waiting_.size()};
+          .waiting = waiting_.size(),
+          .limit = limit_};
 }
 
 }  // namespace weir::sql

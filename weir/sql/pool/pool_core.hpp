@@ -32,6 +32,8 @@ struct PoolActions {
   std::vector<ConnectionId> open;
   /// Try these idle ones, and report each by validated().
   std::vector<ConnectionId> validate;
+  /// Make these as if new, and report each by validated().
+  std::vector<ConnectionId> reset;
   /// These callers have waited in vain until their deadline.
   std::vector<CallerId> timed_out;
   /// These have waited for a connection that could not be opened: they are told why.
@@ -46,6 +48,16 @@ struct PoolState {
   std::size_t idle = 0;
   std::size_t opening = 0;
   std::size_t waiting = 0;
+  /// In use at once at most: size_max unless automatic_size says otherwise.
+  std::size_t limit = 0;
+};
+
+/// In what state a connection comes back.
+enum class Returned : std::uint8_t {
+  usable,
+  to_reset,  ///< usable once it has been reset
+  unusable,
+  server_left,  ///< unusable; others that were opened before are likely to be, too
 };
 
 /// Decides for a pool: (event, now) -> actions. Makes no connection and reads no clock.
@@ -53,7 +65,8 @@ struct PoolState {
 class PoolCore {
  public:
   /// `options` must have passed check().
-  explicit PoolCore(PoolOptions options) : options_(std::move(options)) {}
+  explicit PoolCore(PoolOptions options)
+      : options_(std::move(options)), limit_(options_.size_max) {}
 
   /// A caller wants a connection; it gets one by an action, now or later.
   /// Errors: resource_exhausted (too many wait).
@@ -65,14 +78,18 @@ class PoolCore {
   void opened(ConnectionId connection, Instant now, double chance, PoolActions& actions);
   /// Who has waited longest fails with it; for the others there are attempts of their own.
   void open_failed(ConnectionId connection, PoolActions& actions);
-  void given_back(ConnectionId connection, Instant now, bool usable, PoolActions& actions);
-  void validated(ConnectionId connection, Instant now, bool usable, PoolActions& actions);
+  void given_back(ConnectionId connection, Instant now, Returned state, PoolActions& actions);
+  /// The end of trying or resetting it: usable, unusable or server_left.
+  void validated(ConnectionId connection, Instant now, Returned state, PoolActions& actions);
   /// Time has passed. To be called a few times a second.
   void tick(Instant now, PoolActions& actions);
 
-  /// Every connection that is idle is closed, and every other once it comes back: the server they
-  /// lead to is no longer the right one.
+  /// Every connection that is idle is closed, and every other that is open once it comes back: the
+  /// server they lead to is no longer the right one.
   void renew(PoolActions& actions);
+
+  /// From now on at most so many are lent at once; those lent already stay. Range 1 to size_max.
+  void limit(std::size_t in_use_max, Instant now, PoolActions& actions);
 
   PoolState state() const;
 
@@ -91,9 +108,11 @@ class PoolCore {
     Instant deadline;
   };
 
+  bool may_lend() const { return count(Phase::lent) < limit_; }
   void serve(Instant now, PoolActions& actions);
   void make_idle(ConnectionId id, Instant now, PoolActions& actions);
   void remove(ConnectionId id, PoolActions& actions);
+  void discard(ConnectionId id, Instant now, Returned why, PoolActions& actions);
   bool expired(const Connection& connection, Instant now) const;
   std::size_t count(Phase phase) const;
   void open_one(Instant now, PoolActions& actions);
@@ -101,6 +120,7 @@ class PoolCore {
   void look_at_lent(Instant now, PoolActions& actions);
 
   const PoolOptions options_;
+  std::size_t limit_;
   std::map<ConnectionId, Connection> connections_;
   /// The last one returned is lent first: the others may grow old and be closed.
   std::vector<ConnectionId> idle_;

@@ -1,5 +1,6 @@
 #include <weir/sql/pool/pool_core.hpp>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -31,9 +32,9 @@ class Pools : public ::testing::Test {
   void open_all() {
     for (const auto id : std::exchange(actions.open, {})) core->opened(id, now, 0, actions);
   }
-  void give_back(ConnectionId id, bool usable = true) {
+  void give_back(ConnectionId id, Returned state = Returned::usable) {
     actions = {};
-    core->given_back(id, now, usable, actions);
+    core->given_back(id, now, state, actions);
   }
   void tick() {
     actions = {};
@@ -192,12 +193,12 @@ TEST_F(Pools, try_idle_connections_in_the_background_and_close_the_dead) {
   tick();
   EXPECT_EQ(actions.validate, std::vector{id});
   actions = {};
-  core->validated(id, now, true, actions);
+  core->validated(id, now, Returned::usable, actions);
   EXPECT_EQ(core->state().idle, 1u);
   now += 30s;
   tick();
   actions = {};
-  core->validated(id, now, false, actions);
+  core->validated(id, now, Returned::unusable, actions);
   EXPECT_EQ(actions.close, std::vector{id});
 }
 
@@ -209,7 +210,7 @@ TEST_F(Pools, do_not_keep_an_idle_connection_young_by_trying_it) {
     now += 30s;
     tick();
     actions = {};
-    core->validated(id, now, true, actions);
+    core->validated(id, now, Returned::usable, actions);
   }
   now += 10s;
   tick();
@@ -238,6 +239,67 @@ TEST_F(Pools, that_are_renewed_close_every_connection_when_it_is_free) {
   EXPECT_NE(lent(), b);
 }
 
+TEST_F(Pools, reset_a_connection_before_it_is_lent_again) {
+  make({.size_max = 1});
+  const auto id = lent();
+  borrow();
+  give_back(id, Returned::to_reset);
+  EXPECT_EQ(actions.reset, std::vector{id});
+  EXPECT_TRUE(actions.lend.empty());
+  actions = {};
+  core->validated(id, now, Returned::usable, actions);
+  ASSERT_EQ(actions.lend.size(), 1u);
+  EXPECT_EQ(actions.lend[0].connection, id);
+  EXPECT_FALSE(actions.lend[0].validate);
+}
+
+TEST_F(Pools, close_the_connections_that_led_to_a_server_that_left_but_no_later_ones) {
+  make({});
+  const auto a = lent(), b = lent(), idle = lent();
+  give_back(idle);
+  give_back(a, Returned::server_left);
+  EXPECT_THAT(actions.close, ::testing::UnorderedElementsAre(a, idle));
+  const auto later = lent();
+  give_back(later);
+  give_back(b, Returned::server_left);  // tells nothing new
+  EXPECT_EQ(actions.close, std::vector{b});
+  borrow();
+  EXPECT_EQ(actions.lend.at(0).connection, later);
+}
+
+TEST_F(Pools, lend_no_more_at_once_than_the_limit) {
+  make({.size_max = 4});
+  const auto a = lent(), b = lent();
+  actions = {};
+  core->limit(2, now, actions);
+  borrow();
+  EXPECT_TRUE(actions.lend.empty());
+  EXPECT_TRUE(actions.open.empty());
+  give_back(a);
+  EXPECT_EQ(actions.lend.size(), 1u);
+  EXPECT_EQ(core->state().limit, 2u);
+  actions = {};
+  core->limit(1, now, actions);
+  const auto waiting = borrow();
+  give_back(b);
+  EXPECT_TRUE(actions.lend.empty()) << "another is still lent";
+  actions = {};
+  core->limit(2, now, actions);
+  EXPECT_EQ(actions.lend.at(0).caller, waiting);
+}
+
+TEST_F(Pools, open_for_callers_who_wait_once_the_limit_allows_it) {
+  make({.size_max = 4});
+  lent();
+  actions = {};
+  core->limit(1, now, actions);
+  borrow();
+  EXPECT_TRUE(actions.open.empty());
+  actions = {};
+  core->limit(3, now, actions);
+  EXPECT_EQ(actions.open.size(), 1u);
+}
+
 TEST(PoolOptions, out_of_range_are_named) {
   const auto field_of = [](PoolOptions options) {
     const auto checked = check(options);
@@ -251,6 +313,14 @@ TEST(PoolOptions, out_of_range_are_named) {
   EXPECT_EQ(field_of({.lifetime_jitter = 1}), "lifetime_jitter");
   EXPECT_EQ(field_of({.idle_lifetime = 999ms}), "idle_lifetime");
   EXPECT_EQ(field_of({.keepalive = 0ms}), "");
+  EXPECT_EQ(field_of({.connection_lifetime = 999ms}), "connection_lifetime");
+  EXPECT_EQ(field_of({.command_timeout = 0ms}), "");
+  EXPECT_EQ(field_of({.command_timeout = 25h}), "command_timeout");
+  EXPECT_EQ(field_of({.validate_after = 25h}), "validate_after");
+  EXPECT_EQ(field_of({.leak_detection_threshold = 25h}), "leak_detection_threshold");
+  EXPECT_EQ(field_of({.auto_prepare_max = 0}), "");
+  EXPECT_EQ(field_of({.auto_prepare_max = 1'001}), "auto_prepare_max");
+  EXPECT_EQ(field_of({.auto_prepare_after = 0}), "auto_prepare_after");
 }
 
 /// Whatever happens in whatever order: nobody is served twice, nothing is lent to two, the bounds
@@ -279,6 +349,7 @@ TEST(PoolCore, keeps_its_promises_under_random_events) {
       for (const auto id : actions.failed) ASSERT_EQ(waiting.erase(id), 1u);
       for (const auto id : actions.open) ASSERT_TRUE(opening.insert(id).second);
       for (const auto id : actions.validate) ASSERT_TRUE(validating.insert(id).second);
+      for (const auto id : actions.reset) ASSERT_TRUE(validating.insert(id).second);
       for (const auto id : actions.close) ASSERT_FALSE(lent.contains(id));
     };
     const auto any = [&](std::set<ConnectionId>& of) {
@@ -286,9 +357,13 @@ TEST(PoolCore, keeps_its_promises_under_random_events) {
       std::advance(it, random() % of.size());
       return of.extract(it).value();
     };
+    constexpr Returned states[] = {Returned::usable, Returned::unusable, Returned::to_reset,
+                                   Returned::server_left};
+    std::size_t limit = options.size_max;
     for (int i = 0; i < 2'000; ++i) {
       PoolActions actions;
-      switch (random() % 7) {
+      const auto lent_before = lent.size();
+      switch (random() % 8) {
         case 0:
         case 1: {
           // Lending names the caller, so it must be known first.
@@ -302,10 +377,18 @@ TEST(PoolCore, keeps_its_promises_under_random_events) {
           if (!opening.empty() && random() % 3 == 0) core.open_failed(any(opening), actions);
           break;
         case 4:
-          if (!lent.empty()) core.given_back(any(lent), now, random() % 5 != 0, actions);
+          if (!lent.empty()) core.given_back(any(lent), now, states[random() % 5 % 4], actions);
           break;
         case 5:
-          if (!validating.empty()) core.validated(any(validating), now, random() % 4 != 0, actions);
+          if (!validating.empty()) {
+            const auto state = states[random() % 4];
+            core.validated(any(validating), now,
+                           state == Returned::to_reset ? Returned::usable : state, actions);
+          }
+          break;
+        case 6:
+          limit = 1 + random() % options.size_max;
+          core.limit(limit, now, actions);
           break;
         default:
           now += std::chrono::milliseconds(random() % 700);
@@ -319,7 +402,9 @@ TEST(PoolCore, keeps_its_promises_under_random_events) {
       ASSERT_EQ(state.opening, opening.size());
       ASSERT_LE(state.in_use + state.idle + state.opening, options.size_max);
       ASSERT_LE(state.waiting, options.waiting_max + options.size_max);
-      ASSERT_TRUE(state.waiting == 0 || state.idle == validating.size());
+      ASSERT_TRUE(state.waiting == 0 || state.idle == validating.size() ||
+                  state.in_use >= limit);
+      ASSERT_TRUE(lent_before >= lent.size() || lent.size() <= limit) << "lent past the limit";
     }
   }
 }

@@ -2,9 +2,12 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <weir/base/assert.hpp>
+#include <weir/telemetry/api/metric_list.hpp>
 
 namespace weir::postgres {
 namespace {
@@ -18,31 +21,85 @@ constexpr std::chrono::seconds validation_time_max{5};
 constexpr std::chrono::milliseconds maintain_every{500};
 
 bool alive(Session& session, const Patience& patience) {
-  return session.execute("SELECT 1", {}, patience).ok();
+  const Call call{.text = "SELECT 1", .prepare = false};
+  return session.run({&call, 1}, patience).ok();
+}
+
+ConnectOptions connection_of(const PoolOptions& options) {
+  auto connect = options.connect;
+  connect.command_timeout = options.limits.command_timeout;
+  connect.prepare = {.prepared_max = options.limits.auto_prepare_max,
+                     .prepare_after = options.limits.auto_prepare_after};
+  return connect;
+}
+
+std::unique_ptr<resilience::AdaptiveLimit> limit_of(const sql::PoolOptions& limits) {
+  if (!limits.automatic_size) return nullptr;
+  const auto most = static_cast<int>(limits.size_max);
+  const auto least = std::max(static_cast<int>(limits.size_min), 1);
+  return resilience::AdaptiveLimit::create({.name = limits.name,
+                                            .initial = std::max(least, most / 2),
+                                            .limit_min = least,
+                                            .limit_max = most})
+      .value();
 }
 
 }  // namespace
 
 Pool::Pool(PoolOptions options, const Clock& clock)
     : options_(std::move(options)),
+      connect_(connection_of(options_)),
       clock_(clock),
+      reports_(options_.connect.reporting.telemetry, options_.limits.name),
       core_(options_.limits),
-      chance_(static_cast<std::minstd_rand::result_type>(clock.now().time_since_epoch().count())),
-      thread_([this](const std::stop_token& stop) { maintain(stop); }) {}
+      limit_(limit_of(options_.limits)),
+      chance_(static_cast<std::minstd_rand::result_type>(clock.now().time_since_epoch().count())) {
+  if (limit_) {
+    sql::PoolActions none;  // nobody waits yet
+    core_.limit(static_cast<std::size_t>(limit_->limit()), clock_.instant(), none);
+  }
+  observe();
+  opener_ = std::jthread([this](const std::stop_token& stop) { keep_opening(stop); });
+  thread_ = std::jthread([this](const std::stop_token& stop) { maintain(stop); });
+}
 
 Pool::~Pool() {
+  opener_.request_stop();
   thread_.request_stop();
+  opener_.join();
   thread_.join();
 }
 
-Pool::Lease::~Lease() {
-  if (!session_) return;
-  pool_->tell(Kind::returned, pool_->clock_.instant() - since_);
-  pool_->give_back(id_, std::move(session_));
+void Pool::observe() {
+  namespace metric = telemetry::metric;
+  auto& meter = *options_.connect.reporting.telemetry.meter;
+  const auto add = [&](const telemetry::MetricSpec& spec, auto report) {
+    observed_.push_back(meter.observe(spec, [this, report](telemetry::Observer& to) {
+      report(to, std::string_view(name()), state());
+    }));
+  };
+  using To = telemetry::Observer;
+  add(metric::db_client_connection_count, [](To& to, auto pool, const sql::PoolState& state) {
+    to.observe(static_cast<double>(state.idle), {pool, "idle"});
+    to.observe(static_cast<double>(state.in_use), {pool, "used"});
+  });
+  add(metric::db_client_connection_max, [](To& to, auto pool, const sql::PoolState& state) {
+    to.observe(static_cast<double>(state.limit), {pool});
+  });
+  add(metric::db_client_connection_pending_requests,
+      [](To& to, auto pool, const sql::PoolState& state) {
+        to.observe(static_cast<double>(state.waiting), {pool});
+      });
 }
 
-void Pool::tell(Kind kind, Instant::duration took) const {
-  if (options_.listener) options_.listener({kind, took});
+Pool::Lease::~Lease() {
+  if (session_) pool_->give_back(id_, std::move(session_), pool_->clock_.instant() - since_);
+}
+
+void Pool::tell(PoolEvent event) const {
+  event.pool = name();
+  reports_.take(event);
+  if (options_.listener) options_.listener(event);
 }
 
 Result<Pool::Lease> Pool::checkout(const Patience& patience) {
@@ -71,6 +128,8 @@ Result<Pool::Lease> Pool::checkout_once(const Patience& patience, Instant began,
   waiters_.erase(caller);
   if (!settled()) {
     core_.withdraw(caller);
+    lock.unlock();
+    tell({.kind = Kind::timed_out, .took = clock_.instant() - began});
     return gave_up(patience);
   }
   if (const auto* error = std::get_if<Error>(&waiter.outcome)) return *error;
@@ -78,21 +137,23 @@ Result<Pool::Lease> Pool::checkout_once(const Patience& patience, Instant began,
   auto [session, used] = std::move(kept_.extract(lend.connection).mapped());
   lock.unlock();
 
-  if (lend.validate && !alive(*session, {.deadline = clock_.instant() + validation_time_max,
-                                         .stop = patience.stop})) {
+  dead = session->lost() ||
+         (lend.validate && !alive(*session, {.deadline = clock_.instant() + validation_time_max,
+                                             .stop = patience.stop}));
+  if (dead) {
     dead = !patience.stop.stop_requested();
-    give_back(lend.connection, std::move(session));
+    give_back(lend.connection, std::move(session), std::nullopt);
     return cancelled();
   }
   const auto now = clock_.instant();
-  tell(Kind::borrowed, now - began);
+  tell({.kind = Kind::borrowed, .took = now - began});
   return Lease(*this, lend.connection, std::move(session), used, now);
 }
 
 Error Pool::gave_up(const Patience& patience) const {
   if (patience.stop.stop_requested()) return cancelled();
   const auto message = fmt::format("no connection of the pool '{}' became free; all {} are in use",
-                                   options_.limits.name, options_.limits.size_max);
+                                   options_.limits.name, state().limit);
   if (!patience.deadline) return overloaded(message, retry_delay);
   auto error = deadline_passed();
   error.message = message;
@@ -107,7 +168,10 @@ Pool::Work Pool::take(const sql::PoolActions& actions, const Error* why) {
     found->second->outcome = std::move(outcome);
     found->second->changed.notify_one();
   };
-  for (const auto& lend : actions.lend) settle(lend.caller, lend);
+  for (const auto& lend : actions.lend) {
+    settle(lend.caller, lend);
+    if (limit_) WEIR_ASSERT(limit_->try_enter());  // the core lends no more than the limit
+  }
   for (const auto caller : actions.failed) {
     WEIR_ASSERT(why != nullptr);
     settle(caller, *why);
@@ -117,48 +181,89 @@ Pool::Work Pool::take(const sql::PoolActions& actions, const Error* why) {
     if (auto node = kept_.extract(id)) work.closed.push_back(std::move(node.mapped().session));
   }
   to_open_.insert(to_open_.end(), actions.open.begin(), actions.open.end());
-  to_validate_.insert(to_validate_.end(), actions.validate.begin(), actions.validate.end());
-  if (!actions.open.empty()) maintenance_.notify_one();
+  for (const auto id : actions.validate) to_look_after_.emplace_back(id, Look::try_it);
+  for (const auto id : actions.reset) to_look_after_.emplace_back(id, Look::reset);
+  if (!actions.open.empty()) opening_.notify_one();
+  if (!actions.reset.empty() || !actions.validate.empty()) maintenance_.notify_one();
   return work;
 }
 
 void Pool::finish(Work work) const {
   for (auto& session : work.closed) {
     session.reset();
-    tell(Kind::closed);
+    tell({.kind = Kind::closed});
   }
-  for (; work.leaked > 0; --work.leaked) tell(Kind::leaked);
+  for (; work.leaked > 0; --work.leaked) tell({.kind = Kind::leaked});
 }
 
-void Pool::give_back(sql::ConnectionId id, std::unique_ptr<Session> session) {
-  const bool usable = !session->broken();
+sql::Returned Pool::state_of(Session& session) const {
+  using sql::Returned;
+  using sql::ResetOnReturn;
+  if (session.server_left()) return Returned::server_left;
+  if (session.broken() || session.in_transaction()) return Returned::unusable;
+  const auto when = options_.limits.reset_on_return;
+  const bool reset = when == ResetOnReturn::always ||
+                     (when == ResetOnReturn::when_changed && session.changed());
+  return reset ? Returned::to_reset : Returned::usable;
+}
+
+void Pool::give_back(sql::ConnectionId id, std::unique_ptr<Session> session,
+                     std::optional<Instant::duration> used) {
+  const auto state = state_of(*session);
+  const bool keep = state == sql::Returned::usable || state == sql::Returned::to_reset;
+  const auto now = clock_.instant();
   sql::PoolActions actions;
   std::unique_lock lock(mutex_);
-  if (usable) kept_.emplace(id, Kept{std::move(session), true});
-  core_.given_back(id, clock_.instant(), usable, actions);
+  if (keep) kept_.emplace(id, Kept{std::move(session), true});
+  if (limit_) {
+    learn(keep, used, now);
+    // Before it is given back, so that nobody is lent it past the new limit.
+    core_.limit(static_cast<std::size_t>(limit_->limit()), now, actions);
+  }
+  core_.given_back(id, now, state, actions);
   auto work = take(actions);
   lock.unlock();
-  if (!usable) work.closed.push_back(std::move(session));
+  if (!keep) work.closed.push_back(std::move(session));
+  if (used) tell({.kind = Kind::returned, .took = *used});
   finish(std::move(work));
+}
+
+/// With the lock held. For how long a connection was in use is the round trip from which the limit
+/// is found.
+void Pool::learn(bool usable, std::optional<Instant::duration> used, Instant now) {
+  using Verdict = resilience::AdaptiveLimit::Verdict;
+  const auto verdict = !used ? Verdict::neither : usable ? Verdict::success : Verdict::dropped;
+  limit_->leave(verdict, used.value_or(Instant::duration(0)), now, chance());
+}
+
+/// With the lock held. From 0 up to 1.
+double Pool::chance() {
+  return static_cast<double>(chance_() - std::minstd_rand::min()) /
+         static_cast<double>(std::minstd_rand::max());
+}
+
+void Pool::keep_opening(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "weir-pool-open");
+  std::unique_lock lock(mutex_);
+  while (opening_.wait(lock, stop, [this] { return !to_open_.empty(); })) {
+    if (stop.stop_requested()) return;
+    const auto id = to_open_.front();
+    to_open_.pop_front();
+    lock.unlock();
+    open(id, stop);
+    lock.lock();
+  }
 }
 
 void Pool::maintain(const std::stop_token& stop) {
   pthread_setname_np(pthread_self(), "weir-pool");
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    if (!to_open_.empty()) {
-      const auto id = to_open_.front();
-      to_open_.pop_front();
+    if (!to_look_after_.empty()) {
+      const auto [id, how] = to_look_after_.front();
+      to_look_after_.pop_front();
       lock.unlock();
-      open(id, stop);
-      lock.lock();
-      continue;
-    }
-    if (!to_validate_.empty()) {
-      const auto id = to_validate_.front();
-      to_validate_.pop_front();
-      lock.unlock();
-      validate(id, stop);
+      look_after(id, how, stop);
       lock.lock();
       continue;
     }
@@ -169,25 +274,25 @@ void Pool::maintain(const std::stop_token& stop) {
     lock.unlock();
     finish(std::move(work));
     lock.lock();
-    maintenance_.wait_for(lock, stop, maintain_every,
-                          [this] { return !to_open_.empty() || !to_validate_.empty(); });
+    maintenance_.wait_for(lock, stop, maintain_every, [this] { return !to_look_after_.empty(); });
   }
 }
 
 void Pool::open(sql::ConnectionId id, const std::stop_token& stop) {
-  tell(Kind::connecting);
+  tell({.kind = Kind::connecting});
   const auto began = clock_.instant();
-  auto session = Session::connect(options_.connect, clock_, {.stop = stop});
+  auto session = Session::connect(connect_, clock_, {.stop = stop});
   const auto now = clock_.instant();
-  tell(session ? Kind::connected : Kind::failed, now - began);
+  tell({.kind = session ? Kind::connected : Kind::failed,
+        .took = now - began,
+        .error = session ? nullptr : &session.error()});
 
   sql::PoolActions actions;
   std::unique_lock lock(mutex_);
   Work work;
   if (session) {
     kept_.emplace(id, Kept{std::move(*session), false});
-    const auto chance = static_cast<double>(chance_()) / std::minstd_rand::max();
-    core_.opened(id, now, chance, actions);
+    core_.opened(id, now, chance(), actions);
     work = take(actions);
   } else {
     core_.open_failed(id, actions);
@@ -197,21 +302,25 @@ void Pool::open(sql::ConnectionId id, const std::stop_token& stop) {
   finish(std::move(work));
 }
 
-void Pool::validate(sql::ConnectionId id, const std::stop_token& stop) {
+/// Tries or resets one that is idle.
+void Pool::look_after(sql::ConnectionId id, Look how, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   auto kept = std::move(kept_.extract(id).mapped());
   lock.unlock();
-  const bool usable =
-      alive(*kept.session, {.deadline = clock_.instant() + validation_time_max, .stop = stop});
+  const Patience patience{.deadline = clock_.instant() + validation_time_max, .stop = stop};
+  const bool well = how == Look::reset ? kept.session->reset(patience).ok()
+                                       : alive(*kept.session, patience);
+  auto state = well ? sql::Returned::usable : sql::Returned::unusable;
+  if (!well && kept.session->server_left()) state = sql::Returned::server_left;
   sql::PoolActions actions;
   lock.lock();
   std::unique_ptr<Session> dead;
-  if (usable) {
+  if (well) {
     kept_.emplace(id, std::move(kept));
   } else {
     dead = std::move(kept.session);
   }
-  core_.validated(id, clock_.instant(), usable, actions);
+  core_.validated(id, clock_.instant(), state, actions);
   auto work = take(actions);
   lock.unlock();
   if (dead) work.closed.push_back(std::move(dead));

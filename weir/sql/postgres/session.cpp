@@ -2,7 +2,6 @@
 
 #include <libpq-fe.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,21 +16,6 @@
 namespace weir::postgres {
 namespace {
 
-/// An address that can't be read is the caller's mistake, not a database that is down.
-Result<void> check_uri(const std::string& uri) {
-  char* problem = nullptr;
-  auto* parsed = PQconninfoParse(uri.c_str(), &problem);
-  const std::unique_ptr<char, void (*)(void*)> freed(problem, PQfreemem);
-  if (parsed == nullptr) {
-    std::string_view text = problem != nullptr ? problem : "out of memory";
-    while (text.ends_with('\n')) text.remove_suffix(1);
-    return invalid_field("store", text);
-  }
-  PQconninfoFree(parsed);
-  return {};
-}
-
-constexpr std::size_t prepared_max = 128;
 constexpr int binary = 1;
 
 struct Arguments {
@@ -59,34 +43,33 @@ std::string without_end_of_line(std::string_view text) {
   return std::string(text);
 }
 
+/// By the command's tag, whether it may have left something that outlives its transaction.
+bool changes_session(std::string_view tag) {
+  for (const std::string_view word : {"SET", "RESET", "LISTEN", "UNLISTEN", "PREPARE", "DECLARE",
+                                      "CREATE TABLE", "SELECT INTO", "LOAD"}) {
+    if (tag.starts_with(word)) return true;
+  }
+  return false;
+}
+
+/// A pooler gave this connection another server than that on which the statement was prepared.
+bool prepared_elsewhere(const Error& error) {
+  return has_sqlstate(error, "26000") || has_sqlstate(error, "42P05");
+}
+
 }  // namespace
 
 /// What a run has sent and what came back for it.
 class Session::Answers {
  public:
-  void expect_prepared(std::string text, std::string name) {
-    expected_.push_back({std::move(text), std::move(name)});
-  }
-  void expect_rows() { expected_.push_back({}); }
+  enum class Kind : std::uint8_t { rows, prepared, dropped };
 
-  struct Name {
-    std::string text;
-    bool known = false;  ///< prepared earlier in this run
-  };
-  Name name_for(std::string_view text, std::size_t prepared) const {
-    std::size_t number = prepared;
-    for (const auto& expected : expected_) {
-      if (expected.name.empty()) continue;
-      if (expected.text == text) return {expected.name, true};
-      ++number;
-    }
-    return {fmt::format("w{}", number), false};
-  }
+  void expect(Kind kind, std::string name = {}) { expected_.push_back({kind, std::move(name)}); }
 
   /// For a script: ends with no more results rather than with a synchronisation.
   bool simple = false;
 
-  void take(pg_result* raw, std::map<std::string, std::string, std::less<>>& prepared) {
+  void take(pg_result* raw, StatementCache& statements) {
     Rows rows(raw);
     switch (PQresultStatus(raw)) {
       case PGRES_PIPELINE_SYNC: done = true; return;
@@ -101,22 +84,29 @@ class Session::Answers {
         return;
     }
     if (simple || at_ >= expected_.size()) return;
-    auto& expected = expected_[at_++];
-    if (expected.name.empty()) {
-      results.push_back(std::move(rows));
-    } else {
-      prepared.emplace(std::move(expected.text), std::move(expected.name));
+    const auto& expected = expected_[at_++];
+    switch (expected.kind) {
+      case Kind::rows:
+        executed = true;
+        changed = changed || changes_session(rows.command());
+        results.push_back(std::move(rows));
+        break;
+      case Kind::prepared: statements.prepared(expected.name); break;
+      case Kind::dropped: statements.dropped(expected.name); break;
     }
   }
 
   bool done = false;
+  /// At least one of its statements has been executed.
+  bool executed = false;
+  bool changed = false;
   std::vector<Rows> results;
   std::optional<Error> error;
 
  private:
   struct Expected {
-    std::string text;
-    std::string name;  ///< empty: rows are expected
+    Kind kind;
+    std::string name;
   };
   std::vector<Expected> expected_;
   std::size_t at_ = 0;
@@ -124,78 +114,8 @@ class Session::Answers {
 
 void Session::Close::operator()(pg_conn* connection) const { PQfinish(connection); }
 
-Session::Session(pg_conn* connection, const Clock& clock, const StatementReporting& reporting)
-    : connection_(connection),
-      clock_(clock),
-      reports_(reporting),
-      stop_event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
-
-Session::~Session() {
-  if (stop_event_ >= 0) close(stop_event_);
-}
-
-Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
-                                                  const Clock& clock, const Patience& patience) {
-  // What stands before dbname is a default that the address may override.
-  const char* keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
-                            "tcp_user_timeout", "fallback_application_name", "dbname",
-                            "client_encoding", nullptr};
-  const char* values[] = {"15", "5", "3", "30000", options.application_name.c_str(),
-                          options.uri.c_str(), "UTF8", nullptr};
-  WEIR_TRY(check_uri(options.uri));
-  auto* raw = PQconnectStartParams(keywords, values, 1);
-  if (raw == nullptr) return unavailable("PostgreSQL: out of memory");
-  std::unique_ptr<Session> session(new Session(raw, clock, options.reporting));
-  if (session->stop_event_ < 0) return unavailable("PostgreSQL: no event descriptor is left");
-
-  // Notices and warnings would be printed to standard error; errors come with the results.
-  PQsetNoticeReceiver(raw, [](void*, const PGresult*) {}, nullptr);
-
-  Patience connecting = patience;
-  const auto latest = clock.instant() + options.connect_time_max;
-  const bool ours = !patience.deadline || latest < *patience.deadline;
-  if (ours) connecting.deadline = latest;
-  auto connected = session->finish_connecting(connecting);
-  if (connected) connected = session->apply(options, connecting);
-  if (connected) {
-    const auto text = [](const char* of) { return std::string(of == nullptr ? "" : of); };
-    session->target_ = {text(PQdb(raw)), text(PQhost(raw)), text(PQport(raw))};
-    return session;
-  }
-  if (ours && connected.error().code == Code::deadline_exceeded) {
-    return unavailable(fmt::format("PostgreSQL: no connection within {} ms",
-                                   options.connect_time_max.count()));
-  }
-  return connected.error();
-}
-
-Result<void> Session::finish_connecting(const Patience& patience) {
-  if (PQstatus(connection_.get()) == CONNECTION_BAD) return break_off();
-  auto status = PGRES_POLLING_WRITING;
-  while (status != PGRES_POLLING_OK) {
-    WEIR_TRY(wait(status == PGRES_POLLING_WRITING ? Interest::write : Interest::read, patience));
-    status = PQconnectPoll(connection_.get());
-    if (status == PGRES_POLLING_FAILED) return break_off();
-  }
-  if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
-    return break_off();
-  }
-  return {};
-}
-
-Result<void> Session::apply(const ConnectOptions& options, const Patience& patience) {
-  std::vector<Call> calls;
-  for (const auto& [name, value] : options.settings) {
-    calls.push_back({.text = "SELECT set_config($1, $2, false)", .params = {}});
-    calls.back().params.add(std::string_view(name)).add(std::string_view(value));
-  }
-  if (calls.empty()) return {};
-  if (const auto applied = run(calls, patience); !applied) return applied.error();
-  return {};
-}
-
 Error Session::break_off() {
-  broken_ = true;
+  broken_ = server_left_ = true;
   return error_of("", without_end_of_line(text_of(PQerrorMessage(connection_.get()))));
 }
 
@@ -233,33 +153,34 @@ Result<void> Session::wait(Interest interest, const Patience& patience) {
   }
 }
 
+bool Session::send_unprepared(std::string_view text, const Params& params) {
+  const Arguments arguments(params);
+  return PQsendQueryParams(connection_.get(), std::string(text).c_str(), arguments.count(),
+                           arguments.types.data(), arguments.values.data(),
+                           arguments.lengths.data(), arguments.formats.data(), binary) == 1;
+}
+
 bool Session::send(const Call& call, Answers& answers) {
   auto* connection = connection_.get();
+  const auto way = call.prepare ? statements_.use(call.text) : StatementCache::Way();
+  for (const auto& name : way.drop) {
+    if (!send_unprepared("DEALLOCATE " + name, {})) return false;
+    answers.expect(Answers::Kind::dropped, name);
+  }
+  if (way.name.empty()) {
+    answers.expect(Answers::Kind::rows);
+    return send_unprepared(call.text, call.params);
+  }
   const Arguments arguments(call.params);
-  const auto found = prepared_.find(call.text);
-  if (found != prepared_.end()) {
-    answers.expect_rows();
-    return PQsendQueryPrepared(connection, found->second.c_str(), arguments.count(),
-                               arguments.values.data(), arguments.lengths.data(),
-                               arguments.formats.data(), binary) == 1;
-  }
-  std::string text(call.text);
-  if (!call.prepare || prepared_.size() >= prepared_max) {
-    answers.expect_rows();
-    return PQsendQueryParams(connection, text.c_str(), arguments.count(), arguments.types.data(),
-                             arguments.values.data(), arguments.lengths.data(),
-                             arguments.formats.data(), binary) == 1;
-  }
-  const auto name = answers.name_for(text, prepared_.size());
-  if (!name.known) {
-    if (PQsendPrepare(connection, name.text.c_str(), text.c_str(), arguments.count(),
-                      arguments.types.data()) != 1) {
+  if (way.prepare) {
+    if (PQsendPrepare(connection, way.name.c_str(), std::string(call.text).c_str(),
+                      arguments.count(), arguments.types.data()) != 1) {
       return false;
     }
-    answers.expect_prepared(std::move(text), name.text);
+    answers.expect(Answers::Kind::prepared, way.name);
   }
-  answers.expect_rows();
-  return PQsendQueryPrepared(connection, name.text.c_str(), arguments.count(),
+  answers.expect(Answers::Kind::rows);
+  return PQsendQueryPrepared(connection, way.name.c_str(), arguments.count(),
                              arguments.values.data(), arguments.lengths.data(),
                              arguments.formats.data(), binary) == 1;
 }
@@ -272,7 +193,7 @@ Result<void> Session::collect(Answers& answers, const Patience& patience) {
     while (!PQisBusy(connection)) {
       auto* result = PQgetResult(connection);
       if (result != nullptr) {
-        answers.take(result, prepared_);
+        answers.take(result, statements_);
         if (answers.done) return {};
         continue;
       }
@@ -284,24 +205,73 @@ Result<void> Session::collect(Answers& answers, const Patience& patience) {
   }
 }
 
+/// The command timeout may end a run before its caller's patience does.
+Session::Bounds Session::bounds(const Patience& patience) const {
+  if (command_timeout_ == command_timeout_.zero()) return {patience};
+  const auto latest = clock_.instant() + command_timeout_;
+  if (patience.deadline && *patience.deadline <= latest) return {patience};
+  return {{.deadline = latest, .stop = patience.stop}, true};
+}
+
+std::shared_ptr<Canceller::Sent> Session::ask_to_stop() {
+  struct Free {
+    void operator()(pg_cancel* cancel) const { PQfreeCancel(cancel); }
+  };
+  std::unique_ptr<pg_cancel, Free> cancel(PQgetCancel(connection_.get()));
+  if (!cancel) return nullptr;
+  return Canceller::of_process().request([cancel = std::move(cancel)] {
+    char problem[256];
+    return PQcancel(cancel.get(), problem, sizeof problem) == 1;
+  });
+}
+
 /// Waits for the answers to what was sent, and gives up for good when the patience ends.
 Result<void> Session::settle(Answers& answers, Result<void> sent, const Patience& patience) {
   if (!sent) return sent;
-  auto collected = collect(answers, patience);
-  if (PQstatus(connection_.get()) == CONNECTION_BAD) broken_ = true;
+  const auto bounded = bounds(patience);
+  warned_ = false;
+  auto collected = collect(answers, bounded.patience);
+  const bool late = !collected && collected.error().code == Code::deadline_exceeded;
+  if (late && !broken_ && bounded.by_command_timeout) collected = stop_statement(answers, patience);
+  statements_.end_run();
+  changed_ = changed_ || answers.changed;
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) broken_ = server_left_ = true;
+  if (answers.error && server_is_leaving(sqlstate_of(*answers.error))) server_left_ = true;
   if (!collected && !broken_) {
     // A cancellation may arrive late and hit the next statement, so there will be none.
     broken_ = true;
-    if (auto* cancel = PQgetCancel(connection_.get()); cancel != nullptr) {
-      char problem[256];
-      // Should it fail, the server notices when it finds the connection closed.
-      [[maybe_unused]] const int asked = PQcancel(cancel, problem, sizeof problem);
-      PQfreeCancel(cancel);
-    }
+    // Should it not be sent, the server notices when it finds the connection closed.
+    ask_to_stop();
     return collected;
   }
   if (answers.error) return *answers.error;
   return collected;
+}
+
+/// After the command timeout: has the statement stopped, and waits until it and the request to stop
+/// it have ended, so that the connection can be used again.
+Result<void> Session::stop_statement(Answers& answers, const Patience& patience) {
+  const auto sent = ask_to_stop();
+  auto until = clock_.instant() + cancellation_timeout_;
+  if (patience.deadline) until = std::min(until, *patience.deadline);
+  const auto ended = collect(answers, {.deadline = until, .stop = patience.stop});
+  auto late = deadline_passed();
+  late.message = fmt::format("PostgreSQL: no answer within {} ms (command_timeout)",
+                             command_timeout_.count());
+  if (!ended) {
+    broken_ = true;
+    return late;
+  }
+  if (!sent || !sent->wait_until(until)) broken_ = true;  // it may still hit a later statement
+  if (answers.error) {
+    if (has_sqlstate(*answers.error, "57014")) answers.error = late;
+  } else if (warned_) {
+    // It was a commit that had to wait for its replicas, and no longer does.
+    broken_ = true;
+    late.message += "; whether it took effect is unknown";
+    return late;
+  }
+  return {};
 }
 
 Result<std::vector<Rows>> Session::run(std::span<const Call> calls, const Patience& patience) {
@@ -316,13 +286,27 @@ Result<std::vector<Rows>> Session::run(std::span<const Call> calls, const Patien
 
 Result<std::vector<Rows>> Session::round_trip(std::span<const Call> calls,
                                               const Patience& patience) {
+  const bool idle = !in_transaction();
+  bool executed = false;
+  auto results = try_round_trip(calls, patience, executed);
+  if (results || broken_ || !prepared_elsewhere(results.error())) return results;
+  statements_.turn_off();
+  // Nothing of it has been done, so that it may be done again.
+  if (executed || !idle || in_transaction()) return results;
+  return try_round_trip(calls, patience, executed);
+}
+
+Result<std::vector<Rows>> Session::try_round_trip(std::span<const Call> calls,
+                                                  const Patience& patience, bool& executed) {
   if (broken_) return unavailable("PostgreSQL: the connection is broken");
   if (patience.stop.stop_requested()) return cancelled();
   Answers answers;
   bool sent = true;
   for (const auto& call : calls) sent = sent && send(call, answers);
   sent = sent && PQpipelineSync(connection_.get()) == 1;
-  WEIR_TRY(settle(answers, sent ? Result<void>() : break_off(), patience));
+  const auto settled = settle(answers, sent ? Result<void>() : break_off(), patience);
+  executed = answers.executed;
+  if (!settled) return settled.error();
   return std::move(answers.results);
 }
 
@@ -338,6 +322,7 @@ Result<void> Session::run_script(const std::string& script, const Patience& pati
   auto* connection = connection_.get();
   Answers answers;
   answers.simple = true;
+  changed_ = true;
   const bool sent =
       PQexitPipelineMode(connection) == 1 && PQsendQuery(connection, script.c_str()) == 1;
   WEIR_TRY(settle(answers, sent ? Result<void>() : break_off(), patience));
@@ -357,6 +342,19 @@ Result<std::vector<Notification>> Session::wait_for_notifications(const Patience
     if (!notifications.empty()) return notifications;
     WEIR_TRY(wait(Interest::read, patience));
   }
+}
+
+bool Session::lost() {
+  if (broken_) return true;
+  pollfd fd{.fd = PQsocket(connection_.get()), .events = POLLIN | POLLRDHUP, .revents = 0};
+  const int ready = poll(&fd, 1, 0);
+  constexpr short gone = POLLRDHUP | POLLHUP | POLLERR | POLLNVAL;
+  if (ready > 0 && (fd.revents & gone) != 0) broken_ = server_left_ = true;
+  return broken_;
+}
+
+bool Session::in_transaction() const {
+  return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE;
 }
 
 int Session::process() const { return PQbackendPID(connection_.get()); }

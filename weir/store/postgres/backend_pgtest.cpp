@@ -139,7 +139,7 @@ TEST_F(Backend, gives_up_on_the_lock_after_its_time) {
   ASSERT_TRUE(log.writer->begin({}));
   const auto begun = other.writer->begin({});
   ASSERT_FALSE(begun);
-  EXPECT_EQ(begun.error().code, Code::deadline_exceeded);
+  EXPECT_EQ(begun.error().code, Code::unavailable);  // nothing was written; it may be tried again
   log.writer->rollback();
   EXPECT_TRUE(other.writer->begin({}));
 }

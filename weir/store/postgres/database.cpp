@@ -35,18 +35,26 @@ Result<LogRow> row_of(const Rows& rows, std::size_t row) {
   return log;
 }
 
-ConnectOptions connection(const std::string& uri, const DatabaseOptions& options,
+ConnectOptions connection(const std::string& uri, const std::shared_ptr<Hosts>& hosts,
+                          const DatabaseOptions& options, Role role,
                           std::vector<std::pair<std::string, std::string>> settings) {
   return {.uri = uri,
+          .hosts = hosts,
+          .role = role,
           .application_name = options.application_name,
           .connect_time_max = options.connect_time_max,
+          .command_timeout = options.readers.command_timeout,
           .settings = std::move(settings),
           .reporting = options.reporting};
 }
 
+/// A single host may be a replica, for whoever only reads; of several the primary tells the truth.
+Role role_to_read(const Hosts& hosts) { return hosts.all().size() > 1 ? Role::primary : Role::any; }
+
 /// Plans are the same whatever the statistics say: see statements.cpp.
-ConnectOptions reader_connection(const std::string& uri, const DatabaseOptions& options) {
-  return connection(uri, options,
+ConnectOptions reader_connection(const std::string& uri, const std::shared_ptr<Hosts>& hosts,
+                                 const DatabaseOptions& options) {
+  return connection(uri, hosts, options, role_to_read(*hosts),
                     {{"jit", "off"},
                      {"plan_cache_mode", "force_generic_plan"},
                      {"enable_seqscan", "off"},
@@ -60,21 +68,22 @@ ConnectOptions reader_connection(const std::string& uri, const DatabaseOptions& 
 
 }  // namespace
 
-Database::Database(const std::string& uri, DatabaseOptions options, const Clock& clock)
+Database::Database(const std::string& uri, std::shared_ptr<Hosts> hosts, DatabaseOptions options,
+                   const Clock& clock)
     : uri_(uri),
+      hosts_(std::move(hosts)),
       options_(std::move(options)),
       clock_(clock),
-      readers_({.limits = {.name = "readers", .size_max = options_.readers_max},
-                .connect = reader_connection(uri, options_)},
+      readers_({.limits = options_.readers, .connect = reader_connection(uri, hosts_, options_)},
                clock),
-      listener_(connection(uri, options_, {}), clock) {}
+      listener_(connection(uri, hosts_, options_, Role::primary, {}), clock) {}
 
 Database::~Database() = default;
 
 ConnectOptions Database::writer_connection() const {
   const auto lock_ms = std::to_string(options_.lock_time_max.count());
   const auto write_ms = std::to_string(options_.write_time_max.count());
-  return connection(uri_, options_,
+  auto options = connection(uri_, hosts_, options_, Role::primary,
                     {{"jit", "off"},
                      {"plan_cache_mode", "force_generic_plan"},
                      {"enable_seqscan", "off"},
@@ -84,15 +93,21 @@ ConnectOptions Database::writer_connection() const {
                      {"statement_timeout", "0"},
                      {"idle_in_transaction_session_timeout", write_ms},
                      {"client_connection_check_interval", "2s"}});
+  // Its round trips have bounds of their own, and all its statements are used again and again.
+  options.command_timeout = options.command_timeout.zero();
+  options.prepare = {.prepared_max = 32, .prepare_after = 1};
+  return options;
 }
 
 Result<std::shared_ptr<Database>> Database::open(const std::string& uri, DatabaseOptions options,
                                                  const Clock& clock) {
-  if (options.readers_max == 0) return invalid_field("readers_max", "must be at least 1");
-  std::shared_ptr<Database> database(new Database(uri, std::move(options), clock));
+  WEIR_TRY(sql::check(options.readers));
+  WEIR_TRY_ASSIGN(hosts, Hosts::of(uri, options.hosts));
+  std::shared_ptr<Database> database(new Database(uri, hosts, std::move(options), clock));
   const Patience patience{.deadline = clock.instant() + migration_time_max};
-  WEIR_TRY_ASSIGN(session, Session::connect(connection(uri, database->options_, {}), clock,
-                                            patience));
+  auto connect = connection(uri, hosts, database->options_, role_to_read(*hosts), {});
+  connect.command_timeout = connect.command_timeout.zero();
+  WEIR_TRY_ASSIGN(session, Session::connect(connect, clock, patience));
   WEIR_TRY(migrate(*session, patience));
   return database;
 }
@@ -103,9 +118,9 @@ Result<Rows> Database::ask(const Call& call, const CallOptions& options) {
     WEIR_TRY_ASSIGN(session, readers_.checkout(patience));
     auto answers = session->run({&call, 1}, patience);
     if (answers) return std::move(answers->front());
-    const bool died = session->broken() && answers.error().code == Code::unavailable;
-    if (!died || again || !session.used()) return answers.error();
-    readers_.drop_idle();
+    // The server left while the connection was idle, or since: others find the new primary.
+    const bool left = session->server_left() && answers.error().code == Code::unavailable;
+    if (!left || again || !session.used()) return answers.error();
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,10 +18,13 @@ namespace weir::postgres {
 struct DatabaseOptions {
   /// Shown in pg_stat_activity. Default "weir".
   std::string application_name = "weir";
-  /// Connections for reading. Default 8. Each log that is written to takes one more, and listening
-  /// for changes one.
-  std::size_t readers_max = 8;
-  /// How long connecting may take. Default 5 s.
+  /// Further hosts of the database, "db2:5432", beside those that the URI names. At any moment one
+  /// of all is the primary, and it is looked for again when it is no longer there.
+  std::vector<std::string> hosts = {};
+  /// Connections for reading. Each log that is written to takes one more, and listening for changes
+  /// one.
+  sql::PoolOptions readers = {.name = "readers"};
+  /// How long connecting to one host may take. Default 5 s.
   std::chrono::milliseconds connect_time_max{5000};
   /// How long an append waits for the log's lock. Default 10 s.
   std::chrono::milliseconds lock_time_max{10'000};
@@ -45,7 +49,7 @@ struct LogRow {
 class Database : public std::enable_shared_from_this<Database> {
  public:
   /// Connects, and makes or migrates the schema.
-  /// Errors: see migrate(), unavailable, unauthenticated.
+  /// Errors: invalid_argument, naming the option; see migrate(), unavailable, unauthenticated.
   static Result<std::shared_ptr<Database>> open(const std::string& uri, DatabaseOptions options,
                                                 const Clock& clock);
   ~Database();
@@ -77,9 +81,11 @@ class Database : public std::enable_shared_from_this<Database> {
   ConnectOptions writer_connection() const;
 
  private:
-  Database(const std::string& uri, DatabaseOptions options, const Clock& clock);
+  Database(const std::string& uri, std::shared_ptr<Hosts> hosts, DatabaseOptions options,
+           const Clock& clock);
 
   const std::string uri_;
+  const std::shared_ptr<Hosts> hosts_;
   const DatabaseOptions options_;
   const Clock& clock_;
   Pool readers_;

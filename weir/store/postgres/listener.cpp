@@ -9,10 +9,10 @@ namespace weir::postgres {
 namespace {
 
 constexpr std::chrono::milliseconds pause_min{100};
-constexpr std::chrono::milliseconds pause_max{5000};
+constexpr std::chrono::milliseconds pause_max{1000};
 /// Asks now and then whether the server is still there, should its end have gone unnoticed.
-constexpr std::chrono::seconds check_interval{30};
-constexpr std::chrono::seconds check_time_max{10};
+constexpr std::chrono::seconds check_interval{5};
+constexpr std::chrono::seconds check_time_max{5};
 
 }  // namespace
 

@@ -68,6 +68,9 @@ constexpr std::string_view finish =
     " SELECT pg_notify('weir_append', $6), set_config('synchronous_commit',"
     " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply'"
     " ELSE 'on' END, true)";
+constexpr std::string_view commit_durably =
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 constexpr std::string_view batch_of_writer = "SELECT batch FROM weir.writer WHERE id = $1";
 constexpr std::string_view forget_writers =
     "DELETE FROM weir.writer WHERE log_id = $1 AND used_at < $2";
@@ -303,7 +306,7 @@ void LogWriter::rollback() {
   latest_.reset();
   const auto rolled_back =
       session_->execute(roll_back, {}, patience(database_->options().write_time_max));
-  if (!rolled_back) disconnect();
+  if (!rolled_back || session_->server_left()) disconnect();
 }
 
 void LogWriter::add_terms(Params& params, const engine::Group& group) const {
@@ -396,16 +399,19 @@ Result<void> LogWriter::settle() {
                      "again; whether it was recorded is unknown");
 }
 
-/// Having the lock means that the transaction in question has ended, this way or that.
+/// Having the lock means that the transaction in question has ended, this way or that. The commit
+/// here comes after that one, so once the replicas that the server waits for have it, they have
+/// that one too; the other may have been cut while it waited for them.
 Result<bool> LogWriter::took_effect(const Patience& patience) {
   if (!session_) WEIR_TRY(connect(patience));
-  std::vector<Call> calls(4);
+  std::vector<Call> calls(5);
   calls[0].text = begin_transaction;
   calls[1] = {.text = lock_log};
   calls[1].params.add_int4(log_id_);
   calls[2] = {.text = batch_of_writer};
   calls[2].params.add(id_);
-  calls[3].text = roll_back;
+  calls[3].text = commit_durably;
+  calls[4].text = commit_transaction;
   const auto answers = session_->run(calls, patience);
   if (!answers) {
     disconnect();

@@ -23,6 +23,8 @@ constexpr Text limit_label[] = {"weir.limit.name"};
 constexpr Text log_label[] = {"weir.log.name"};
 constexpr Text log_error[] = {"weir.log.name", "error.type"};
 constexpr Text database_labels[] = {"db.system.name", "db.operation.name", "error.type"};
+constexpr Text pool_label[] = {"db.client.connection.pool.name"};
+constexpr Text pool_state[] = {"db.client.connection.pool.name", "db.client.connection.state"};
 constexpr Text event_labels[] = {"weir.pipeline.name", "weir.strategy.name", "weir.event.name"};
 constexpr Text pipeline_label[] = {"weir.pipeline.name"};
 constexpr Text error_label[] = {"error.type"};
@@ -90,6 +92,27 @@ const MetricSpec db_client_operation_duration{
     "Time of a round trip to PostgreSQL; BATCH is of several statements that went together",
     database_labels, database_seconds};
 
+const MetricSpec db_client_connection_count{
+    "db.client.connection.count", gauge, "{connection}",
+    "Connections of a pool to PostgreSQL that are open, idle or used", pool_state};
+const MetricSpec db_client_connection_max{
+    "db.client.connection.max", gauge, "{connection}",
+    "Connections of a pool that may be used at once", pool_label};
+const MetricSpec db_client_connection_pending_requests{
+    "db.client.connection.pending_requests", gauge, "{request}",
+    "Callers that wait for a connection of a pool", pool_label};
+const MetricSpec db_client_connection_timeouts{
+    "db.client.connection.timeouts", counter, "{timeout}",
+    "Callers that gave up waiting for a connection of a pool", pool_label};
+const MetricSpec db_client_connection_create_time{
+    "db.client.connection.create_time", histogram, "s",
+    "Time that opening a connection took", pool_label, database_seconds};
+const MetricSpec db_client_connection_wait_time{
+    "db.client.connection.wait_time", histogram, "s",
+    "Time that a caller waited for a connection of a pool", pool_label, database_seconds};
+const MetricSpec db_client_connection_use_time{
+    "db.client.connection.use_time", histogram, "s",
+    "Time from borrowing a connection to its return", pool_label, database_seconds};
 const MetricSpec resilience_events{
     "weir.resilience.events", counter, "{event}",
     "What strategies around calls did: retried, rejected, timed_out, opened, half_opened, closed "
@@ -136,7 +159,10 @@ std::span<const MetricSpec* const> all() {
       &store_commit_events,
       &store_read_events, &store_read_duration, &store_queue_depth, &store_head,
       &store_tail_events, &store_subscribers, &store_subscription_lag,
-      &db_client_operation_duration, &resilience_events, &resilience_circuit_state,
+      &db_client_operation_duration, &db_client_connection_count, &db_client_connection_max,
+      &db_client_connection_pending_requests, &db_client_connection_timeouts,
+      &db_client_connection_create_time, &db_client_connection_wait_time,
+      &db_client_connection_use_time, &resilience_events, &resilience_circuit_state,
       &sdk_spans_processed, &sdk_span_queue_size, &sdk_span_queue_capacity, &sdk_spans_exported,
       &sdk_export_duration,
       &sdk_metric_series, &sdk_metric_series_refused, &process_cpu_time, &process_memory_usage,

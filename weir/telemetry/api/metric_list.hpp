@@ -32,6 +32,13 @@ extern const MetricSpec store_subscription_lag;
 
 // Of the database below it.
 extern const MetricSpec db_client_operation_duration;
+extern const MetricSpec db_client_connection_count;
+extern const MetricSpec db_client_connection_max;
+extern const MetricSpec db_client_connection_pending_requests;
+extern const MetricSpec db_client_connection_timeouts;
+extern const MetricSpec db_client_connection_create_time;
+extern const MetricSpec db_client_connection_wait_time;
+extern const MetricSpec db_client_connection_use_time;
 
 // Of what stands around calls.
 extern const MetricSpec resilience_events;

@@ -1,0 +1,77 @@
+#include <weir/sql/postgres/hosts.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weir::postgres {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::string> texts(const std::string& uri, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> texts;
+  const auto hosts = Hosts::of(uri, more).value();
+  for (const auto& host : hosts->all()) texts.push_back(to_string(host));
+  return texts;
+}
+
+TEST(Hosts, are_those_of_the_uri_and_of_the_list) {
+  EXPECT_THAT(texts("postgres://u@db1:6001,db2:6002/weir"), ElementsAre("db1:6001", "db2:6002"));
+  EXPECT_THAT(texts("postgres://db1/weir"), ElementsAre("db1:5432"));
+  EXPECT_THAT(texts("host=a,b port=7000 dbname=x"), ElementsAre("a:7000", "b:7000"));
+  EXPECT_THAT(texts("host=a,b hostaddr=10.0.0.1,10.0.0.2 port=1,2"), ElementsAre("a:1", "b:2"));
+  EXPECT_THAT(texts("hostaddr=10.0.0.1,10.0.0.2"), ElementsAre("10.0.0.1:5432", "10.0.0.2:5432"));
+  EXPECT_THAT(texts("postgres:///weir"), ElementsAre("localhost:5432"));
+  EXPECT_THAT(texts("postgres://db1:6001/weir", {"db2", "db3:6003", "[::1]:6004", "db1:6001"}),
+              ElementsAre("db1:6001", "db2:5432", "db3:6003", "[::1]:6004"));
+}
+
+TEST(Hosts, that_cannot_be_read_are_named) {
+  for (const auto* bad : {"", ":5432", "db:", "db:0", "db:65536", "db:x", "[::1", "[::1]5432"}) {
+    const auto hosts = Hosts::of("postgres://db1/weir", {bad});
+    ASSERT_FALSE(hosts) << bad;
+    EXPECT_EQ(hosts.error().details.at("field"), "hosts");
+  }
+  for (const auto* bad : {"postgres://%zz", "postgres://h/?frob=1", "host=a,b port=1,2,3"}) {
+    const auto hosts = Hosts::of(bad);
+    ASSERT_FALSE(hosts) << bad;
+    EXPECT_EQ(hosts.error().code, Code::invalid_argument);
+    EXPECT_EQ(hosts.error().details.at("field"), "store");
+  }
+}
+
+TEST(Hosts, are_tried_in_the_order_given_until_something_is_known) {
+  EXPECT_THAT(Hosts::of("host=a,b,c").value()->order(), ElementsAre(0, 1, 2));
+}
+
+TEST(Hosts, are_tried_from_where_the_primary_was_last_found) {
+  const auto hosts = Hosts::of("host=a,b,c").value();
+  hosts->found_primary(2);
+  EXPECT_THAT(hosts->order(), ElementsAre(2, 0, 1));
+  hosts->found_primary(1);
+  EXPECT_THAT(hosts->order(), ElementsAre(1, 0, 2));
+}
+
+TEST(Hosts, that_failed_come_last_and_the_longest_ago_first) {
+  const auto hosts = Hosts::of("host=a,b,c").value();
+  hosts->found_primary(0);
+  hosts->failed(0);
+  EXPECT_THAT(hosts->order(), ElementsAre(1, 2, 0));
+  hosts->failed(1);
+  EXPECT_THAT(hosts->order(), ElementsAre(2, 0, 1));
+  hosts->failed(2);
+  EXPECT_THAT(hosts->order(), ElementsAre(0, 1, 2));
+}
+
+TEST(Hosts, count_how_often_the_primary_was_found_elsewhere) {
+  const auto hosts = Hosts::of("host=a,b").value();
+  hosts->found_primary(0);
+  hosts->failed(0);
+  hosts->found_primary(0);
+  EXPECT_EQ(hosts->changes(), 0u);
+  hosts->found_primary(1);
+  EXPECT_EQ(hosts->changes(), 1u);
+}
+
+}  // namespace
+}  // namespace weir::postgres
