@@ -2,6 +2,8 @@
 
 #include <random>
 
+#include <fmt/format.h>
+
 namespace weir::faults_postgres {
 
 using namespace std::chrono_literals;
@@ -26,6 +28,15 @@ ShieldedStore::ShieldedStore(const std::string& uri, resilient::ShieldOptions op
   log = catalog->open("default").value();
 }
 
+std::string ShieldedStore::in_words() const {
+  std::string words;
+  for (const auto& [pipeline, circuit] : shield->circuits()) {
+    words += fmt::format("{} {}, {} of {} failed; ", pipeline, name_of(circuit.state),
+                         circuit.counts.failures, circuit.counts.calls);
+  }
+  return words + heard->in_words().substr(0, 300);
+}
+
 bool ShieldedStore::reach(resilience::CircuitBreaker::State wanted,
                           std::chrono::milliseconds at_most) const {
   const auto until = system_clock().instant() + at_most;
@@ -41,7 +52,7 @@ resilient::ShieldOptions patient() {
   options.read.timeout.after = 60s;
   options.read.retry = {.attempts_max = 1000,
                         .delay = 100ms,
-                        .delay_max = 250ms,
+                        .delay_max = 1s,
                         .jitter = resilience::Jitter::equal};
   options.read.circuit_breaker.calls_min = 1'000'000;
   options.write = options.read;
@@ -53,6 +64,7 @@ resilient::ShieldOptions hasty() {
   options.read.retry.attempts_max = 2;
   options.read.retry.delay = 20ms;
   options.read.circuit_breaker.open_for = 500ms;
+  options.read.circuit_breaker.window = 1s;  // what was well before is soon forgotten
   options.write = options.read;
   return options;
 }
@@ -99,6 +111,12 @@ PostgresCluster& Faults::cluster() {
   // What is acknowledged is to survive the server's being killed too.
   static PostgresCluster cluster({.fsync = true, .settings = {"max_connections=40"}});
   return cluster;
+}
+
+Faults::~Faults() {
+  // Whatever became of the test.
+  cluster().thaw();
+  if (cluster().stopped()) cluster().start();
 }
 
 std::unique_ptr<Appenders> Faults::append(const ShieldedStore& store, int clients) {

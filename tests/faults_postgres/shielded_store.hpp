@@ -27,15 +27,18 @@ struct ShieldedStore {
   /// Waits until both circuits are in the state, or for so long.
   bool reach(resilience::CircuitBreaker::State wanted, std::chrono::milliseconds at_most) const;
 
+  /// How the circuits stand and what was heard first, for messages.
+  std::string in_words() const;
+
   std::shared_ptr<resilience::Recorder> heard = std::make_shared<resilience::Recorder>();
   std::shared_ptr<resilient::Shield> shield;
   std::shared_ptr<Catalog> catalog;
   std::shared_ptr<EventStore> log;
 };
 
-/// Tries again for as long as a test lasts, every 50 to 250 ms, and never opens its circuits.
+/// Tries again for as long as a test lasts, at least once a second, and never opens its circuits.
 resilient::ShieldOptions patient();
-/// Gives up after two attempts; its circuits open after five calls, for half a second.
+/// Gives up after two attempts; its circuits look back one second, and open for half a one.
 resilient::ShieldOptions hasty();
 
 /// Clients that read, each a part of the log or its head, again and again.
@@ -67,6 +70,7 @@ class Faults : public ::testing::Test {
  protected:
   /// One for all tests; each leaves it running.
   static testing_support::PostgresCluster& cluster();
+  ~Faults() override;
 
   /// Of four clients that append. They are told of failures, and go on.
   std::unique_ptr<testing_support::Appenders> append(const ShieldedStore& store, int clients = 4);

@@ -80,7 +80,7 @@ TEST_F(Stopped, for_long_opens_the_circuits_which_refuse_at_once_and_close_when_
   Readers readers(store.log, 4);
   pause(500ms);
   cluster().stop();
-  ASSERT_TRUE(store.reach(State::open, 10s));
+  ASSERT_TRUE(store.reach(State::open, 10s)) << store.in_words();
   EXPECT_LT(most_of([&] { return store.log->head(); }), 1ms);
   EXPECT_LT(most_of([&] {
               return store.log->append({.events = {{.type = "Lost", .data = "{}"}}});
@@ -89,7 +89,7 @@ TEST_F(Stopped, for_long_opens_the_circuits_which_refuse_at_once_and_close_when_
   pause(2s);
   EXPECT_FALSE(store.reach(State::closed, 0ms));
   cluster().start();
-  ASSERT_TRUE(store.reach(State::closed, 10s));
+  ASSERT_TRUE(store.reach(State::closed, 10s)) << store.in_words();
   pause(1s);
   appenders->join();
   readers.join();
@@ -169,7 +169,7 @@ TEST_F(Frozen, for_long_opens_the_circuits_and_they_close_when_it_thaws) {
   EXPECT_NE(store.state(0), State::closed);
   EXPECT_GT(readers.errors(), 0u);
   cluster().thaw();
-  ASSERT_TRUE(store.reach(State::closed, 15s));
+  ASSERT_TRUE(store.reach(State::closed, 15s)) << store.in_words();
   pause(500ms);
   appenders->join();
   readers.join();

@@ -45,6 +45,7 @@ class PostgresCluster {
   void kill();
   /// All its processes stand still, with their connections open, until thaw().
   void freeze();
+  bool stopped() const { return process_ < 0; }
   void thaw();
 
  private:

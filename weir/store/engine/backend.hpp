@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,6 +77,8 @@ struct Group {
   /// Past it the commit is given up, should it not have been answered. Default: the engine's own
   /// limits.
   std::optional<Instant> deadline = std::nullopt;
+  /// Told of each failed try to find out what became of the commit, while that goes on.
+  std::function<void(const Error&)> on_failed_try = nullptr;
 };
 
 /// The one writer of a log in a process. Between a successful begin() and the commit() or

@@ -87,9 +87,15 @@ Committer::Committer(Backend& backend, Tail& tail, const TermHasher& hasher, con
       options_(options),
       advanced_(std::move(advanced)),
       policy_(backend.append_policy()),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }) {
+  if (policy_ == nullptr) return;
+  watch_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+}
 
-Committer::~Committer() { shut_down(); }
+Committer::~Committer() {
+  shut_down();
+  watch_ = {};
+}
 
 void Committer::shut_down() {
   std::unique_lock lock(mutex_);
@@ -124,6 +130,7 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   if (!busy_ && !lingering_ && queue_.empty()) {
     // Nobody else is committing: no hand-over to the writing thread.
     busy_ = true;
+    ++groups_;
     lock.unlock();
     commit({pending.get()});
     lock.lock();
@@ -194,6 +201,7 @@ void Committer::run() {
     if (not_before_ && !time_to_try(lock)) continue;
     auto group = take_group();
     busy_ = true;
+    ++groups_;
     lock.unlock();
     const auto began = clock_.instant();
     commit(group);

@@ -72,6 +72,8 @@ struct PendingAppend {
 /// Conditions of a group see the events of those before them in it.
 /// With an AppendPolicy, appends of a transaction that failed without a trace stay in the queue
 /// and are tried again together, each until its deadline; what comes meanwhile waits with them.
+/// While a transaction takes long, those in the queue are answered at their deadlines, or all at
+/// once when the policy refuses what comes next.
 /// Threads: any for append; destruction waits for what was accepted.
 class Committer {
  public:
@@ -119,6 +121,8 @@ class Committer {
   bool time_to_try(std::unique_lock<std::mutex>& lock);
   void answer_those_who_left(std::unique_lock<std::mutex>& lock, Instant now);
   Instant wake_up_time() const;
+  void watch(const std::stop_token& stop);
+  void answer_left(const Batch& left);
   void learn(const Begun& begun);
   Result<void> judge(PendingAppend& pending, Accepted& accepted, const Begun& begun);
   Result<void> judge_condition(PendingAppend& pending, const Accepted& accepted);
@@ -161,6 +165,8 @@ class Committer {
   /// The writing thread waits for those whom it has just answered.
   bool lingering_ = false;
   bool stopping_ = false;
+  /// Groups that were begun.
+  std::uint64_t groups_ = 0;
   /// What is in the queue is not tried before; and when the writing thread looks again until then.
   std::optional<Instant> not_before_;
   Instant wake_at_{};
@@ -170,6 +176,8 @@ class Committer {
   int halves_left_ = 0;
   std::condition_variable idle_;
   std::jthread thread_;
+  /// Looks after the queue while the writing thread can't; only where there is an AppendPolicy.
+  std::jthread watch_;
 };
 
 }  // namespace weir::engine

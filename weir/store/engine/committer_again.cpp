@@ -1,8 +1,15 @@
+#include <pthread.h>
+
 #include <algorithm>
 
 #include <weir/store/engine/committer.hpp>
 
 namespace weir::engine {
+namespace {
+
+constexpr std::chrono::milliseconds watch_every{50};
+
+}  // namespace
 
 // What a Committer does with appends whose transaction failed.
 
@@ -112,6 +119,11 @@ void Committer::answer_those_who_left(std::unique_lock<std::mutex>& lock, Instan
   });
   if (left.empty()) return;
   lock.unlock();
+  answer_left(left);
+  lock.lock();
+}
+
+void Committer::answer_left(const Batch& left) {
   for (auto* pending : left) {
     pending->on_stop.reset();
     if (options_.observer != nullptr) {
@@ -119,7 +131,31 @@ void Committer::answer_those_who_left(std::unique_lock<std::mutex>& lock, Instan
     }
   }
   answer(left, false);
-  lock.lock();
+}
+
+/// Looks at the queue now and then, and does something only when a transaction has been under way
+/// from one look to the next.
+void Committer::watch(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "weir-watch");
+  std::condition_variable_any never_notified;
+  std::unique_lock lock(mutex_);
+  std::uint64_t seen = 0;
+  while (!stop.stop_requested()) {
+    never_notified.wait_for(lock, stop, watch_every, [] { return false; });
+    if (std::exchange(seen, groups_) != groups_ || !busy_ || queue_.empty()) continue;
+    answer_those_who_left(lock, clock_.instant());
+    lock.unlock();
+    auto refused = policy_->refuses(std::nullopt);
+    lock.lock();
+    if (!refused || !busy_) continue;
+    const Batch all(queue_.begin(), queue_.end());
+    queue_.clear();
+    queue_bytes_ = 0;
+    for (auto* pending : all) pending->outcome = nothing_recorded(*refused);
+    lock.unlock();
+    answer_left(all);
+    lock.lock();
+  }
 }
 
 Instant Committer::wake_up_time() const {

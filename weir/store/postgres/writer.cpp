@@ -81,6 +81,11 @@ Timestamp time_of(std::int64_t micros) { return Timestamp(std::chrono::microseco
 
 Position position_of(std::int64_t value) { return Position(static_cast<std::uint64_t>(value)); }
 
+/// Errors by which a server says itself that it does not know.
+bool is_ambiguous(const Error& error) {
+  return has_sqlstate(error, "40003") || has_sqlstate(error, "08007");
+}
+
 Error gone() { return unavailable("PostgreSQL: the connection is broken"); }
 
 Params names(std::int32_t log_id, std::span<const std::string_view> names) {
@@ -373,12 +378,12 @@ Result<void> LogWriter::commit(const engine::Group& group) {
     return internal_bug("PostgreSQL: the transaction had failed before its commit");
   }
   latest_.reset();
-  if (session_->broken()) return settle();
+  if (session_->broken() || is_ambiguous(answers.error())) return settle(group);
   rollback();
   return engine::nothing_recorded(answers.error());
 }
 
-Result<void> LogWriter::settle() {
+Result<void> LogWriter::settle(const engine::Group& group) {
   disconnect();
   const auto until = patience(database_->options().settle_time_max);
   while (true) {
@@ -388,6 +393,7 @@ Result<void> LogWriter::settle() {
       return engine::nothing_recorded(unavailable(
           "PostgreSQL: the connection broke before the commit; nothing was recorded"));
     }
+    if (group.on_failed_try) group.on_failed_try(recorded.error());
     if (database_->clock().instant() >= *until.deadline) break;
     std::mutex mutex;
     std::unique_lock lock(mutex);

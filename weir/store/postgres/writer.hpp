@@ -29,7 +29,7 @@ class LogWriter final : public engine::Writer {
   Result<engine::Begun> try_begin(const engine::BeginRequest& request, std::int64_t missed_max);
   Call missed_call(Position known, std::size_t newest, std::int64_t missed_max) const;
   Result<Batch> fetch(Position known, std::size_t newest);
-  Result<void> settle();
+  Result<void> settle(const engine::Group& group);
   Result<bool> took_effect(const Patience& patience);
   void add_terms(Params& params, const engine::Group& group) const;
   Params finish_params(const engine::Group& group) const;

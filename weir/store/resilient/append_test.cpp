@@ -128,6 +128,21 @@ TEST_F(ShieldedAppend, ends_with_its_own_deadline_while_others_wait_on) {
   EXPECT_THAT(fake_->types(), ElementsAre("Patient"));
 }
 
+TEST_F(ShieldedAppend, behind_a_transaction_that_hangs_ends_with_its_own_deadline) {
+  open();
+  fake_->hold();
+  auto hanging = later(lent("Hanging"));
+  fake_->wait_until_held();
+  auto request = lent("Hasty");
+  request.call.deadline = system_clock().instant() + 50ms;
+  auto hasty = later(std::move(request));
+  ASSERT_EQ(hasty.wait_for(5s), std::future_status::ready) << "it waits for what hangs";
+  EXPECT_EQ(hasty.get().error().code, Code::deadline_exceeded);
+  fake_->release();
+  EXPECT_TRUE(hanging.get());
+  EXPECT_THAT(fake_->types(), ElementsAre("Hanging"));
+}
+
 TEST_F(ShieldedAppend, ends_when_its_caller_gives_up) {
   auto options = patient();
   options.write.retry.delay = options.write.retry.delay_max = 20s;

@@ -29,6 +29,8 @@ class ShieldedWriter final : public engine::Writer {
   Result<void> commit(const engine::Group& group) override {
     auto within = group;
     within.deadline = circuit_->give_up_at(asked_at_, std::nullopt);
+    // So that others need not wait to learn how the database is until this one knows what it did.
+    within.on_failed_try = [this](const Error& error) { circuit_->leave(ticket_, error); };
     auto committed = writer_->commit(within);
     circuit_->leave(ticket_, committed);
     return committed;

@@ -16,7 +16,8 @@ class WriteCircuit final : public engine::AppendPolicy {
  public:
   explicit WriteCircuit(resilience::Pipeline pipeline) : pipeline_(std::move(pipeline)) {}
 
-  /// A transaction's way through the breaker. Whoever got one gives it back with leave().
+  /// A transaction's way through the breaker. Whoever got one tells with leave() how it went; more
+  /// than once, if it fails and goes on.
   struct Ticket {
     /// Keeps the breaker.
     resilience::CorePtr core;
