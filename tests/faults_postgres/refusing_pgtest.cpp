@@ -135,7 +135,7 @@ TEST_F(Disk, that_is_full_refuses_appends_truthfully_and_takes_them_again_when_t
     Result<Appended> appended = Appended();
     for (int i = 0; i < 400 && appended; ++i) {
       // Random, so that it can't be compressed away.
-      std::string incompressible(100'000, ' ');
+      std::string incompressible(500'000, ' ');
       for (auto& c : incompressible) c = static_cast<char>('a' + random() % 26);
       appended = store.log->append(
           {.events = {{.type = "T", .data = "{\"p\":\"" + incompressible + "\"}"}}});

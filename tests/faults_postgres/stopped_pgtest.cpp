@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <tests/faults_postgres/shielded_store.hpp>
+#include <weir/open.hpp>
 
 namespace weir::faults_postgres {
 namespace {
@@ -112,6 +113,46 @@ TEST_F(Stopped, keeps_no_log_that_is_open_from_being_found_and_tells_when_to_ask
   EXPECT_EQ(store.catalog->list().error().code, Code::unavailable);
   const auto snapshot = store.log->load_snapshot({.projection = "p", .query_hash = "q"});
   EXPECT_EQ(snapshot.error().code, Code::unavailable);
+  cluster().start();
+}
+
+TEST_F(Stopped, while_a_store_is_opened_is_said_at_once_or_waited_for) {
+  cluster().stop();
+  auto began = system_clock().instant();
+  const auto refused = open_catalog(uri);
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_LT(system_clock().instant() - began, 2s);
+
+  began = system_clock().instant();
+  const auto in_vain =
+      open_catalog(uri, {.connect_timeout = 500ms, .wait_until_up = true});
+  EXPECT_EQ(in_vain.error().code, Code::unavailable);
+  EXPECT_LT(system_clock().instant() - began, 3s);
+
+  std::thread starter([] {
+    pause(500ms);
+    cluster().start();
+  });
+  const auto opened = open_catalog(uri, {.connect_timeout = 20s, .wait_until_up = true});
+  starter.join();
+  ASSERT_TRUE(opened) << to_string(opened.error());
+  const auto log = (*opened)->open("default").value();
+  EXPECT_TRUE(log->append({.events = {{.type = "T", .data = "{}"}}}));
+}
+
+TEST_F(Stopped, ends_the_wait_of_an_opening_that_is_stopped) {
+  cluster().stop();
+  std::stop_source stop;
+  std::thread stopper([&] {
+    pause(300ms);
+    stop.request_stop();
+  });
+  const auto began = system_clock().instant();
+  const auto opened = open_catalog(
+      uri, {.connect_timeout = 60s, .wait_until_up = true, .stop = stop.get_token()});
+  stopper.join();
+  EXPECT_EQ(opened.error().code, Code::cancelled);
+  EXPECT_LT(system_clock().instant() - began, 5s);
   cluster().start();
 }
 

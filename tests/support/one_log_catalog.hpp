@@ -8,7 +8,7 @@
 
 namespace weir::testing_support {
 
-/// A catalog of one log, "default".
+/// A catalog of one log, by its own name and as "default".
 class OneLogCatalog final : public Catalog {
  public:
   explicit OneLogCatalog(std::shared_ptr<EventStore> log) : log_(std::move(log)) {}
@@ -20,7 +20,7 @@ class OneLogCatalog final : public Catalog {
     return log_->info();
   }
   Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions) override {
-    if (name == "default") return log_;
+    if (name == "default" || name == log_->info().name) return log_;
     return Error{.code = Code::not_found, .message = "there is one log only"};
   }
 
