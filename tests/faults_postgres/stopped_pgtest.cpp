@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <future>
 
 #include <tests/faults_postgres/shielded_store.hpp>
 #include <weir/open.hpp>
@@ -129,12 +130,12 @@ TEST_F(Stopped, while_a_store_is_opened_is_said_at_once_or_waited_for) {
   EXPECT_EQ(in_vain.error().code, Code::unavailable);
   EXPECT_LT(system_clock().instant() - began, 3s);
 
-  std::thread starter([] {
-    pause(500ms);
-    cluster().start();
+  auto opening = std::async(std::launch::async, [this] {
+    return open_catalog(uri, {.connect_timeout = 20s, .wait_until_up = true});
   });
-  const auto opened = open_catalog(uri, {.connect_timeout = 20s, .wait_until_up = true});
-  starter.join();
+  pause(500ms);
+  cluster().start();
+  const auto opened = opening.get();
   ASSERT_TRUE(opened) << to_string(opened.error());
   const auto log = (*opened)->open("default").value();
   EXPECT_TRUE(log->append({.events = {{.type = "T", .data = "{}"}}}));
