@@ -116,6 +116,18 @@ PostgresCluster::PostgresCluster(Foreign, const std::string& uri) : admin_uri_(u
   port_ = std::atoi(PQport(connection.raw));
 }
 
+std::vector<std::string> PostgresCluster::making() const {
+  const auto* primary = options_.replica_of;
+  if (primary == nullptr) {
+    return {binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir", "--auth=trust",
+            "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"};
+  }
+  return {binaries() + "/pg_basebackup", "-D", folder_ + "/data", "--write-recovery-conf",
+          "--checkpoint=fast", "--no-sync", "-d",
+          fmt::format("host={} port={} user=weir application_name={}", primary->host_,
+                      primary->port_, options_.replica_name)};
+}
+
 PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
   const auto under = options_.folder.empty() ? std::filesystem::temp_directory_path()
                                              : std::filesystem::path(options_.folder);
@@ -125,11 +137,8 @@ PostgresCluster::PostgresCluster(Options options) : options_(std::move(options))
   if (const auto* user = server_user(); user != nullptr) {
     require(chown(folder_.c_str(), user->pw_uid, user->pw_gid) == 0, "chown failed");
   }
-  const auto status = wait_for(spawn({binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir",
-                                      "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8",
-                                      "--no-sync"},
-                                     folder_));
-  if (status != 0) fail("initdb failed, see " + folder_ + "/log");
+  const auto status = wait_for(spawn(making(), folder_));
+  if (status != 0) fail(making().front() + " failed, see " + folder_ + "/log");
   port_ = free_port();
   admin_uri_ = fmt::format("postgres://weir@{}:{}/postgres", host_, port_);
   start();
@@ -230,6 +239,23 @@ std::string PostgresCluster::new_database() {
   run_sql(admin_uri_, "CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'");
   const Connection connection(admin_uri_);
   return fmt::format("postgres://{}@{}:{}/{}", PQuser(connection.raw), host_, port_, name);
+}
+
+void PostgresCluster::promote() {
+  if (run_sql(admin_uri_, "SELECT pg_promote(true, 60)") != "t") fail("it was not promoted");
+}
+
+void PostgresCluster::wait_for_replica(const std::string& name) {
+  run_sql(admin_uri_, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+  run_sql(admin_uri_, "SELECT pg_reload_conf()");
+  for (int attempt = 0; attempt < 600; ++attempt) {
+    if (run_sql(admin_uri_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+                            " AND application_name = '" + name + "'") == "1") {
+      return;
+    }
+    std::this_thread::sleep_for(50ms);
+  }
+  fail("the replica '" + name + "' does not follow");
 }
 
 void PostgresCluster::drop_database(const std::string& uri) {

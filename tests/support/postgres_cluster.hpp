@@ -21,6 +21,9 @@ class PostgresCluster {
     std::vector<std::string> settings = {};
     /// Where the server's own folder is made. Default: where temporary files go.
     std::string folder = {};
+    /// Make it a streaming replica of that cluster, which must run; known there as replica_name.
+    const PostgresCluster* replica_of = nullptr;
+    std::string replica_name = "replica";
   };
 
   /// One for the whole test program, made when first asked for; or the server that the environment
@@ -39,6 +42,10 @@ class PostgresCluster {
   int port() const { return port_; }
 
   /// Only for a cluster of the test's own.
+  /// Makes a replica a primary; it is one when this returns.
+  void promote();
+  /// From now on a commit here is answered once the replica of that name has it on disk too.
+  void wait_for_replica(const std::string& name);
   void start();
   void stop();
   /// As if the power had gone, but for what the system keeps in memory.
@@ -50,6 +57,7 @@ class PostgresCluster {
 
  private:
   struct Foreign {};
+  std::vector<std::string> making() const;
   PostgresCluster(Foreign, const std::string& uri);
   void wait_until_ready();
   std::vector<pid_t> processes() const;

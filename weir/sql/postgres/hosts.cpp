@@ -115,6 +115,10 @@ Result<std::shared_ptr<Hosts>> Hosts::of(const std::string& uri,
   return std::shared_ptr<Hosts>(new Hosts(std::move(all)));
 }
 
+std::shared_ptr<Hosts> Hosts::of(Host host) {
+  return std::shared_ptr<Hosts>(new Hosts({std::move(host)}));
+}
+
 std::vector<std::size_t> Hosts::order() const {
   std::vector<std::size_t> order(all_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -35,6 +35,9 @@ class Hosts {
   static Result<std::shared_ptr<Hosts>> of(const std::string& uri,
                                            const std::vector<std::string>& more = {});
 
+  /// That one alone.
+  static std::shared_ptr<Hosts> of(Host host);
+
   const std::vector<Host>& all() const { return all_; }
 
   /// Indices of all in the order in which the primary is to be looked for: where it was last found,

@@ -94,9 +94,12 @@ TEST_F(Hooks, tell_of_connections_that_are_closed_because_their_server_left) {
   const auto lease = pool.checkout(within(10s)).value();
   EXPECT_TRUE(lease->execute("SELECT 1"));
   EXPECT_NE(lease->process(), first);
+  EXPECT_TRUE(sees(Kind::closed));
 }
 
-TEST_F(Hooks, count_as_metrics_of_the_pool) {
+class PoolMetrics : public Hooks {};
+
+TEST_F(PoolMetrics, say_what_the_hooks_say) {
   const auto registry = telemetry::MetricRegistry::create({}).value();
   Pool pool({.limits = {.name = "reports", .size_max = 3},
              .connect = {.uri = uri, .reporting = {.telemetry = {.meter = registry.get()}}}},
@@ -133,7 +136,9 @@ TEST_F(Hooks, count_as_metrics_of_the_pool) {
   EXPECT_EQ(value(metric::db_client_connection_use_time, ""), 3);
 }
 
-TEST_F(Hooks, of_a_session_returned_within_a_transaction_see_it_closed) {
+class ReturnedSessions : public Hooks {};
+
+TEST_F(ReturnedSessions, that_are_within_a_transaction_are_closed) {
   Pool pool({.connect = {.uri = uri}, .listener = listener()}, system_clock());
   ASSERT_TRUE(pool.checkout({}).value()->execute("BEGIN"));
   EXPECT_TRUE(sees(Kind::closed));
@@ -144,7 +149,7 @@ std::string lock_timeout(Pool& pool) {
   return std::string(pool.checkout({}).value()->execute("SHOW lock_timeout").value().bytes(0, 0));
 }
 
-TEST_F(Hooks, and_resets_happen_when_the_options_say_so) {
+TEST_F(ReturnedSessions, are_reset_when_the_options_say_so) {
   for (const auto when : {sql::ResetOnReturn::never, sql::ResetOnReturn::when_changed,
                           sql::ResetOnReturn::always}) {
     Pool pool({.limits = {.size_max = 1, .reset_on_return = when}, .connect = {.uri = uri}},
@@ -158,7 +163,7 @@ TEST_F(Hooks, and_resets_happen_when_the_options_say_so) {
   }
 }
 
-TEST_F(Hooks, see_a_command_cancelled_and_its_connection_lent_again) {
+TEST_F(ReturnedSessions, whose_command_was_cancelled_are_lent_again) {
   Pool pool({.limits = {.size_max = 1, .command_timeout = 50ms}, .connect = {.uri = uri}},
             system_clock());
   const auto process = pool.checkout({}).value()->process();
@@ -182,7 +187,9 @@ std::size_t limit_after(Pool& pool, const std::string& statement, std::chrono::m
   return pool.state().limit;
 }
 
-TEST_F(Hooks, and_the_size_follows_what_the_server_can_take) {
+class PoolSize : public Hooks {};
+
+TEST_F(PoolSize, follows_what_the_server_can_take) {
   Pool pool({.limits = {.size_min = 2,
                         .size_max = 40,
                         .connection_timeout = 60s,

@@ -1,9 +1,16 @@
 #include <weir/store/postgres/backend.hpp>
 
+#include <algorithm>
+#include <utility>
+
+#include <weir/sql/postgres/errors.hpp>
 #include <weir/store/postgres/writer.hpp>
 
 namespace weir::postgres {
 namespace {
+
+/// A read without an end that has so many events before it is worth one more question.
+constexpr std::uint64_t catch_up_min = 1000;
 
 constexpr std::string_view select_head = "SELECT head FROM weir.log WHERE id = $1";
 constexpr std::string_view select_snapshot =
@@ -25,6 +32,12 @@ Call snapshot_call(std::string_view text, std::int32_t log_id, const SnapshotKey
   return call;
 }
 
+/// Not when its caller gave up, nor when what it replays was in the statement's way.
+bool says_replica_is_unwell(const Error& error) {
+  return error.code != Code::deadline_exceeded && error.code != Code::cancelled &&
+         error.code != Code::resource_exhausted && !sqlstate_of(error).starts_with("40");
+}
+
 }  // namespace
 
 LogBackend::LogBackend(std::shared_ptr<Database> database, LogRow log)
@@ -43,7 +56,70 @@ Result<std::unique_ptr<engine::Writer>> LogBackend::open_writer() {
 }
 
 Result<ReadStep> LogBackend::read_step(const ReadRequest& request) {
-  return reading_.step(request);
+  if (database_->replicas() != nullptr) {
+    if (auto step = read_from_replica(request)) return std::move(*step);
+  }
+  auto step = reading_.step(request);
+  if (step) saw_head(step->head);
+  return step;
+}
+
+std::optional<Position> LogBackend::known_head() const {
+  const std::lock_guard lock(mutex_);
+  if (hosts_changes_ != database_->hosts().changes()) return std::nullopt;
+  return known_head_;
+}
+
+void LogBackend::saw_head(Position head) {
+  if (database_->replicas() == nullptr) return;
+  const auto changes = database_->hosts().changes();
+  const std::lock_guard lock(mutex_);
+  // What a primary had and its successor has not is not there.
+  if (std::exchange(hosts_changes_, changes) != changes) known_head_ = Position();
+  known_head_ = std::max(known_head_, head);
+}
+
+/// Nothing when the primary is to be asked: no replica will do, or it failed, or lacks what is
+/// asked for.
+std::optional<ReadStep> LogBackend::read_from_replica(const ReadRequest& request) {
+  const bool forwards = request.direction == Direction::forwards;
+  const auto known = known_head();
+  if (!known) return std::nullopt;
+  const bool catches_up =
+      !request.until && forwards && known->value > request.after.value + catch_up_min;
+  if (!catches_up && (!request.until || *request.until > *known)) return std::nullopt;
+  auto& replicas = *database_->replicas();
+  auto* pool = replicas.choose();
+  if (pool == nullptr) return std::nullopt;
+
+  auto bounded = request;
+  auto head = *known;
+  if (catches_up) {
+    const auto now = this->head(request.call);
+    if (!now) return std::nullopt;  // the primary is asked again, and says why
+    bounded.until = head = *now;
+  }
+  const Reading reading(
+      [pool](const Call& call, const CallOptions& options) -> Result<Rows> {
+        const Patience patience{.deadline = options.deadline, .stop = options.stop};
+        WEIR_TRY_ASSIGN(session, pool->checkout(patience));
+        WEIR_TRY_ASSIGN(answers, session->run({&call, 1}, patience));
+        return std::move(answers.front());
+      },
+      log_.id, hasher_);
+  auto step = reading.step(bounded);
+  if (!step) {
+    if (says_replica_is_unwell(step.error())) replicas.failed(pool, step.error());
+    return std::nullopt;
+  }
+  // Its own head is of the same moment as the events.
+  if (step->head < *bounded.until) {
+    if (!forwards || step->cursor <= request.after) return std::nullopt;
+    step->end = request.limit && step->batch.size() >= *request.limit;
+  }
+  // It may have replayed what the primary does not show yet.
+  step->head = head;
+  return std::move(*step);
 }
 
 Result<Position> LogBackend::head(const CallOptions& options) {
@@ -51,7 +127,9 @@ Result<Position> LogBackend::head(const CallOptions& options) {
   call.params.add_int4(log_.id);
   WEIR_TRY_ASSIGN(rows, database_->ask(call, options));
   if (rows.empty()) return damaged("the log's row is gone");
-  return Position(static_cast<std::uint64_t>(rows.int8(0, 0)));
+  const Position head(static_cast<std::uint64_t>(rows.int8(0, 0)));
+  saw_head(head);
+  return head;
 }
 
 void LogBackend::on_change_elsewhere(std::function<void()> listener) {

@@ -1,13 +1,20 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <mutex>
+#include <optional>
 
 #include <weir/store/postgres/database.hpp>
 #include <weir/store/postgres/reading.hpp>
 
 namespace weir::postgres {
 
-/// A log in a Database.
+/// A log in a Database. Heads, and whatever must be of this moment, come from the primary. Steps of
+/// a read that ends at a position that the primary was seen to have reached may come from a
+/// replica: each says up to where it has the log, so a step that ends past that goes to the primary
+/// or, when it reads forwards, ends there. A forward read without an end that has a thousand events
+/// or more to catch up with asks the primary for the head, and reads up to that.
 class LogBackend final : public engine::Backend {
  public:
   LogBackend(std::shared_ptr<Database> database, LogRow log);
@@ -27,10 +34,19 @@ class LogBackend final : public engine::Backend {
                                                const CallOptions& call) override;
 
  private:
+  /// A head that the primary was seen to have; none after a fail-over.
+  std::optional<Position> known_head() const;
+  void saw_head(Position head);
+  std::optional<ReadStep> read_from_replica(const ReadRequest& request);
+
   const std::shared_ptr<Database> database_;
   const LogRow log_;
   const engine::TermHasher hasher_;
   const Reading reading_;
+  mutable std::mutex mutex_;
+  Position known_head_;
+  /// Of the database's hosts, when that head was seen.
+  std::size_t hosts_changes_ = 0;
 };
 
 }  // namespace weir::postgres

@@ -260,6 +260,37 @@ TEST_F(Backend, stops_reading_at_the_callers_deadline) {
   EXPECT_EQ(step.error().code, Code::deadline_exceeded);
 }
 
+TEST_F(Backend, has_the_server_stop_a_read_whose_caller_gives_up) {
+  log.append({lent("dune", "ada")});
+  // The read waits for the table until it is cancelled.
+  auto blocker = Session::connect({.uri = uri}, system_clock(), {}).value();
+  ASSERT_TRUE(blocker->run_script("BEGIN; LOCK TABLE weir.event IN ACCESS EXCLUSIVE MODE", {}));
+  const auto waiting = [&] {
+    return run_sql(uri, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                        " AND wait_event_type = 'Lock' AND query LIKE 'WITH bound%'");
+  };
+  const auto becomes = [&](const char* count) {
+    for (int i = 0; i < 1000 && waiting() != count; ++i) std::this_thread::sleep_for(5ms);
+    return waiting() == count;
+  };
+  std::stop_source stop;
+  auto reading = std::async(std::launch::async, [&] {
+    return log.backend->read_step({.call = {.stop = stop.get_token()}});
+  });
+  ASSERT_TRUE(becomes("1"));
+  stop.request_stop();
+  EXPECT_EQ(reading.get().error().code, Code::cancelled);
+  EXPECT_TRUE(becomes("0"));
+
+  auto late = std::async(std::launch::async, [&] {
+    return log.backend->read_step({.call = {.deadline = system_clock().instant() + 500ms}});
+  });
+  ASSERT_TRUE(becomes("1"));
+  EXPECT_EQ(late.get().error().code, Code::deadline_exceeded);
+  EXPECT_TRUE(becomes("0"));
+  ASSERT_TRUE(blocker->run_script("ROLLBACK", {}));
+}
+
 TEST_F(Backend, survives_a_server_that_dropped_its_idle_connections) {
   log.append({lent("dune", "ada")});
   log.read<1>({});

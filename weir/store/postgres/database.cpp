@@ -66,6 +66,17 @@ ConnectOptions reader_connection(const std::string& uri, const std::shared_ptr<H
                      {"client_connection_check_interval", "2s"}});
 }
 
+std::unique_ptr<Replicas> replicas_of(const std::string& uri, const std::shared_ptr<Hosts>& hosts,
+                                      const DatabaseOptions& options, const Clock& clock) {
+  if (!options.replicas.read || hosts->all().size() < 2) return nullptr;
+  ReplicasOptions replicas{.limits = options.replicas,
+                           .pool = {.limits = options.readers,
+                                    .connect = reader_connection(uri, hosts, options),
+                                    .listener = options.pool_listener},
+                           .listener = options.replica_listener};
+  return std::make_unique<Replicas>(std::move(replicas), hosts, clock);
+}
+
 }  // namespace
 
 Database::Database(const std::string& uri, std::shared_ptr<Hosts> hosts, DatabaseOptions options,
@@ -74,8 +85,11 @@ Database::Database(const std::string& uri, std::shared_ptr<Hosts> hosts, Databas
       hosts_(std::move(hosts)),
       options_(std::move(options)),
       clock_(clock),
-      readers_({.limits = options_.readers, .connect = reader_connection(uri, hosts_, options_)},
+      readers_({.limits = options_.readers,
+                .connect = reader_connection(uri, hosts_, options_),
+                .listener = options_.pool_listener},
                clock),
+      replicas_(replicas_of(uri, hosts_, options_, clock)),
       listener_(connection(uri, hosts_, options_, Role::primary, {}), clock) {}
 
 Database::~Database() = default;
@@ -102,6 +116,7 @@ ConnectOptions Database::writer_connection() const {
 Result<std::shared_ptr<Database>> Database::open(const std::string& uri, DatabaseOptions options,
                                                  const Clock& clock) {
   WEIR_TRY(sql::check(options.readers));
+  WEIR_TRY(sql::check(options.replicas));
   WEIR_TRY_ASSIGN(hosts, Hosts::of(uri, options.hosts));
   std::shared_ptr<Database> database(new Database(uri, hosts, std::move(options), clock));
   const Patience patience{.deadline = clock.instant() + migration_time_max};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <weir/sql/postgres/pool.hpp>
+#include <weir/sql/postgres/replicas.hpp>
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/terms.hpp>
 #include <weir/store/postgres/listener.hpp>
@@ -24,6 +25,15 @@ struct DatabaseOptions {
   /// Connections for reading. Each log that is written to takes one more, and listening for changes
   /// one.
   sql::PoolOptions readers = {.name = "readers"};
+  /// When the hosts are several, long reads go to replicas that are not far behind, each with as
+  /// many connections as `readers` has.
+  sql::ReplicaOptions replicas = {};
+  /// Told of every event of every pool, on the thread that caused it; must be quick. Default:
+  /// nobody.
+  std::function<void(const PoolEvent&)> pool_listener = nullptr;
+  /// Told when a replica is left out and when it is back; must be quick. Default: nobody.
+  std::function<void(const std::string& host, const sql::ReplicaState& state)> replica_listener =
+      nullptr;
   /// How long connecting to one host may take. Default 5 s.
   std::chrono::milliseconds connect_time_max{5000};
   /// How long an append waits for the log's lock. Default 10 s.
@@ -75,6 +85,11 @@ class Database : public std::enable_shared_from_this<Database> {
   /// Runs one statement on a reading connection; once more when the connection turns out to have
   /// died. Only for what may be repeated.
   Result<Rows> ask(const Call& call, const CallOptions& options);
+  /// Null when there are none, or none is to be read from.
+  Replicas* replicas() { return replicas_.get(); }
+  const Hosts& hosts() const { return *hosts_; }
+  /// Of the connections for reading from the primary.
+  sql::PoolState readers() const { return readers_.state(); }
   const DatabaseOptions& options() const { return options_; }
   const Clock& clock() const { return clock_; }
   Listener& listener() { return listener_; }
@@ -89,6 +104,7 @@ class Database : public std::enable_shared_from_this<Database> {
   const DatabaseOptions options_;
   const Clock& clock_;
   Pool readers_;
+  const std::unique_ptr<Replicas> replicas_;
   Listener listener_;
 };
 

@@ -25,6 +25,7 @@ constexpr Text log_error[] = {"weir.log.name", "error.type"};
 constexpr Text database_labels[] = {"db.system.name", "db.operation.name", "error.type"};
 constexpr Text pool_label[] = {"db.client.connection.pool.name"};
 constexpr Text pool_state[] = {"db.client.connection.pool.name", "db.client.connection.state"};
+constexpr Text host_label[] = {"server.address"};
 constexpr Text event_labels[] = {"weir.pipeline.name", "weir.strategy.name", "weir.event.name"};
 constexpr Text pipeline_label[] = {"weir.pipeline.name"};
 constexpr Text error_label[] = {"error.type"};
@@ -86,6 +87,13 @@ const MetricSpec store_subscribers{"weir.store.subscribers", gauge, "{subscripti
 const MetricSpec store_subscription_lag{
     "weir.store.subscription.lag", gauge, "{event}",
     "Events that the slowest live subscription has not been given", log_label};
+
+const MetricSpec store_replica_lag{
+    "weir.store.replica.lag", gauge, "s",
+    "How far a replica of PostgreSQL is behind the primary, at most", host_label};
+const MetricSpec store_replica_in{
+    "weir.store.replica.in", gauge, "1",
+    "1 while a replica may be read from; 0 while it is down, behind or follows nobody", host_label};
 
 const MetricSpec db_client_operation_duration{
     "db.client.operation.duration", histogram, "s",
@@ -158,7 +166,8 @@ std::span<const MetricSpec* const> all() {
       &store_append_events, &store_append_refused, &store_commit_duration, &store_commit_appends,
       &store_commit_events,
       &store_read_events, &store_read_duration, &store_queue_depth, &store_head,
-      &store_tail_events, &store_subscribers, &store_subscription_lag,
+      &store_tail_events, &store_subscribers, &store_subscription_lag, &store_replica_lag,
+      &store_replica_in,
       &db_client_operation_duration, &db_client_connection_count, &db_client_connection_max,
       &db_client_connection_pending_requests, &db_client_connection_timeouts,
       &db_client_connection_create_time, &db_client_connection_wait_time,

@@ -31,6 +31,9 @@ extern const MetricSpec store_subscribers;
 extern const MetricSpec store_subscription_lag;
 
 // Of the database below it.
+extern const MetricSpec store_replica_lag;
+extern const MetricSpec store_replica_in;
+
 extern const MetricSpec db_client_operation_duration;
 extern const MetricSpec db_client_connection_count;
 extern const MetricSpec db_client_connection_max;

@@ -98,8 +98,12 @@ TEST(Exposition, tells_who_reports) {
 
 TEST(Exposition, has_no_fault_that_promtool_finds) {
   const auto all = everything();
-  const auto text =
-      write_exposition(all.registry->collect(), {}, ExpositionFormat::text_0_0_4);
+  auto metrics = all.registry->collect();
+  // A gauge that the conventions themselves name so; promtool would keep "_count" for histograms.
+  std::erase_if(metrics, [](const MetricSnapshot& metric) {
+    return metric.spec.name == metric::db_client_connection_count.name;
+  });
+  const auto text = write_exposition(metrics, {}, ExpositionFormat::text_0_0_4);
   std::FILE* promtool = popen("promtool check metrics >&2", "w");
   ASSERT_NE(promtool, nullptr);
   std::fwrite(text.data(), 1, text.size(), promtool);
