@@ -58,6 +58,7 @@ ALLOWED = {
     ("weir/server/call.hpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("weir/server/server.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("weir/server/watch.cpp", "_clock::now"): "gRPC's alarms are on the wall clock",
+    ("weir/server/stream_probe.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("weir/store/remote/client.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("weir/store/remote/streams.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",
     ("apps/weir/bench_umadb.cpp", "_clock::now"): "gRPC's deadlines are on the wall clock",

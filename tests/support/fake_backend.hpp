@@ -41,8 +41,9 @@ class FakeBackend final : public engine::Backend {
                     .end = true};
   }
   Result<Position> head(const CallOptions&) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     ++calls_;
+    changed_.wait(lock, [this] { return !hung_; });
     if (down_) return unavailable("the fake is down");
     return Position(events_.size());
   }
@@ -63,6 +64,14 @@ class FakeBackend final : public engine::Backend {
   void set_down(bool down) {
     const std::lock_guard lock(mutex_);
     down_ = down;
+  }
+  /// While it hangs, head() does not answer.
+  void set_hung(bool hung) {
+    {
+      const std::lock_guard lock(mutex_);
+      hung_ = hung;
+    }
+    changed_.notify_all();
   }
   void set_commits(Commits commits) {
     const std::lock_guard lock(mutex_);
@@ -197,6 +206,7 @@ class FakeBackend final : public engine::Backend {
   int commits_left_ = 0;
   std::chrono::nanoseconds commit_time_{0};
   bool down_ = false;
+  bool hung_ = false;
   bool held_ = false;
   bool waiting_ = false;
   std::size_t committed_ = 0;

@@ -21,80 +21,124 @@ std::optional<grpc::ByteBuffer> message(Status::ServingStatus status) {
   return remote::to_buffer(response.SerializeAsString());
 }
 
-/// What it is now; when the server drains, that it serves no more; and the end.
+Status::ServingStatus serving(HealthStatus status) {
+  return status == HealthStatus::unhealthy ? Status::NOT_SERVING : Status::SERVING;
+}
+
+/// What there is to say to one watcher: always the newest, and the end.
+class News final : public HealthWatcher {
+ public:
+  using Ready = StepFeed::Ready;
+
+  void changed(HealthStatus status) override { tell(serving(status)); }
+
+  void tell(Status::ServingStatus status) {
+    Ready ready;
+    {
+      const std::lock_guard lock(mutex_);
+      if (ended_ || status == told_) return;
+      news_ = status;
+      ready = take_ready();
+    }
+    if (ready) ready(message(status));
+  }
+
+  /// Nothing comes after this; first `last`, when it is news.
+  void end(std::optional<Status::ServingStatus> last) {
+    if (last) tell(*last);
+    Ready ready;
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      if (!news_) ready = std::exchange(ready_, nullptr);
+    }
+    if (ready) ready(std::optional<grpc::ByteBuffer>());
+  }
+
+  void next(Ready ready) {
+    std::optional<Status::ServingStatus> news;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!news_ && !ended_) {
+        ready_ = std::move(ready);
+        return;
+      }
+      news = std::exchange(news_, std::nullopt);
+      if (news) told_ = news;
+    }
+    ready(news ? message(*news) : std::nullopt);
+  }
+
+ private:
+  /// The caller holds the lock and there is news.
+  Ready take_ready() {
+    if (ready_) told_ = std::exchange(news_, std::nullopt);
+    return std::exchange(ready_, nullptr);
+  }
+
+  std::mutex mutex_;
+  Ready ready_;
+  std::optional<Status::ServingStatus> news_;
+  std::optional<Status::ServingStatus> told_;
+  bool ended_ = false;
+};
+
+/// When the server drains, that it serves no more; and the end.
 class StatusFeed final : public StepFeed {
  public:
-  StatusFeed(Status::ServingStatus now, std::stop_token draining, std::stop_token gone)
-      : now_(now), draining_(std::move(draining)), gone_(std::move(gone)) {}
+  StatusFeed(std::shared_ptr<News> news, bool known, std::stop_token draining, std::stop_token gone)
+      : news_(std::move(news)),
+        on_drain_(std::move(draining),
+                  [this, known] {
+                    news_->end(known ? std::optional(Status::NOT_SERVING) : std::nullopt);
+                  }),
+        on_gone_(std::move(gone), [this] { news_->end(std::nullopt); }) {}
 
-  void next(Ready ready) override {
-    switch (step_++) {
-      case 0: return ready(message(now_));
-      case 1: return wait(std::move(ready));
-      default: return ready(std::optional<grpc::ByteBuffer>());
-    }
-  }
+  void next(Ready ready) override { news_->next(std::move(ready)); }
 
  private:
   using OnStop = std::stop_callback<std::function<void()>>;
 
-  void wait(Ready ready) {
-    {
-      const std::lock_guard lock(mutex_);
-      ready_ = std::move(ready);
-    }
-    on_drain_ = std::make_unique<OnStop>(draining_, [this] { tell(message(last())); });
-    on_gone_ = std::make_unique<OnStop>(gone_, [this] { tell(std::nullopt); });
-  }
-
-  Status::ServingStatus last() const {
-    return now_ == Status::SERVING ? Status::NOT_SERVING : now_;
-  }
-
-  void tell(std::optional<grpc::ByteBuffer> news) {
-    Ready ready;
-    {
-      const std::lock_guard lock(mutex_);
-      ready = std::exchange(ready_, nullptr);
-    }
-    if (ready) ready(std::move(news));
-  }
-
-  const Status::ServingStatus now_;
-  const std::stop_token draining_;
-  const std::stop_token gone_;
-  int step_ = 0;
-  std::mutex mutex_;
-  Ready ready_;
-  std::unique_ptr<OnStop> on_drain_;
-  std::unique_ptr<OnStop> on_gone_;
+  const std::shared_ptr<News> news_;
+  OnStop on_drain_;
+  OnStop on_gone_;
 };
 
 class HealthService final
     : public v1::Health::WithCallbackMethod_Check<
           v1::Health::WithRawCallbackMethod_Watch<v1::Health::Service>> {
  public:
-  HealthService(std::vector<std::string> services, std::stop_token draining)
-      : services_(std::move(services)), draining_(std::move(draining)) {}
+  HealthService(std::vector<std::string> services, std::shared_ptr<Health> health,
+                std::stop_token draining)
+      : services_(std::move(services)),
+        health_(std::move(health)),
+        draining_(std::move(draining)) {}
 
  private:
   using Context = grpc::CallbackServerContext;
 
-  Status::ServingStatus status_of(const std::string& service) const {
-    const bool ours = service.empty() || std::find(services_.begin(), services_.end(), service) !=
-                                             services_.end();
-    if (!ours) return Status::SERVICE_UNKNOWN;
+  bool known(const std::string& service) const {
+    return service.empty() ||
+           std::find(services_.begin(), services_.end(), service) != services_.end();
+  }
+  Status::ServingStatus status_without_health() const {
     return draining_.stop_requested() ? Status::NOT_SERVING : Status::SERVING;
   }
 
   grpc::ServerUnaryReactor* Check(Context* context, const v1::HealthCheckRequest* request,
                                   Status* response) override {
     auto* reactor = context->DefaultReactor();
-    response->set_status(status_of(request->service()));
-    if (response->status() == Status::SERVICE_UNKNOWN) {
+    if (!known(request->service())) {
+      response->set_status(Status::SERVICE_UNKNOWN);
       reactor->Finish({grpc::NOT_FOUND, "there is no service of that name"});
-    } else {
+    } else if (!health_ || draining_.stop_requested()) {
+      response->set_status(status_without_health());
       reactor->Finish(grpc::Status::OK);
+    } else {
+      health_->report([reactor, response](const std::shared_ptr<const HealthReport>& report) {
+        response->set_status(serving(report->status));
+        reactor->Finish(grpc::Status::OK);
+      });
     }
     return reactor;
   }
@@ -110,20 +154,31 @@ class HealthService final
       stream->fail(invalid_field("request", "is not a message of this method"));
       return stream.get();
     }
-    stream->feed(std::make_unique<StatusFeed>(status_of(request.service()), draining_,
-                                              stream->stop_token()));
+    const auto news = std::make_shared<News>();
+    const bool ours = known(request.service());
+    if (!ours) {
+      news->tell(Status::SERVICE_UNKNOWN);
+    } else if (!health_ || draining_.stop_requested()) {
+      news->tell(status_without_health());
+    } else {
+      health_->watch(news);
+    }
+    stream->feed(std::make_unique<StatusFeed>(news, ours, draining_, stream->stop_token()));
     return stream.get();
   }
 
   const std::vector<std::string> services_;
+  const std::shared_ptr<Health> health_;
   const std::stop_token draining_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> make_health_service(std::vector<std::string> services,
+                                                   std::shared_ptr<Health> health,
                                                    std::stop_token draining) {
-  return std::make_unique<HealthService>(std::move(services), std::move(draining));
+  return std::make_unique<HealthService>(std::move(services), std::move(health),
+                                         std::move(draining));
 }
 
 }  // namespace weir::server

@@ -36,7 +36,7 @@ struct Server::Parts {
         others(make_umadb_services(logs, readers, reports, *admission)) {
     observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
-        make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, logs.draining()));
+        make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, options.health, logs.draining()));
   }
 
   Logs logs;

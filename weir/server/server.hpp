@@ -5,6 +5,7 @@
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/server/health.hpp>
 #include <weir/server/streams.hpp>
 #include <weir/store/event_store.hpp>
 
@@ -24,6 +25,8 @@ struct ServerOptions {
   AdmissionOptions admission = {};
   /// Of the calls. Must outlive the server. Default: nobody listens.
   telemetry::Telemetry telemetry = {};
+  /// What grpc.health.v1 goes by. Default: serving until the server shuts down.
+  std::shared_ptr<Health> health = nullptr;
 };
 
 /// The gRPC server: weir.v1.EventLog, umadb.v1.DCB, health and reflection over the logs of a

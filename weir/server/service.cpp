@@ -36,7 +36,7 @@ struct Service::Parts {
   /// First: what all others report with.
   std::shared_ptr<Reporting> reporting;
   std::shared_ptr<Catalog> catalog;
-  Health health;
+  std::shared_ptr<Health> health;
   std::unique_ptr<Server> server;
   std::unique_ptr<gateway::Gateway> gateway;
   /// Last: they ask the gateway.
@@ -55,10 +55,12 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   const auto telemetry =
       options.reporting ? options.reporting->telemetry() : telemetry::Telemetry();
   WEIR_TRY_ASSIGN(log, catalog->open("default"));
-  parts->health.watch(log);
+  WEIR_TRY(check(options.health));
+  parts->health = std::make_shared<Health>(catalog, log, options.health, system_clock());
   WEIR_TRY_ASSIGN(server, Server::start(catalog, {.grpc_address = options.grpc_address,
                                                   .admission = options.admission,
-                                                  .telemetry = telemetry}));
+                                                  .telemetry = telemetry,
+                                                  .health = parts->health}));
   parts->server = std::move(server);
   gateway::GatewayOptions http;
   http.http.address = options.http_address;
@@ -67,11 +69,15 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
   keep(http.channel);
+  parts->health->probe_streams([channel = http.channel, patience = options.health.patience](
+                                   Position head, Done<Delivered> done) {
+    probe_stream(channel, head, patience, system_clock(), std::move(done));
+  });
   http.title = "Weir";
   http.version = WEIR_VERSION;
   http.description = "An event store with Dynamic Consistency Boundaries.";
   http.descriptor_set = std::string(weir_server_comments);
-  http.routes = parts->health.routes();
+  http.routes = parts->health->routes();
   for (auto& route : dcb_adapter_routes(std::move(log), parts->server->admission())) {
     http.routes.push_back(std::move(route));
   }
@@ -94,7 +100,7 @@ std::string Service::http_address() const { return parts_->gateway->address(); }
 
 void Service::shut_down(std::chrono::milliseconds grace) {
   const auto until = system_clock().instant() + grace;
-  parts_->health.stop();
+  parts_->health->stop();
   if (parts_->gateway) parts_->gateway->stop(grace);
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
       until - system_clock().instant());

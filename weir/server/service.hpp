@@ -6,6 +6,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/server/admission.hpp>
+#include <weir/server/health.hpp>
 #include <weir/server/reporting.hpp>
 #include <weir/store/event_store.hpp>
 #include <weir/store/resilient/shield.hpp>
@@ -24,6 +25,7 @@ struct ServiceOptions {
   AdmissionOptions admission = {};
   /// Whose HTTP requests are counted by X-Forwarded-For: see HttpOptions. Default false.
   bool trust_forwarded = false;
+  HealthOptions health = {};
 };
 
 /// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway

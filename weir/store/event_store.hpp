@@ -8,6 +8,7 @@
 #include <weir/base/result.hpp>
 #include <weir/base/unique_function.hpp>
 #include <weir/store/batch.hpp>
+#include <weir/store/health.hpp>
 #include <weir/store/observer.hpp>
 #include <weir/store/requests.hpp>
 
@@ -175,6 +176,10 @@ class Catalog {
   /// Errors: not_found.
   virtual Result<std::shared_ptr<EventStore>> open(const std::string& name,
                                                    CallOptions call = {}) = 0;
+
+  /// How what lies beneath stands, as far as is known without asking it: does not wait for a
+  /// database. Nothing when the logs are elsewhere.
+  virtual std::vector<HealthCheck> health() { return {}; }
 };
 
 }  // namespace weir

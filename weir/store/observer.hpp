@@ -52,6 +52,8 @@ class StoreObserver {
 struct LogGauges {
   /// Appends that wait for a commit.
   std::size_t queue_depth = 0;
+  /// How many may.
+  std::size_t queue_max = 0;
   /// The last event that this process knows of.
   std::uint64_t head = 0;
   /// Newest events that the index in memory covers.

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <utility>
 #include <optional>
 
 namespace weir::engine {
@@ -46,6 +47,11 @@ class Live::LiveSubscription final : public Subscription {
         return read;
       }
       if (recent.end > cursor_) return take(recent);
+      // Whoever begins at the end is told that this is where it stands.
+      if (!std::exchange(told_, true)) {
+        return std::optional(
+            SubscriptionStep{.head = cursor_, .cursor = cursor_, .caught_up = true});
+      }
       if (live_.wait_past(cursor_, id_, wake)) break;
       if (live_.stopped()) return shutting_down();
     }
@@ -62,6 +68,7 @@ class Live::LiveSubscription final : public Subscription {
                                                     .batch_events_max = request_.batch_events_max,
                                                     .batch_bytes_max = request_.batch_bytes_max,
                                                     .call = request_.call}));
+    told_ = true;
     cursor_ = std::max(cursor_, step.cursor);
     reached_.store(cursor_.value, std::memory_order_relaxed);
     return std::optional(SubscriptionStep{.batch = std::move(step.batch),
@@ -89,6 +96,7 @@ class Live::LiveSubscription final : public Subscription {
       }
       if (full) break;
     }
+    told_ = true;
     cursor_ = full ? cursor : recent.end;
     reached_.store(cursor_.value, std::memory_order_relaxed);
     return std::optional(SubscriptionStep{.batch = std::move(builder).build(),
@@ -101,6 +109,7 @@ class Live::LiveSubscription final : public Subscription {
   Live& live_;
   SubscribeRequest request_;
   Position cursor_;
+  bool told_ = false;  ///< that there was something, or nothing, to begin with
   Cursor reached_;  ///< the same, for others to look at
   std::uint64_t id_;
   std::stop_callback<std::function<void()>> on_stop_;

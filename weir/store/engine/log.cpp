@@ -160,6 +160,7 @@ Result<ReadStep> Log::read_step(ReadRequest request) {
 std::optional<LogGauges> Log::gauges() const {
   const auto head = tail_->head();
   LogGauges gauges{.queue_depth = committer_.queue_depth(),
+                   .queue_max = options_.committer.queue_max,
                    .head = head.value,
                    .tail_events = head.value - std::min(tail_->begin(), head).value,
                    .subscribers = live_.subscribers()};

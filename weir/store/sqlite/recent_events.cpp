@@ -35,9 +35,9 @@ std::string_view RecentEvents::find(std::uint64_t file, Position position, Held&
   const auto found = of_file_.find(file);
   if (found == of_file_.end()) return {};
   const auto& chunks = found->second;
-  const auto after = std::upper_bound(
-      chunks.begin(), chunks.end(), position,
-      [](Position wanted, const auto& chunk) { return wanted < chunk->first; });
+  const auto after =
+      std::upper_bound(chunks.begin(), chunks.end(), position,
+                       [](Position wanted, const auto& chunk) { return wanted < chunk->first; });
   if (after == chunks.begin()) return {};
   const auto& chunk = *std::prev(after);
   if (position >= chunk->end()) return {};

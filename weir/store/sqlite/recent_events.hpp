@@ -15,9 +15,9 @@
 namespace weir::sqlite {
 
 /// The newest events of the files of a store as batches hold them, up to a number of bytes; past it
-/// the oldest go, a chunk at a time, and their memory is used again. Putting one in costs the writer
-/// a copy: no allocation, and no search.
-/// Threads: any; one at a time puts events of one file. What was found lives as long as it is held.
+/// the oldest go, a chunk at a time, and their memory is used again. Putting one in costs the
+/// writer a copy: no allocation, and no search. Threads: any; one at a time puts events of one
+/// file. What was found lives as long as it is held.
 class RecentEvents {
  public:
   using Held = std::shared_ptr<const void>;
@@ -25,8 +25,8 @@ class RecentEvents {
   /// None are kept when `bytes` is less than a chunk's.
   explicit RecentEvents(std::size_t bytes) : chunks_max_(bytes / chunk_bytes) {}
 
-  /// Positions of a file rise, gaps are fine; one that does not rise is of another log that took the
-  /// file's place, so what was there before goes. One larger than a chunk is not kept.
+  /// Positions of a file rise, gaps are fine; one that does not rise is of another log that took
+  /// the file's place, so what was there before goes. One larger than a chunk is not kept.
   void put(std::uint64_t file, Position position, std::string_view message);
   /// Empty when it is not there. Valid as long as `held`.
   std::string_view find(std::uint64_t file, Position position, Held& held) const;

@@ -247,4 +247,31 @@ Result<std::shared_ptr<EventStore>> Store::open(const std::string& name, CallOpt
   return std::shared_ptr<EventStore>(std::move(log));
 }
 
+std::vector<HealthCheck> Store::health() {
+  HealthCheck check{.name = "store",
+                    .data = {{"engine", "sqlite"},
+                             {"path", options_.path},
+                             {"durability", "each commit is synced to the disk"}}};
+  std::error_code error;
+  if (const auto file = std::filesystem::file_size(options_.path, error); !error) {
+    check.data.emplace_back("file_bytes", static_cast<std::int64_t>(file));
+  } else {
+    check.worsen(HealthStatus::unhealthy,
+                 fmt::format("'{}': {}", options_.path, error.message()));
+  }
+  const auto folder = std::filesystem::absolute(options_.path, error).parent_path();
+  if (const auto space = std::filesystem::space(folder, error); !error) {
+    const auto free = static_cast<std::int64_t>(space.available);
+    check.data.emplace_back("disk_free_bytes", free);
+    if (free < disk_free_low) {
+      check.worsen(HealthStatus::degraded,
+                   fmt::format("the disk of '{}' has {} MiB left", options_.path, free >> 20));
+    }
+  } else {
+    check.worsen(HealthStatus::degraded, fmt::format("the free space of '{}' can't be told: {}",
+                                                     folder.string(), error.message()));
+  }
+  return {std::move(check)};
+}
+
 }  // namespace weir::sqlite

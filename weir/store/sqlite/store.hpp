@@ -42,6 +42,10 @@ class Store final : public Catalog {
   Result<LogInfo> create(const std::string& name, const LogOptions& options,
                          CallOptions call) override;
   Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions call) override;
+  std::vector<HealthCheck> health() override;
+
+  /// Free bytes of the disk below which the store is degraded. 512 MiB.
+  static constexpr std::int64_t disk_free_low = 512 << 20;
 
  private:
   Store(StoreOptions options, std::shared_ptr<engine::Threads> threads)
