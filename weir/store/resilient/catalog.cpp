@@ -3,12 +3,33 @@
 #include <map>
 #include <shared_mutex>
 
+#include <fmt/format.h>
+
 #include <weir/store/resilient/operation.hpp>
 
 namespace weir::resilient {
 namespace {
 
 using resilience::Pipeline;
+
+/// A server whose circuit is open still serves what it can.
+HealthCheck check_of(const Pipeline& pipeline) {
+  const auto core = pipeline.core();
+  HealthCheck check{.name = core->name};
+  for (const auto& level : core->levels) {
+    if (level.kind != resilience::Kind::circuit_breaker) continue;
+    const auto circuit =
+        level.with<resilience::CircuitBreaker>().snapshot(core->clock->instant());
+    check.data = {{"circuit", std::string(name_of(circuit.state))},
+                  {"calls", static_cast<std::int64_t>(circuit.counts.calls)},
+                  {"failures", static_cast<std::int64_t>(circuit.counts.failures)}};
+    if (circuit.state == resilience::CircuitBreaker::State::closed) continue;
+    check.worsen(HealthStatus::degraded,
+                 fmt::format("the circuit is {}: the database failed too often",
+                             name_of(circuit.state)));
+  }
+  return check;
+}
 
 class ShieldedCatalog final : public Catalog {
  public:
@@ -30,6 +51,12 @@ class ShieldedCatalog final : public Catalog {
     return run(write_, "create log", call, [&](const CallOptions& within) {
       return catalog_->create(name, options, within);
     });
+  }
+  std::vector<HealthCheck> health() override {
+    auto checks = catalog_->health();
+    checks.push_back(check_of(read_));
+    checks.push_back(check_of(write_));
+    return checks;
   }
   Result<std::shared_ptr<EventStore>> open(const std::string& name, CallOptions call) override {
     if (auto log = known(name)) return log;

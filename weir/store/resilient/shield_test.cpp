@@ -211,6 +211,22 @@ TEST_F(Shielded, log_that_is_open_is_found_while_the_circuit_is_open) {
   EXPECT_EQ(*again, *log);
 }
 
+TEST_F(Shielded, health_tells_of_circuits_that_are_open) {
+  put_up();
+  const auto shielded = shield_->around(std::make_shared<weir::testing::MemoryCatalog>(
+      weir::testing::MemoryOptions{.clock = &time_}));
+  fake_->set_down(true);
+  for (int i = 0; i < 2; ++i) calls_of_head();
+  const auto checks = shielded->health();
+  ASSERT_EQ(checks.size(), 2u);
+  EXPECT_EQ(checks[0].name, "store.read");
+  EXPECT_EQ(checks[0].status, HealthStatus::degraded);
+  EXPECT_EQ(checks[0].reason, "the circuit is open: the database failed too often");
+  EXPECT_EQ(checks[1].name, "store.write");
+  EXPECT_EQ(checks[1].status, HealthStatus::healthy);
+  EXPECT_EQ(checks[1].data[0].second, HealthValue(std::string("closed")));
+}
+
 TEST_F(Shielded, reload_keeps_an_open_circuit_open_and_refuses_what_is_out_of_range) {
   put_up();
   fake_->set_down(true);
