@@ -29,6 +29,46 @@ Result<void> check(const OpenOptions& options) {
                      OpenOptions::queue_bytes_highest, "queue_bytes_max");
 }
 
+/// Tries once, or for as long as the options say while the database takes no connections.
+Result<std::shared_ptr<postgres::Store>> open_store(const postgres::StoreOptions& store,
+                                                    const OpenOptions& options) {
+  const auto threads = std::make_shared<engine::Threads>();
+  if (!options.wait_until_up) return postgres::Store::open(store, threads);
+  WEIR_TRY_ASSIGN(waiting,
+                  resilience::pipeline("open")
+                      .retry({.attempts_max = 1000,
+                              .delay = std::chrono::milliseconds(100),
+                              .delay_max = std::chrono::seconds(1),
+                              .jitter = resilience::Jitter::equal,
+                              .total_max = options.connect_timeout,
+                              .handled = {.errors = [](const Error& error) {
+                                return error.code == Code::unavailable;
+                              }}})
+                      .build());
+  return waiting.run({.stop = options.stop},
+                     [&] { return postgres::Store::open(store, threads); });
+}
+
+Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const OpenOptions& options,
+                                               engine::LogEngineOptions engine) {
+  auto shield = options.shield;
+  if (!shield) {
+    WEIR_TRY_ASSIGN(made, resilient::Shield::create({}));
+    shield = std::move(made);
+  }
+  engine.around = [shield](std::unique_ptr<engine::Backend> backend) {
+    return shield->around(std::move(backend));
+  };
+  postgres::DatabaseOptions database;
+  database.reporting = {.telemetry = options.telemetry, .text = options.statement_text};
+  WEIR_TRY_ASSIGN(store, open_store({.uri = uri,
+                                     .create = options.create,
+                                     .database = database,
+                                     .engine = std::move(engine)},
+                                    options));
+  return shield->around(std::shared_ptr<Catalog>(std::move(store)));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options) {
@@ -48,15 +88,8 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                                                std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));
   }
-  postgres::DatabaseOptions database;
-  database.reporting = {.telemetry = options.telemetry, .text = options.statement_text};
   if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {
-    WEIR_TRY_ASSIGN(store, postgres::Store::open({.uri = uri,
-                                                  .create = options.create,
-                                                  .database = database,
-                                                  .engine = engine},
-                                                 std::make_shared<engine::Threads>()));
-    return std::shared_ptr<Catalog>(std::move(store));
+    return open_postgres(uri, options, engine);
   }
   if (take_prefix(rest, "weir://")) {
     return remote::connect({.target = std::string(rest),

@@ -7,6 +7,7 @@
 #include <weir/base/result.hpp>
 #include <weir/store/event_store.hpp>
 #include <weir/store/remote/credentials.hpp>
+#include <weir/store/resilient/shield.hpp>
 #include <weir/telemetry/api/telemetry.hpp>
 
 namespace weir {
@@ -30,8 +31,14 @@ struct OpenOptions {
   remote::Credentials credentials = {};
   /// How long a server may take to answer at all. Default 5 s.
   std::chrono::milliseconds connect_timeout{5000};
-  /// Go on trying for so long while nobody listens at a server's address. Default: fail at once.
+  /// Go on trying for so long while nobody listens at a server's address, or a PostgreSQL takes no
+  /// connections. Default: fail at once.
   bool wait_until_up = false;
+  /// Ends that waiting.
+  std::stop_token stop = {};
+  /// Stands between an embedded store and its PostgreSQL, of one database. Default: one with the
+  /// preset `production`.
+  std::shared_ptr<resilient::Shield> shield = nullptr;
   /// Callbacks of appends never block nor drop the store, so that they may run on the thread that
   /// writes: less work an append. Default false.
   bool callbacks_on_writer = false;

@@ -52,8 +52,18 @@ Result<void> Reloader::try_reload() {
 
 Result<void> Reloader::apply(const ServeSettings& settings, const Protection& protection) {
   // First what can fail.
+  WEIR_TRY_ASSIGN(strategies, shield_options(settings));
+  WEIR_TRY(resilient::check(strategies));
+  const auto admission = admission_options(settings);
+  WEIR_TRY(server::check(admission));
   if (protection.tls) WEIR_TRY(running_.service.replace_tls(*protection.tls));
-  WEIR_TRY(running_.service.replace_limits(settings.open.limits, settings.service.http));
+  WEIR_TRY(running_.service.replace_limits(settings.open.limits, settings.service.http,
+                                           admission));
+  if (running_.shield) {
+    strategies.listener = running_.listener;
+    WEIR_TRY(running_.shield->reload(std::move(strategies)));
+  }
+  Buffers::shared().configure(settings.buffers);
   if (protection.tokens) running_.access.replace(*protection.tokens);
   spdlog::set_level(spdlog::level::from_str(settings.log_level));
   return {};

@@ -7,6 +7,7 @@
 #include <weir/security/tls_files.hpp>
 #include <weir/security/token.hpp>
 #include <weir/server/service.hpp>
+#include <weir/store/resilient/shield.hpp>
 #include <weir/telemetry/api/metrics.hpp>
 
 #include <apps/weir/settings.hpp>
@@ -30,6 +31,9 @@ class Reloader {
     server::Service& service;
     server::Access& access;
     telemetry::Meter& meter;
+    /// Null when nothing stands before the store.
+    std::shared_ptr<resilient::Shield> shield = nullptr;
+    std::shared_ptr<resilience::Listener> listener = nullptr;
   };
   /// `configuration`: what the server was started with.
   Reloader(SettingFlags flags, std::unique_ptr<ServeConfiguration> configuration, Running running,

@@ -52,6 +52,35 @@ void warn_of_plain_text(const server::ServiceOptions& options) {
   }
 }
 
+/// Null for a file: nothing there can be away.
+Result<std::shared_ptr<resilient::Shield>> make_shield(const ServeSettings& settings,
+                                                       const server::Reporting& reporting) {
+  WEIR_TRY_ASSIGN(strategies, shield_options(settings));
+  if (settings.store.starts_with("sqlite:")) return std::shared_ptr<resilient::Shield>();
+  strategies.listener = reporting.resilience_listener();
+  return resilient::Shield::create(std::move(strategies));
+}
+
+Result<std::shared_ptr<Catalog>> open_store(const ServeSettings& settings,
+                                            const std::shared_ptr<resilient::Shield>& shield,
+                                            const std::stop_token& stop, Program& program) {
+  auto open = settings.open;
+  open.shield = shield;
+  open.stop = stop;
+  open.wait_until_up = shield && settings.wait.count() > 0;
+  if (open.wait_until_up) {
+    open.connect_timeout = settings.wait;
+    spdlog::info("waiting for the store for up to {} ms", settings.wait.count());
+  }
+  auto catalog = program.open_catalog(settings.store, open);
+  if (catalog || !shield || open.wait_until_up || catalog.error().code != Code::unavailable) {
+    return catalog;
+  }
+  auto error = catalog.error();
+  error.message += "; with --wait SECONDS it is waited for";
+  return error;
+}
+
 Result<void> say_where(const server::Service& service, const ServeConfiguration& configuration,
                        Position head, bool json, Program& program) {
   Output out(program.out);
@@ -84,13 +113,17 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   program.observer = reporting->store_observer();
   program.telemetry = reporting->telemetry();
   program.statement_text = settings.open.statement_text;
+  Buffers::shared().configure(settings.buffers);
   const auto stop = program.interrupted();
   program.hangups();  // from here on a hang-up ends nothing
-  WEIR_TRY_ASSIGN(catalog, program.open_catalog(settings.store, settings.open));
+  WEIR_TRY_ASSIGN(shield, make_shield(settings, *reporting));
+  WEIR_TRY_ASSIGN(catalog, open_store(settings, shield, stop, program));
   WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
   WEIR_TRY_ASSIGN(head, log->head());
   auto options = settings.service;
   options.reporting = reporting;
+  options.shield = shield;
+  options.grpc.admission = admission_options(settings);
   options.metrics = open_to(settings.metrics_for);
   options.docs = open_to(settings.docs_for);
   options.grpc.tls = options.http.tls = protection.tls;
@@ -101,7 +134,12 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   WEIR_TRY(say_where(*service, *configuration, head, json, program));
   const auto grace = settings.grace;
   Reloader reloader(flags, std::move(configuration),
-                    {*service, *options.grpc.access, *reporting->telemetry().meter}, program);
+                    {.service = *service,
+                     .access = *options.grpc.access,
+                     .meter = *reporting->telemetry().meter,
+                     .shield = shield,
+                     .listener = reporting->resilience_listener()},
+                    program);
   wait_for(stop, program, *options.grpc.access, reloader);
   spdlog::info("stopping: finishing what was accepted");
   service->shut_down(grace);

@@ -65,8 +65,7 @@ void add_limits(config::Settings& list, OpenOptions& to) {
     const auto name = "limits." + std::string(range.name);
     const bool bytes = range.name.find("_bytes_") != std::string_view::npos;
     auto& setting = bytes ? list.bytes(name, field, range.min, range.max, std::string(range.what))
-                          : list.number(name, field, range.min, range.max,
-                                        std::string(range.what));
+                          : list.number(name, field, range.min, range.max, std::string(range.what));
     setting.flag(flag_of(range.name));
     // These two are asked for by the store itself.
     if (range.name != "key_bytes_max" && range.name != "snapshot_bytes_max") setting.reloads();
@@ -133,6 +132,78 @@ void add_http(config::Settings& list, gateway::HttpOptions& to) {
       .reloads();
 }
 
+void add_resilience(config::Settings& list, ServeSettings& to) {
+  constexpr auto day = 24h;
+  list.choice(
+          "resilience.preset", to.preset, {"development", "production", "high-throughput"},
+          "How a database that fails is dealt with; the others of this section, unless they are "
+          "0, stand for what it says")
+      .flag("--preset")
+      .reloads();
+  auto& own = to.resilience;
+  list.duration("resilience.timeout", own.timeout, 0ms, day,
+                "An operation with all its attempts may take so long")
+      .reloads();
+  list.number("resilience.attempts_max", own.attempts_max, 0, 1000,
+              "Attempts of an operation that may be repeated")
+      .reloads();
+  list.duration("resilience.retry_delay", own.retry_delay, 0ms, day,
+                "Before the second attempt; it grows")
+      .reloads();
+  list.duration("resilience.retry_delay_max", own.retry_delay_max, 0ms, day, "The longest of these")
+      .reloads();
+  list.decimal("resilience.failure_ratio", own.failure_ratio, 0, 1,
+               "Share of failed operations that opens the circuit")
+      .reloads();
+  list.number("resilience.calls_min", own.calls_min, 0, 1'000'000,
+              "Operations within the window before the circuit may open")
+      .reloads();
+  list.duration("resilience.open_for", own.open_for, 0ms, day,
+                "An open circuit refuses for so long before it tries again")
+      .reloads();
+  list.number("resilience.successes_to_close", own.successes_to_close, 0, 1'000'000,
+              "Operations in a row that must succeed before it closes")
+      .reloads();
+  list.duration("wait", to.wait, 0ms, day,
+                "How long a PostgreSQL that takes no connections yet is waited for at the start");
+}
+
+void add_admission(config::Settings& list, ServeSettings& to) {
+  auto& own = to.admission;
+  constexpr int most = 1'000'000;
+  list.number("admission.calls_at_once", own.calls_at_once, 0, most,
+              "Calls under way at once, of all clients; more is answered with RESOURCE_EXHAUSTED; "
+              "0: no limit")
+      .reloads();
+  list.number("admission.streams_at_once", own.streams_at_once, 0, most,
+              "Streams open at once, likewise")
+      .reloads();
+  list.number("admission.client_calls", own.client_calls, 0, 10 * most,
+              "Calls a second of each client; 0: no limit")
+      .reloads();
+  list.number("admission.client_streams", own.client_streams, 0, 10 * most,
+              "Streams a second that each client may open; 0: no limit")
+      .reloads();
+  list.number("admission.client_kibibytes", own.client_kibibytes, 0, 10 * most,
+              "KiB of requests a second of each client; 0: no limit")
+      .reloads();
+  list.number("admission.clients_max", own.clients_max, 16, 10 * most,
+              "Clients that are told apart; past that, the one unused for longest begins anew")
+      .reloads();
+  list.flag_switch("admission.trust_forwarded", to.service.http.trust_forwarded,
+                   "Tell clients over HTTP apart by X-Forwarded-For: only behind a proxy that sets "
+                   "it");
+  list.bytes("buffers.bytes_max", to.buffers.bytes_max, 0, std::size_t{1} << 30,
+             "Memory of messages that is kept to be used again")
+      .reloads();
+  list.bytes("buffers.buffer_bytes_max", to.buffers.buffer_bytes_max, Buffers::smallest, 64 << 20,
+             "A larger one is freed after its use")
+      .reloads();
+  list.flag_switch("buffers.clear", to.buffers.clear,
+                   "Overwrite messages in memory as soon as they were sent")
+      .reloads();
+}
+
 void add_protection(config::Settings& list, ServeSettings& to) {
   list.text("tls.certificate", to.tls.certificate,
             "PEM file: the server's certificate, followed by those up to its authority");
@@ -160,19 +231,58 @@ ServeConfiguration::ServeConfiguration() {
       .shown_as(without_password);
   list.duration("grace", values.grace, 0ms, 1h,
                 "What was accepted may take so long to finish after SIGTERM");
-  list.choice("log.format", values.log_format, {"text", "json"},
-              "text, or json: an object a line");
+  list.choice("log.format", values.log_format, {"text", "json"}, "text, or json: an object a line");
   list.choice("log.level", values.log_level, {"trace", "debug", "info", "warn", "error", "off"},
               "What is logged from")
       .reloads();
   add_grpc(list, values.service.grpc);
   add_http(list, values.service.http);
   add_protection(list, values);
+  add_resilience(list, values);
+  add_admission(list, values);
   add_limits(list, values.open);
   add_telemetry(list, values);
 }
 
-Result<void> ServeConfiguration::check() const { return weir::check(values.open.limits); }
+Result<void> ServeConfiguration::check() const {
+  WEIR_TRY(weir::check(values.open.limits));
+  WEIR_TRY(server::check(admission_options(values)));
+  WEIR_TRY_ASSIGN(strategies, shield_options(values));
+  return resilient::check(strategies);
+}
+
+Result<resilient::ShieldOptions> shield_options(const ServeSettings& settings) {
+  WEIR_TRY_ASSIGN(options, resilient::preset(settings.preset));
+  const auto& own = settings.resilience;
+  const auto none = 0ms;
+  for (auto* strategies : {&options.read, &options.write}) {
+    auto& [timeout, retry, breaker] = *strategies;
+    if (own.timeout != none) timeout.after = own.timeout;
+    if (own.attempts_max != 0) retry.attempts_max = own.attempts_max;
+    if (own.retry_delay != none) retry.delay = own.retry_delay;
+    if (own.retry_delay_max != none) retry.delay_max = own.retry_delay_max;
+    if (own.failure_ratio != 0) breaker.failure_ratio = own.failure_ratio;
+    if (own.calls_min != 0) breaker.calls_min = own.calls_min;
+    if (own.open_for != none) breaker.open_for = own.open_for;
+    if (own.successes_to_close != 0) breaker.successes_to_close = own.successes_to_close;
+  }
+  return options;
+}
+
+server::AdmissionOptions admission_options(const ServeSettings& settings) {
+  using Rate = server::AdmissionOptions::Rate;
+  const auto& own = settings.admission;
+  const auto at_once = [](int most) { return most == 0 ? std::nullopt : std::optional(most); };
+  const auto rate = [](int permits) {
+    return permits == 0 ? std::nullopt : std::optional(Rate{.permits = permits});
+  };
+  return {.calls_at_once = at_once(own.calls_at_once),
+          .streams_at_once = at_once(own.streams_at_once),
+          .calls = rate(own.client_calls),
+          .streams = rate(own.client_streams),
+          .kibibytes = rate(own.client_kibibytes),
+          .clients_max = own.clients_max};
+}
 
 Result<std::unique_ptr<ServeConfiguration>> ServeConfiguration::load(const SettingFlags& flags,
                                                                      const Program& program) {

@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include <weir/base/buffers.hpp>
 #include <weir/config/settings.hpp>
 #include <weir/open.hpp>
 #include <weir/security/tls_files.hpp>
 #include <weir/server/service.hpp>
+#include <weir/store/resilient/options.hpp>
 #include <weir/telemetry/sdk/environment.hpp>
 
 #include <apps/weir/program.hpp>
@@ -25,6 +27,31 @@ struct ServeSettings {
   std::string store = "sqlite:data/default.db";
   OpenOptions open = {};
   server::ServiceOptions service = {};
+  /// Of weir/resilience, and what is other than it says: zeros are as it says.
+  std::string preset = "production";
+  struct Resilience {
+    std::chrono::milliseconds timeout{0};
+    int attempts_max = 0;
+    std::chrono::milliseconds retry_delay{0};
+    std::chrono::milliseconds retry_delay_max{0};
+    double failure_ratio = 0;
+    int calls_min = 0;
+    std::chrono::milliseconds open_for{0};
+    int successes_to_close = 0;
+  } resilience = {};
+  /// How long a PostgreSQL that takes no connections yet is waited for.
+  std::chrono::milliseconds wait{0};
+  /// Of clients; zeros are no limit.
+  struct Admission {
+    int calls_at_once = 50'000;
+    int streams_at_once = 50'000;
+    int client_calls = 0;
+    int client_streams = 0;
+    int client_kibibytes = 0;
+    int clients_max = 10'000;
+  } admission = {};
+  /// Of messages' memory.
+  BufferOptions buffers = {};
   /// What was accepted may take so long to finish when the server stops.
   std::chrono::milliseconds grace{10'000};
   security::TlsFiles tls = {};
@@ -82,6 +109,13 @@ class ServeConfiguration {
 
   std::string file_;
 };
+
+/// What stands between the store and its database.
+/// Errors: invalid_argument naming the option.
+Result<resilient::ShieldOptions> shield_options(const ServeSettings& settings);
+
+/// How many calls are taken in.
+server::AdmissionOptions admission_options(const ServeSettings& settings);
 
 /// docs/reference/configuration.md.
 std::string configuration_reference();

@@ -21,6 +21,7 @@ ARROWS = {
     "telemetry/otlp": ["telemetry/sdk", "rpc"],
     "store": ["base", "telemetry/api"],
     "store/engine": ["store"],
+    "store/resilient": ["store/engine", "resilience"],
     "store/testing": ["store"],
     "store/conformance": ["store"],
     "io": ["store"],
@@ -30,9 +31,10 @@ ARROWS = {
     "store/sqlite": ["store/engine", "sql/sqlite"],
     "store/postgres": ["store/engine", "sql/postgres"],
     "store/remote": ["store", "rpc", "security"],
-    "weir": ["store/sqlite", "store/postgres", "store/remote"],
+    "weir": ["store/resilient", "store/sqlite", "store/postgres", "store/remote"],
     "gateway": ["security", "telemetry/api"],
-    "server": ["store/remote", "gateway", "security", "rpc", "telemetry/prometheus", "telemetry/otlp"],
+    "server": ["store/remote", "store/resilient", "gateway", "security", "rpc",
+               "telemetry/prometheus", "telemetry/otlp"],
 }
 
 # What a pattern finds must not be called; the remedy is printed.

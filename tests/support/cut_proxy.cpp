@@ -77,6 +77,22 @@ void CutProxy::cut_now() {
   ++cuts_;
 }
 
+void CutProxy::calm() {
+  const std::lock_guard lock(mutex_);
+  armed_ = false;
+}
+
+void CutProxy::delay(Delay delay) {
+  const std::lock_guard lock(mutex_);
+  delay_ = delay;
+}
+
+std::chrono::milliseconds CutProxy::time_of_next() {
+  const std::lock_guard lock(mutex_);
+  const bool lost = static_cast<double>(chance_()) / std::minstd_rand::max() < delay_.lost;
+  return lost ? delay_.each + delay_.resent_after : delay_.each;
+}
+
 void CutProxy::accept_all() {
   while (!stopping_) {
     pollfd fd{.fd = listener_, .events = POLLIN, .revents = 0};
@@ -100,6 +116,10 @@ void CutProxy::serve(int client) {
     pollfd fds[2] = {{.fd = client, .events = POLLIN, .revents = 0},
                      {.fd = server, .events = POLLIN, .revents = 0}};
     if (poll(fds, 2, poll_ms) <= 0) continue;
+    if (swallowing_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(poll_ms));
+      continue;
+    }
     if (fds[0].revents != 0) open = forward(client, server, Way::to_server);
     if (open && fds[1].revents != 0) open = forward(server, client, Way::to_client);
   }
@@ -111,6 +131,7 @@ bool CutProxy::forward(int from, int to, Way way) {
   char buffer[65536];
   const auto received = recv(from, buffer, sizeof buffer, 0);
   if (received <= 0) return false;
+  if (const auto time = time_of_next(); time.count() > 0) std::this_thread::sleep_for(time);
   auto bytes = static_cast<std::size_t>(received);
   bool cut = false;
   {

@@ -1,15 +1,18 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace weir::testing_support {
 
-/// Stands between a client and a server on TCP, and cuts all connections after so many bytes.
+/// Stands between a client and a server on TCP: cuts all connections after so many bytes, refuses
+/// new ones, holds packets up, or lets nothing through.
 /// Threads: any.
 class CutProxy {
  public:
@@ -28,6 +31,20 @@ class CutProxy {
   /// another byte in either. Connections made later are not touched.
   void cut_after(Way way, std::uint64_t bytes);
   void cut_now();
+  /// Takes back a cut that has not come about.
+  void calm();
+
+  /// What the way of each packet is like. A packet is what is read at once.
+  struct Delay {
+    std::chrono::milliseconds each{0};
+    /// Share of packets that are lost, and come when they are sent again.
+    double lost = 0;
+    std::chrono::milliseconds resent_after{0};
+  };
+  /// Connections made before change too.
+  void delay(Delay delay);
+  /// While it swallows, nothing gets through, though connections stand.
+  void swallow(bool swallow) { swallowing_ = swallow; }
   /// While refusing, new connections are closed at once.
   void refuse(bool refuse) { refusing_ = refuse; }
   /// How often connections have been cut.
@@ -37,6 +54,7 @@ class CutProxy {
   void accept_all();
   void serve(int client);
   bool forward(int from, int to, Way way);
+  std::chrono::milliseconds time_of_next();
   std::atomic<std::uint64_t>& count(Way way) {
     return way == Way::to_server ? to_server_ : to_client_;
   }
@@ -50,10 +68,13 @@ class CutProxy {
   int port_ = 0;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> refusing_ = false;
+  std::atomic<bool> swallowing_ = false;
   std::atomic<int> cuts_ = 0;
   std::atomic<std::uint64_t> to_server_ = 0;
   std::atomic<std::uint64_t> to_client_ = 0;
   std::mutex mutex_;
+  Delay delay_;
+  std::minstd_rand chance_;
   bool armed_ = false;
   Way way_ = Way::to_server;
   std::uint64_t cut_at_ = 0;

@@ -14,8 +14,9 @@ namespace weir::testing_support {
 /// Threads: any.
 class FakeBackend final : public engine::Backend {
  public:
-  /// What commits do: write; write and say that they failed; fail.
-  enum class Commits { work, work_and_fail, fail };
+  /// What commits do: write; write and say that they failed; fail; fail and say that nothing was
+  /// written.
+  enum class Commits { work, work_and_fail, fail, fail_without_a_trace };
 
   const LogInfo& info() const override { return info_; }
   Result<std::unique_ptr<engine::Writer>> open_writer() override {
@@ -23,6 +24,7 @@ class FakeBackend final : public engine::Backend {
   }
   Result<ReadStep> read_step(const ReadRequest& request) override {
     const std::lock_guard lock(mutex_);
+    ++calls_;
     if (down_) return unavailable("the fake is down");
     const auto head = Position(events_.size());
     const auto until = std::min(request.until.value_or(head), head);
@@ -40,6 +42,7 @@ class FakeBackend final : public engine::Backend {
   }
   Result<Position> head(const CallOptions&) override {
     std::unique_lock lock(mutex_);
+    ++calls_;
     changed_.wait(lock, [this] { return !hung_; });
     if (down_) return unavailable("the fake is down");
     return Position(events_.size());
@@ -74,6 +77,12 @@ class FakeBackend final : public engine::Backend {
     const std::lock_guard lock(mutex_);
     commits_ = commits;
   }
+  /// So many commits; those after them work.
+  void fail_next_commits(Commits how, int times) {
+    const std::lock_guard lock(mutex_);
+    commits_ = how;
+    commits_left_ = times;
+  }
   /// Each further commit takes so long.
   void set_commit_time(std::chrono::nanoseconds time) {
     const std::lock_guard lock(mutex_);
@@ -106,6 +115,11 @@ class FakeBackend final : public engine::Backend {
     }
     if (listener) listener();
   }
+  /// Transactions, reads and looks at the head that were begun.
+  std::size_t calls() const {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+  }
   std::size_t commits() const {
     const std::lock_guard lock(mutex_);
     return committed_;
@@ -129,6 +143,7 @@ class FakeBackend final : public engine::Backend {
     explicit FakeWriter(FakeBackend& backend) : backend_(backend) {}
     Result<engine::Begun> begin(const engine::BeginRequest& request) override {
       std::unique_lock lock(backend_.mutex_);
+      ++backend_.calls_;
       backend_.waiting_ = true;
       backend_.changed_.notify_all();
       backend_.changed_.wait(lock, [this] { return !backend_.held_; });
@@ -159,12 +174,19 @@ class FakeBackend final : public engine::Backend {
         std::this_thread::sleep_for(time);
         lock.lock();
       }
-      if (backend_.commits_ != Commits::fail) {
+      const auto commits = backend_.commits_;
+      if (backend_.commits_left_ > 0 && --backend_.commits_left_ == 0) {
+        backend_.commits_ = Commits::work;
+      }
+      if (commits == Commits::fail_without_a_trace) {
+        return engine::nothing_recorded(unavailable("the fake refuses"));
+      }
+      if (commits != Commits::fail) {
         for (const auto& event : group.events) backend_.events_.push_back(*event.event);
         backend_.keys_.insert(backend_.keys_.end(), group.keys.begin(), group.keys.end());
         ++backend_.committed_;
       }
-      if (backend_.commits_ != Commits::work)
+      if (commits != Commits::work)
         return unavailable("whether it was written is unknown");
       return {};
     }
@@ -181,12 +203,14 @@ class FakeBackend final : public engine::Backend {
   std::vector<engine::KeyRecord> keys_;
   std::function<void()> listener_;
   Commits commits_ = Commits::work;
+  int commits_left_ = 0;
   std::chrono::nanoseconds commit_time_{0};
   bool down_ = false;
   bool hung_ = false;
   bool held_ = false;
   bool waiting_ = false;
   std::size_t committed_ = 0;
+  std::size_t calls_ = 0;
 };
 
 }  // namespace weir::testing_support

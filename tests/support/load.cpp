@@ -55,6 +55,13 @@ std::size_t Ledger::events_acknowledged() const {
   return events;
 }
 
+std::size_t Ledger::failures() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(
+      std::count_if(attempts_.begin(), attempts_.end(),
+                    [](const Attempt& attempt) { return attempt.failure.has_value(); }));
+}
+
 void Ledger::check(EventStore& log) {
   auto stream = log.read({.after = Position(markers_.size())});
   while (true) {
@@ -150,11 +157,21 @@ void Appenders::run(EventStore& log, std::uint32_t client) {
     } else if (appended.error().reason == Reason::shutting_down) {
       attempt.outcome = Attempt::Outcome::refused;
     } else {
-      EXPECT_EQ(appended.error().code, Code::unavailable) << to_string(appended.error());
+      attempt.failure = appended.error();
+      const auto& [code, reason, message, details, retry_after] = appended.error();
+      EXPECT_TRUE(code == Code::unavailable || code == Code::deadline_exceeded)
+          << to_string(appended.error());
+      // Who says so is taken at their word.
+      const auto recorded = details.find("recorded");
+      if (recorded != details.end() && recorded->second == "no") {
+        attempt.outcome = Attempt::Outcome::refused;
+      }
     }
+    const bool failed = attempt.failure.has_value();
     ledger_.add(std::move(attempt));
-    if (appended || appended.error().code == Code::aborted) continue;
+    if (!failed && (appended || appended.error().code == Code::aborted)) continue;
     if (on_failure_ == OnFailure::stop) return;
+    std::this_thread::sleep_for(2ms);
   }
 }
 

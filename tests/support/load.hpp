@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +24,8 @@ struct Attempt {
   std::string key;
   Outcome outcome = Outcome::unknown;
   Appended answer;
+  /// Why it failed, unless it was recorded or a condition kept it from being.
+  std::optional<Error> failure = std::nullopt;
 };
 
 /// What was appended and what became of it, and the log's events as they were last read.
@@ -34,6 +37,8 @@ class Ledger {
   std::vector<Attempt> take_unknown_with_key();
   std::size_t count(Attempt::Outcome outcome) const;
   std::size_t events_acknowledged() const;
+  /// Attempts that failed, other than by their conditions.
+  std::size_t failures() const;
 
   /// Reads what is new in the log and compares: positions gapless, every acknowledged append there
   /// once at the positions it was told, refused ones absent, unknown ones whole or absent.

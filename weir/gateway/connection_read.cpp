@@ -34,6 +34,21 @@ class RequestHeaders final : public telemetry::TextMapCarrier {
   const HttpRequest& request_;
 };
 
+/// The last address of the last X-Forwarded-For, which the nearest proxy wrote; empty when there is
+/// none, or no address.
+std::string_view forwarded_for(const HttpRequest& request) {
+  std::string_view last;
+  for (const auto& [name, value] : request.headers) {
+    if (boost::beast::iequals(name, "X-Forwarded-For")) last = value;
+  }
+  const auto comma = last.rfind(',');
+  if (comma != std::string_view::npos) last.remove_prefix(comma + 1);
+  while (last.starts_with(' ')) last.remove_prefix(1);
+  while (last.ends_with(' ')) last.remove_suffix(1);
+  const bool address = last.find_first_not_of("0123456789abcdefABCDEF.:") == last.npos;
+  return address ? last : std::string_view();
+}
+
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ConnectionContext> context,
@@ -225,6 +240,10 @@ Result<HttpRequest> Connection::take_request() {
   }
   request.body = std::move(message.body());
   request.peer = peer_;
+  if (options_->trust_forwarded) {
+    const auto forwarded = forwarded_for(request);
+    if (!forwarded.empty()) request.peer = forwarded;
+  }
   return request;
 }
 

@@ -55,6 +55,9 @@ struct HttpOptions {
   std::chrono::milliseconds write_timeout{120'000};
   /// Serve HTTPS with this. Default: plain HTTP.
   std::optional<security::TlsMaterial> tls = std::nullopt;
+  /// Take the last address of X-Forwarded-For for the one that a request came from. Only behind a
+  /// proxy that sets it: otherwise any client can be whom it likes. Default false.
+  bool trust_forwarded = false;
   /// Origins that browsers may call from ("https://a.example", or "*"). Default none: no CORS.
   std::vector<std::string> cors_origins;
   /// Let their pages send cookies and client certificates. Not with "*". Default: they may not.

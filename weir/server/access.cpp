@@ -5,6 +5,7 @@
 
 #include <weir/base/assert.hpp>
 #include <weir/base/random.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
 
 namespace weir::server {
@@ -40,8 +41,7 @@ std::string printable(std::string_view text) {
 std::string peer_of(const grpc::CallbackServerContext& context) {
   auto peer = context.peer();
   if (peer != "unknown" && !peer.starts_with("inproc")) return peer;
-  const auto said = context.client_metadata().find(
-      grpc::string_ref(Access::http_peer.data(), Access::http_peer.size()));
+  const auto said = context.client_metadata().find(peer_metadata);
   if (said == context.client_metadata().end()) return peer;
   return "http:" + std::string(said->second.data(), said->second.size());
 }
@@ -156,7 +156,7 @@ Caller Access::caller(std::string_view authorization, std::string_view peer) con
   } else {
     const auto all = known();
     const auto* token = all->tokens.find(authorization.substr(scheme.size()));
-    if (equal(security::sha256(authorization.substr(scheme.size())), own_->token.hash)) {
+    if (security::equal(security::sha256(authorization.substr(scheme.size())), own_->token.hash)) {
       caller.holder_ = own_;
     } else if (token == nullptr) {
       caller.fault_ = Caller::Fault::unknown;

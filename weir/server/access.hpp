@@ -92,8 +92,7 @@ class Access {
   bool has_tokens() const { return tokens_needed_; }
 
   /// Of a call over gRPC, by its metadata "authorization". One from within the process may be made
-  /// for somebody else, whose address it says by http_peer.
-  static constexpr std::string_view http_peer = "weir-peer";
+  /// for somebody else, whose address it says by peer_metadata.
   Caller caller(const grpc::CallbackServerContext& context) const;
   /// By the value of such a header; empty: there is none.
   Caller caller(std::string_view authorization, std::string_view peer) const;

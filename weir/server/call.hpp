@@ -5,6 +5,7 @@
 #include <memory>
 #include <stop_token>
 
+#include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/requests.hpp>
@@ -24,13 +25,26 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
   using Pointer = std::shared_ptr<UnaryCall>;
 
-  static Pointer start(const grpc::CallbackServerContext& context, CallReport report) {
+  /// When refused() says why, the call is to be ended with that. `bytes` gives the request's size,
+  /// should it matter.
+  template <class Bytes>
+  static Pointer start(const grpc::CallbackServerContext& context, CallReport report,
+                       Admission& admission, Bytes bytes) {
     auto call = Pointer(new UnaryCall);
     call->report_ = std::move(report);
     call->self_ = call;
     call->deadline_ = deadline_of(context);
+    auto ticket = admission.call(admission.by_client() ? client_of(context) : std::string(),
+                                 admission.by_bytes() ? bytes() : std::size_t{0});
+    if (ticket) {
+      call->ticket_ = std::move(*ticket);
+    } else {
+      call->refused_ = ticket.error();
+    }
     return call;
   }
+
+  const std::optional<Error>& refused() const { return refused_; }
 
   CallOptions options() const {
     return {.deadline = deadline_, .stop = stop_.get_token(), .context = report_.context()};
@@ -39,6 +53,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
     end(result ? grpc::Status::OK : remote::to_status(result.error()));
   }
   void end(const grpc::Status& status) {
+    ticket_.leave();
     report_.end(status.error_code());
     Finish(status);
   }
@@ -54,6 +69,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   std::optional<Instant> deadline_;
   std::stop_source stop_;
   CallReport report_;
+  Admission::Ticket ticket_;
+  std::optional<Error> refused_;
 };
 
 }  // namespace weir::server

@@ -22,8 +22,13 @@ const gateway::Header json_header{"Content-Type", "application/json"};
 /// One answer to GET /read: each step of the read is asked for once the socket has taken the last.
 class Reading : public std::enable_shared_from_this<Reading> {
  public:
-  Reading(std::shared_ptr<EventStore> log, ReadRequest request, Exchange exchange)
-      : log_(std::move(log)), request_(std::move(request)), exchange_(std::move(exchange)) {
+  Reading(std::shared_ptr<EventStore> log, ReadRequest request, Exchange exchange,
+          std::shared_ptr<Admission> admission, Admission::Ticket ticket)
+      : log_(std::move(log)),
+        request_(std::move(request)),
+        exchange_(std::move(exchange)),
+        admission_(std::move(admission)),
+        ticket_(std::move(ticket)) {
     request_.batch_bytes_max = piece_bytes;
     request_.call.stop = stop_.get_token();
   }
@@ -74,17 +79,27 @@ class Reading : public std::enable_shared_from_this<Reading> {
   const Exchange exchange_;
   std::stop_source stop_;
   bool opened_ = false;
+  /// A read may end after the server that it came to.
+  const std::shared_ptr<Admission> admission_;
+  const Admission::Ticket ticket_;
 };
 
-void read(const std::shared_ptr<EventStore>& log, const gateway::HttpRequest& http,
-          const Exchange& exchange) {
+void read(const std::shared_ptr<EventStore>& log,
+          const std::shared_ptr<Admission>& admission,
+          const gateway::HttpRequest& http, const Exchange& exchange) {
+  auto ticket = admission->stream(http.peer, http.query.size());
+  if (!ticket) return exchange->respond(gateway::error_response(ticket.error()));
   auto request = parse_dcb_read(http.query);
   if (!request) return exchange->respond(gateway::error_response(request.error()));
-  std::make_shared<Reading>(log, std::move(*request), exchange)->start();
+  std::make_shared<Reading>(log, std::move(*request), exchange, admission, std::move(*ticket))
+      ->start();
 }
 
-void append(const std::shared_ptr<EventStore>& log, const gateway::HttpRequest& http,
-            const Exchange& exchange) {
+void append(const std::shared_ptr<EventStore>& log,
+            const std::shared_ptr<Admission>& admission,
+            const gateway::HttpRequest& http, const Exchange& exchange) {
+  auto ticket = admission->call(http.peer, http.body.size());
+  if (!ticket) return exchange->respond(gateway::error_response(ticket.error()));
   if (!is_json(http.content_type())) {
     return exchange->respond(gateway::error_response(
         invalid_field("Content-Type", "expected application/json"), 415));
@@ -92,7 +107,9 @@ void append(const std::shared_ptr<EventStore>& log, const gateway::HttpRequest& 
   auto request = parse_dcb_append(http.body);
   if (!request) return exchange->respond(gateway::error_response(request.error()));
   const auto begun = system_clock().instant();
-  log->append(std::move(*request), [exchange, begun](Result<Appended> appended) {
+  log->append(std::move(*request), [exchange, begun, admission, ticket = std::move(*ticket)](
+                                       Result<Appended> appended) mutable {
+    ticket.leave();
     const bool conflict = !appended && appended.error().code == Code::aborted;
     if (!appended && !conflict) {
       return exchange->respond(gateway::error_response(appended.error()));
@@ -110,15 +127,18 @@ void append(const std::shared_ptr<EventStore>& log, const gateway::HttpRequest& 
 }  // namespace
 
 std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
-                                               std::shared_ptr<const Access> access) {
+                                               std::shared_ptr<const Access> access,
+                                               std::shared_ptr<Admission> admission) {
   using Request = gateway::HttpRequest;
-  using Work = void (*)(const std::shared_ptr<EventStore>&, const Request&, const Exchange&);
-  const auto guarded = [log, access](security::Right right, Work work) {
-    return [log, access, right, work](const Request& request, const Exchange& exchange) {
+  using Work = void (*)(const std::shared_ptr<EventStore>&, const std::shared_ptr<Admission>&,
+                        const Request&, const Exchange&);
+  const auto guarded = [log, access, admission](security::Right right, Work work) {
+    return [log, access, admission, right, work](const Request& request,
+                                                 const Exchange& exchange) {
       const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
       const auto may = caller.may(right, log->info().name);
       if (!may) return exchange->respond(gateway::error_response(may.error()));
-      work(log, request, exchange);
+      work(log, admission, request, exchange);
     };
   };
   return {{"GET", "/read", guarded(security::Right::read, read)},

@@ -5,6 +5,7 @@
 
 #include <weir/gateway/gateway.hpp>
 #include <weir/server/access.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::server {
@@ -21,8 +22,9 @@ namespace weir::server {
 /// no text is given in base64, with "dataEncoding":"base64". Bad input is answered with 400 in the
 /// gateway's form. A long answer is streamed; one that fails half-way is cut.
 /// Needs the rights to read and to append that the same calls of gRPC need.
-/// Neither may be null. Threads: any; nothing waits for the disk.
+/// None may be null. Threads: any; nothing waits for the disk.
 std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
-                                               std::shared_ptr<const Access> access);
+                                               std::shared_ptr<const Access> access,
+                                               std::shared_ptr<Admission> admission);
 
 }  // namespace weir::server

@@ -23,10 +23,10 @@ Result<Message> parse(const grpc::ByteBuffer& buffer) {
 grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
                                                   const v1::AppendRequest* request,
                                                   v1::AppendResponse* response) {
-  const auto call =
-      UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Append", *context));
-  const auto may = access_.caller(*context).may(Right::append, request->log());
-  if (!may) return call->finish(may.error()), call.get();
+  const auto call = start("weir.v1.EventLog/Append", *context, *request);
+  if (const auto why = refusal(*call, *context, {Right::append, request->log()})) {
+    return call->finish(*why), call.get();
+  }
   // The message is this call's own until it is finished: its texts are taken, not copied.
   auto taken = remote::take_append(*const_cast<v1::AppendRequest*>(request));
   if (!taken) return call->finish(taken.error()), call.get();
@@ -48,6 +48,7 @@ grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* context,
                                                                   const grpc::ByteBuffer* request) {
   const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Read", *context));
+  if (!stream->admit(*context, admission_, request->Length())) return stream.get();
   const auto message = parse<v1::ReadRequest>(*request);
   const auto caller = access_.caller(*context);
   const auto may = caller.may(Right::read, message ? message->log() : std::string());
@@ -68,6 +69,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* conte
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
     Context* context, const grpc::ByteBuffer* request) {
   const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Subscribe", *context));
+  if (!stream->admit(*context, admission_, request->Length())) return stream.get();
   const auto message = parse<v1::SubscribeRequest>(*request);
   const auto caller = access_.caller(*context);
   const auto may = caller.may(Right::read, message ? message->log() : std::string());
@@ -88,8 +90,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
       auto subscription = log->subscribe(std::move(*shared));
       if (!subscription) return stream->fail(subscription.error());
       stream->end_when(logs_.draining(), remote::to_status(shutting_down()));
-      stream->feed(make_subscription_feed(log, std::move(subscription).value(), readers_,
-                                          streams_));
+      stream->feed(
+          make_subscription_feed(log, std::move(subscription).value(), readers_, streams_));
     };
     if (from_head) return (*log)->head(shared->call, begin);
     begin(shared->after.value_or(Position()));
@@ -97,12 +99,28 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
   return stream.get();
 }
 
+UnaryCall::Pointer EventLogService::start(std::string_view method, const Context& context,
+                                          const google::protobuf::Message& request) {
+  return UnaryCall::start(context, reports_.begin(method, context), admission_,
+                          [&request] { return request.ByteSizeLong(); });
+}
+
+std::optional<Error> EventLogService::refusal(const UnaryCall& call, const Context& context,
+                                              Needed needed) const {
+  if (call.refused()) return *call.refused();
+  const auto may = access_.caller(context).may(needed.right, needed.log);
+  if (!may) return may.error();
+  return std::nullopt;
+}
+
 template <class Work>
 grpc::ServerUnaryReactor* EventLogService::blocking(std::string_view method, Context* context,
+                                                    const google::protobuf::Message& request,
                                                     Needed needed, Work work) {
-  const auto call = UnaryCall::start(*context, reports_.begin(method, *context));
-  const auto may = access_.caller(*context).may(needed.right, needed.log);
-  if (!may) return call->finish(may.error()), call.get();
+  const auto call = start(method, *context, request);
+  if (const auto why = refusal(*call, *context, needed)) {
+    return call->finish(*why), call.get();
+  }
   return blocking(call, needed.log, std::move(work));
 }
 
@@ -120,7 +138,7 @@ grpc::ServerUnaryReactor* EventLogService::blocking(const UnaryCall::Pointer& ca
 grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
                                                   const v1::GetLogRequest* request,
                                                   v1::Log* response) {
-  return blocking("weir.v1.EventLog/GetLog", context, {Right::read, request->log()},
+  return blocking("weir.v1.EventLog/GetLog", context, *request, {Right::read, request->log()},
                   [response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(head, log.head(call));
                     auto info = log.info();
@@ -132,9 +150,10 @@ grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
 
 grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::HeadRequest* request,
                                                 v1::HeadResponse* response) {
-  const auto call = UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/Head", *context));
-  const auto may = access_.caller(*context).may(Right::read, request->log());
-  if (!may) return call->finish(may.error()), call.get();
+  const auto call = start("weir.v1.EventLog/Head", *context, *request);
+  if (const auto why = refusal(*call, *context, {Right::read, request->log()})) {
+    return call->finish(*why), call.get();
+  }
   logs_.find(request->log(), [call, response](Log log) {
     if (!log) return call->finish(log.error());
     (*log)->head(call->options(), [call, response](Result<Position> head) {
@@ -146,10 +165,11 @@ grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::Head
   return call.get();
 }
 
-grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context, const v1::ListLogsRequest*,
+grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context,
+                                                    const v1::ListLogsRequest* request,
                                                     v1::ListLogsResponse* response) {
-  const auto call =
-      UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/ListLogs", *context));
+  const auto call = start("weir.v1.EventLog/ListLogs", *context, *request);
+  if (const auto& refused = call->refused()) return call->finish(*refused), call.get();
   const auto caller = access_.caller(*context);
   if (const auto known = caller.known(); !known) return call->finish(known.error()), call.get();
   return blocking(call, "",
@@ -165,12 +185,12 @@ grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context, const v1::
 grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
                                                      const v1::CreateLogRequest* request,
                                                      v1::Log* response) {
-  LogOptions options{.indexed_keys = {request->indexed_keys().begin(),
-                                      request->indexed_keys().end()}};
-  const auto call =
-      UnaryCall::start(*context, reports_.begin("weir.v1.EventLog/CreateLog", *context));
-  const auto may = access_.caller(*context).may(Right::admin, request->name());
-  if (!may) return call->finish(may.error()), call.get();
+  LogOptions options{
+      .indexed_keys = {request->indexed_keys().begin(), request->indexed_keys().end()}};
+  const auto call = start("weir.v1.EventLog/CreateLog", *context, *request);
+  if (const auto why = refusal(*call, *context, {Right::admin, request->name()})) {
+    return call->finish(*why), call.get();
+  }
   return blocking(call, "",
                   [this, name = request->name(), options, response](
                       EventStore&, CallOptions how) -> Result<void> {
@@ -183,25 +203,25 @@ grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
 grpc::ServerUnaryReactor* EventLogService::SaveSnapshot(Context* context,
                                                         const v1::SaveSnapshotRequest* request,
                                                         v1::SaveSnapshotResponse* response) {
-  return blocking("weir.v1.EventLog/SaveSnapshot", context, {Right::append, request->log()},
-                  [request, response](EventStore& log, CallOptions call) -> Result<void> {
-                    WEIR_TRY_ASSIGN(saved,
-                                    log.save_snapshot({.key = {.projection = request->projection(),
-                                                               .query_hash = request->query_hash()},
-                                                       .position = Position(request->position()),
-                                                       .data = request->data(),
-                                                       .saved_at = {}},
-                                                      call));
-                    response->set_saved(saved);
-                    return {};
-                  });
+  return blocking(
+      "weir.v1.EventLog/SaveSnapshot", context, *request, {Right::append, request->log()},
+      [request, response](EventStore& log, CallOptions call) -> Result<void> {
+        WEIR_TRY_ASSIGN(saved, log.save_snapshot({.key = {.projection = request->projection(),
+                                                          .query_hash = request->query_hash()},
+                                                  .position = Position(request->position()),
+                                                  .data = request->data(),
+                                                  .saved_at = {}},
+                                                 call));
+        response->set_saved(saved);
+        return {};
+      });
 }
 
 grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
                                                         const v1::LoadSnapshotRequest* request,
                                                         v1::Snapshot* response) {
   return blocking(
-      "weir.v1.EventLog/LoadSnapshot", context, {Right::read, request->log()},
+      "weir.v1.EventLog/LoadSnapshot", context, *request, {Right::read, request->log()},
       [request, response](EventStore& log, CallOptions call) -> Result<void> {
         WEIR_TRY_ASSIGN(snapshot, log.load_snapshot({.projection = request->projection(),
                                                      .query_hash = request->query_hash()},
@@ -221,20 +241,21 @@ grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
       });
 }
 
-grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(
-    Context* context, const v1::DeleteSnapshotRequest* request, v1::DeleteSnapshotResponse*) {
-  return blocking("weir.v1.EventLog/DeleteSnapshot", context, {Right::append, request->log()},
-                  [request](EventStore& log, CallOptions call) -> Result<void> {
-                    return log.delete_snapshot({.projection = request->projection(),
-                                                .query_hash = request->query_hash()},
-                                               call);
-                  });
+grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(Context* context,
+                                                          const v1::DeleteSnapshotRequest* request,
+                                                          v1::DeleteSnapshotResponse*) {
+  return blocking(
+      "weir.v1.EventLog/DeleteSnapshot", context, *request, {Right::append, request->log()},
+      [request](EventStore& log, CallOptions call) -> Result<void> {
+        return log.delete_snapshot(
+            {.projection = request->projection(), .query_hash = request->query_hash()}, call);
+      });
 }
 
 grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
                                                        const v1::GetTrackingRequest* request,
                                                        v1::GetTrackingResponse* response) {
-  return blocking("weir.v1.EventLog/GetTracking", context, {Right::read, request->log()},
+  return blocking("weir.v1.EventLog/GetTracking", context, *request, {Right::read, request->log()},
                   [request, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(position, log.tracked(request->source(), call));
                     if (position) response->set_position(*position);
@@ -244,7 +265,7 @@ grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
 
 grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* EventLogService::Session(
     Context* context) {
-  return SessionStream::start(logs_, reports_, access_.caller(*context),
+  return SessionStream::start(logs_, reports_, access_.caller(*context), admission_, *context,
                               reports_.begin("weir.v1.EventLog/Session", *context));
 }
 

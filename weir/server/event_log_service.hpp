@@ -3,6 +3,7 @@
 #include <weir/v1/log.grpc.pb.h>
 
 #include <weir/server/access.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/server/call.hpp>
 #include <weir/server/logs.hpp>
 #include <weir/server/streams.hpp>
@@ -27,8 +28,13 @@ class EventLogService final
  public:
   /// All must outlive it.
   EventLogService(Logs& logs, Executor& readers, const CallReports& reports, const Access& access,
-                  StreamOptions streams)
-      : logs_(logs), readers_(readers), reports_(reports), access_(access), streams_(streams) {}
+                  Admission& admission, StreamOptions streams)
+      : logs_(logs),
+        readers_(readers),
+        reports_(reports),
+        access_(access),
+        admission_(admission),
+        streams_(streams) {}
 
   using Context = grpc::CallbackServerContext;
   grpc::ServerUnaryReactor* Append(Context* context, const v1::AppendRequest* request,
@@ -65,16 +71,22 @@ class EventLogService final
   };
   /// Finds the log and runs `work` where it may block; what it returns ends the call.
   template <class Work>
-  grpc::ServerUnaryReactor* blocking(std::string_view method, Context* context, Needed needed,
+  grpc::ServerUnaryReactor* blocking(std::string_view method, Context* context,
+                                     const google::protobuf::Message& request, Needed needed,
                                      Work work);
   template <class Work>
   grpc::ServerUnaryReactor* blocking(const UnaryCall::Pointer& call, const std::string& log,
                                      Work work);
+  UnaryCall::Pointer start(std::string_view method, const Context& context,
+                           const google::protobuf::Message& request);
+  /// Why a call is turned away, by how many there are or by who makes it.
+  std::optional<Error> refusal(const UnaryCall& call, const Context& context, Needed needed) const;
 
   Logs& logs_;
   Executor& readers_;
   const CallReports& reports_;
   const Access& access_;
+  Admission& admission_;
   const StreamOptions streams_;
 };
 

@@ -268,7 +268,8 @@ HealthCheck Health::look_at_stream(Position head) {
   return check;
 }
 
-std::vector<gateway::Route> Health::routes() {
+std::vector<gateway::Route> Health::routes(
+    std::function<bool(const gateway::HttpRequest&)> may_see) {
   using Request = gateway::HttpRequest;
   using Exchange = std::shared_ptr<gateway::Exchange>;
   return {
@@ -277,10 +278,12 @@ std::vector<gateway::Route> Health::routes() {
          exchange->respond(json_response(200, "{\"status\":\"live\"}"));
        }},
       {"GET", "/health/ready",
-       [this](Request, const Exchange& exchange) {
-         report([exchange](const Shared& report) {
-           exchange->respond(json_response(report->status == HealthStatus::unhealthy ? 503 : 200,
-                                           to_json(*report)));
+       [this, may_see = std::move(may_see)](Request request, const Exchange& exchange) {
+         report([exchange, all = may_see(request)](const Shared& report) {
+           exchange->respond(json_response(
+               report->status == HealthStatus::unhealthy ? 503 : 200,
+               all ? to_json(*report)
+                   : fmt::format("{{\"status\":\"{}\"}}", to_string(report->status))));
          });
        }},
   };

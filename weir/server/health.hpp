@@ -76,9 +76,9 @@ class Health {
   /// Tells it the status of this moment soon, and then whenever it is another, while it exists.
   void watch(const std::shared_ptr<HealthWatcher>& watcher);
 
-  /// GET /health/live: the process answers. GET /health/ready: a report, with 503 when unhealthy.
-  /// Must not outlive this.
-  std::vector<gateway::Route> routes();
+  /// GET /health/live: the process answers. GET /health/ready: a report, with 503 when unhealthy;
+  /// to whom `may_see` does not let it is only told the status. Must not outlive this.
+  std::vector<gateway::Route> routes(std::function<bool(const gateway::HttpRequest&)> may_see);
 
  private:
   using Shared = std::shared_ptr<const HealthReport>;

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include <weir/server/resilience_reports.hpp>
 #include <weir/server/store_reports.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
 #include <weir/telemetry/otlp/exporter.hpp>
@@ -71,6 +72,7 @@ struct Reporting::Parts {
   std::shared_ptr<telemetry::BatchSpanProcessor> processor;
   std::unique_ptr<telemetry::SdkTracerProvider> tracers;
   std::unique_ptr<StoreReports> store;
+  std::shared_ptr<ResilienceReports> resilience;
 
   void observe_process();
 };
@@ -126,6 +128,7 @@ Result<std::shared_ptr<Reporting>> Reporting::create(ReportingOptions options) {
   auto made = std::shared_ptr<Reporting>(new Reporting(std::move(parts)));
   if (!made->parts_->settings.disabled) {
     made->parts_->store = std::make_unique<StoreReports>(made->telemetry());
+    made->parts_->resilience = std::make_shared<ResilienceReports>(made->telemetry());
   }
   return made;
 }
@@ -142,6 +145,10 @@ telemetry::Telemetry Reporting::telemetry() const {
 }
 
 StoreObserver* Reporting::store_observer() const { return parts_->store.get(); }
+
+std::shared_ptr<resilience::Listener> Reporting::resilience_listener() const {
+  return parts_->resilience;
+}
 
 telemetry::MetricRegistry& Reporting::registry() const { return *parts_->registry; }
 

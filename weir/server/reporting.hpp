@@ -6,6 +6,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/gateway/gateway.hpp>
+#include <weir/resilience/core/event.hpp>
 #include <weir/store/observer.hpp>
 #include <weir/telemetry/api/telemetry.hpp>
 #include <weir/telemetry/sdk/environment.hpp>
@@ -34,6 +35,8 @@ class Reporting {
   telemetry::MetricRegistry& registry() const;
   /// For weir::OpenOptions. Null when everything is disabled.
   StoreObserver* store_observer() const;
+  /// For pipelines. Null when everything is disabled. The reporting must outlive who has it.
+  std::shared_ptr<resilience::Listener> resilience_listener() const;
   /// GET /metrics, as Prometheus wants it.
   gateway::Route metrics_route() const;
 

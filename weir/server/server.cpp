@@ -47,12 +47,14 @@ void limit(grpc::ServerBuilder& builder, const GrpcLimits& limits) {
 }  // namespace
 
 struct Server::Parts {
-  Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options)
+  Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options,
+        std::shared_ptr<Admission> gate)
       : logs(std::move(catalog)),
         reports(options.telemetry),
         access(options.access ? options.access : std::make_shared<Access>(AccessOptions{})),
-        event_log(logs, readers, reports, *access, options.streams),
-        others(make_umadb_services(logs, readers, reports, *access)) {
+        admission(std::move(gate)),
+        event_log(logs, readers, reports, *access, *admission, options.streams),
+        others(make_umadb_services(logs, readers, reports, *access, *admission)) {
     observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, options.health, logs.draining()));
@@ -61,6 +63,7 @@ struct Server::Parts {
   Logs logs;
   const CallReports reports;
   const std::shared_ptr<Access> access;
+  const std::shared_ptr<Admission> admission;
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
@@ -86,7 +89,9 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
     return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT, with a port from 0 to 65535",
                                              options.grpc_address));
   }
-  auto parts = std::make_unique<Parts>(std::move(catalog), options);
+  WEIR_TRY_ASSIGN(admission, Admission::create(options.admission, *options.telemetry.meter,
+                                               system_clock()));
+  auto parts = std::make_unique<Parts>(std::move(catalog), options, std::move(admission));
   parts->host = options.grpc_address.substr(0, colon);
 
   rpc::keep_grpc();
@@ -137,6 +142,8 @@ std::shared_ptr<grpc::Channel> Server::in_process_channel() {
   arguments.SetMaxReceiveMessageSize(-1);
   return parts_->grpc->InProcessChannel(arguments);
 }
+
+std::shared_ptr<Admission> Server::admission() const { return parts_->admission; }
 
 void Server::shut_down(std::chrono::milliseconds grace) {
   if (std::exchange(parts_->shut_down, true)) return;

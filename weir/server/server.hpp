@@ -48,6 +48,8 @@ struct ServerOptions {
   std::optional<security::TlsMaterial> tls = std::nullopt;
   /// Who may do what. Default: everybody everything.
   std::shared_ptr<Access> access = nullptr;
+  /// How many calls are taken in. Default: bounds that no honest client meets.
+  AdmissionOptions admission = {};
   /// Of the calls. Must outlive the server. Default: nobody listens.
   telemetry::Telemetry telemetry = {};
   /// What grpc.health.v1 goes by. Default: serving until the server shuts down.
@@ -80,6 +82,9 @@ class Server {
 
   /// A channel to this server without a socket, for the gateway.
   std::shared_ptr<grpc::Channel> in_process_channel();
+
+  /// What takes calls in, for those that come another way.
+  std::shared_ptr<Admission> admission() const;
 
   /// Stops accepting, lets what was accepted finish, ends streams; after `grace` whatever is left
   /// is cancelled. Once.

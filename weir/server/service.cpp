@@ -13,6 +13,7 @@
 #include <weir/security/address.hpp>
 #include <weir/server/dcb_adapter.hpp>
 #include <weir/server/health.hpp>
+#include <weir/server/resilience_reports.hpp>
 #include <weir/server/server.hpp>
 
 /// The protocols with their comments, for /openapi.json: see weir_proto_comments() in cmake/.
@@ -84,7 +85,9 @@ struct Service::Parts {
 
 Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-Service::~Service() { shut_down(std::chrono::milliseconds(0)); }
+Service::~Service() {
+  shut_down(std::chrono::milliseconds(0));
+}
 
 Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog,
                                                 const ServiceOptions& options) {
@@ -107,21 +110,25 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   parts->server = std::move(server);
   gateway::GatewayOptions http;
   http.http = options.http;
+  http.peer_metadata = peer_metadata;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
   keep(http.channel);
-  parts->health->probe_streams([channel = http.channel, own = parts->access->own_authorization(),
-                                patience = options.health.patience](Position head,
-                                                                    Done<Delivered> done) {
-    probe_stream(channel, own, head, patience, system_clock(), std::move(done));
-  });
+  parts->health->probe_streams(
+      [channel = http.channel, own = parts->access->own_authorization(),
+       patience = options.health.patience](Position head, Done<Delivered> done) {
+        probe_stream(channel, own, head, patience, system_clock(), std::move(done));
+      });
   http.title = "Weir";
-  http.peer_metadata = std::string(Access::http_peer);
   http.version = WEIR_VERSION;
   http.description = "An event store with Dynamic Consistency Boundaries.";
   http.descriptor_set = std::string(weir_server_comments);
-  http.routes = parts->health->routes();
-  for (auto& route : dcb_adapter_routes(std::move(log), parts->access)) {
+  http.routes =
+      parts->health->routes([access = parts->access](const gateway::HttpRequest& request) {
+        return access->caller(request.header("Authorization"), request.peer).sees("default");
+      });
+  for (auto& route :
+       dcb_adapter_routes(std::move(log), parts->access, parts->server->admission())) {
     http.routes.push_back(std::move(route));
   }
   if (!is_open(options.docs, options.http.address)) {
@@ -141,11 +148,16 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   WEIR_TRY_ASSIGN(made, gateway::Gateway::create(std::move(http)));
   parts->gateway = std::move(made);
   parts->observed = observe_gateway(*telemetry.meter, *parts->gateway);
+  if (options.shield) {
+    parts->observed.push_back(observe_circuits(*telemetry.meter, options.shield));
+  }
   return std::unique_ptr<Service>(new Service(std::move(parts)));
 }
 
-Result<void> Service::replace_limits(const Limits& limits, const gateway::HttpOptions& http) {
+Result<void> Service::replace_limits(const Limits& limits, const gateway::HttpOptions& http,
+                                     const AdmissionOptions& admission) {
   WEIR_TRY(check(limits));
+  WEIR_TRY(parts_->server->admission()->replace(admission));
   WEIR_TRY(parts_->gateway->replace_limits(http));
   parts_->server->replace_limits(limits);
   return {};
@@ -156,15 +168,19 @@ Result<void> Service::replace_tls(const security::TlsMaterial& material) {
   return parts_->server->replace_tls(material);
 }
 
-std::string Service::grpc_address() const { return parts_->server->grpc_address(); }
-std::string Service::http_address() const { return parts_->gateway->address(); }
+std::string Service::grpc_address() const {
+  return parts_->server->grpc_address();
+}
+std::string Service::http_address() const {
+  return parts_->gateway->address();
+}
 
 void Service::shut_down(std::chrono::milliseconds grace) {
   const auto until = system_clock().instant() + grace;
   parts_->health->stop();
   if (parts_->gateway) parts_->gateway->stop(grace);
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      until - system_clock().instant());
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(until - system_clock().instant());
   parts_->server->shut_down(std::max(left, std::chrono::milliseconds(0)));
   parts_->observed.clear();
 }

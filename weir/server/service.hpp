@@ -10,6 +10,7 @@
 #include <weir/server/reporting.hpp>
 #include <weir/server/server.hpp>
 #include <weir/store/event_store.hpp>
+#include <weir/store/resilient/shield.hpp>
 
 namespace weir::server {
 
@@ -27,6 +28,8 @@ struct ServiceOptions {
   bool listen_unprotected = false;
   /// What is measured and traced, and /metrics. Default: nothing.
   std::shared_ptr<Reporting> reporting = nullptr;
+  /// What stands between the catalog and its database, to be reported of. Default: nothing does.
+  std::shared_ptr<resilient::Shield> shield = nullptr;
   HealthOptions health = {};
 };
 
@@ -51,7 +54,8 @@ class Service {
   /// Requests and HTTP connections that begin from now on are held to these: see
   /// Server::replace_limits() and HttpServer::replace_limits().
   /// Errors: invalid_argument; then nothing has changed.
-  Result<void> replace_limits(const Limits& limits, const gateway::HttpOptions& http);
+  Result<void> replace_limits(const Limits& limits, const gateway::HttpOptions& http,
+                              const AdmissionOptions& admission);
 
   std::string grpc_address() const;
   std::string http_address() const;

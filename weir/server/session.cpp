@@ -23,10 +23,19 @@ std::string_view operation_of(const v1::SessionRequest& request) {
 }  // namespace
 
 SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, Caller caller,
+                                    Admission& admission,
+                                    const grpc::CallbackServerContext& context,
                                     CallReport report) {
   auto stream = std::shared_ptr<SessionStream>(
-      new SessionStream(logs, reports, std::move(caller), std::move(report)));
+      new SessionStream(logs, reports, std::move(caller), admission, std::move(report)));
   stream->self_ = stream;
+  if (admission.by_client()) stream->client_ = client_of(context);
+  auto ticket = admission.stream(stream->client_, 0);
+  if (!ticket) {
+    stream->end_with(ticket.error());
+    return stream.get();
+  }
+  stream->ticket_ = std::move(*ticket);
   if (const auto known = stream->caller_.known(); !known) {
     stream->end_with(known.error());
     return stream.get();
@@ -125,6 +134,8 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
   if (const auto timeout = request.timeout_milliseconds(); timeout > 0) {
     call.deadline = system_clock().instant() + std::chrono::milliseconds(timeout);
   }
+  auto ticket = admission_.call(
+      client_, admission_.by_bytes() ? request.ByteSizeLong() : std::size_t{0});
   auto report = reports_.begin(operation, request.has_context() ? &request.context() : nullptr,
                                report_.context(), arrived_);
   call.context = report.span.context();
@@ -136,7 +147,13 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
     answer_error(number, invalid_field("number", fmt::format("{} is outstanding already", number)));
     return std::nullopt;
   }
+  if (!ticket) {
+    outstanding_.erase(begun);
+    reports_.end(report, &ticket.error());
+    return answer_error(number, ticket.error()), std::nullopt;
+  }
   begun->second.report = std::move(report);
+  begun->second.ticket = std::move(*ticket);
   call.stop = begun->second.stop.get_token();
   return call;
 }
@@ -290,6 +307,7 @@ void SessionStream::OnCancel() {
 void SessionStream::OnDone() {
   std::shared_ptr<SessionStream> self;
   const std::lock_guard lock(mutex_);
+  ticket_.leave();
   report_.end(grpc::StatusCode::CANCELLED);  // if it has not ended before
   self = std::move(self_);
 }

@@ -11,6 +11,7 @@
 #include <stop_token>
 
 #include <weir/server/access.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
@@ -28,13 +29,20 @@ class SessionStream final
   /// Requests in one message; more end the stream with invalid_argument.
   static constexpr int requests_max = 131'072;
 
-  /// `reports` must outlive the stream. Whether the caller may is asked for each request.
+  /// `reports` and `admission` must outlive the stream. Whether the caller may is asked for each
+  /// request.
   static SessionStream* start(Logs& logs, const CallReports& reports, Caller caller,
+                              Admission& admission, const grpc::CallbackServerContext& context,
                               CallReport report);
 
  private:
-  SessionStream(Logs& logs, const CallReports& reports, Caller caller, CallReport report)
-      : logs_(logs), reports_(reports), caller_(std::move(caller)), report_(std::move(report)) {}
+  SessionStream(Logs& logs, const CallReports& reports, Caller caller, Admission& admission,
+                CallReport report)
+      : logs_(logs),
+        reports_(reports),
+        caller_(std::move(caller)),
+        admission_(admission),
+        report_(std::move(report)) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -63,7 +71,11 @@ class SessionStream final
   Logs& logs_;
   const CallReports& reports_;
   const Caller caller_;
+  Admission& admission_;
   CallReport report_;
+  /// Whom its requests are counted for; empty when that does not matter.
+  std::string client_;
+  Admission::Ticket ticket_;
   /// When the message came that is being taken.
   Instant arrived_{};
   std::mutex mutex_;
@@ -74,6 +86,7 @@ class SessionStream final
   struct Outstanding {
     std::stop_source stop;
     SessionReport report;
+    Admission::Ticket ticket;
   };
   std::map<std::uint64_t, Outstanding> outstanding_;
   bool reading_ = true;

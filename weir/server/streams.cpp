@@ -102,6 +102,16 @@ std::shared_ptr<FeedStream> FeedStream::start(CallReport report, StatusOf status
   return stream;
 }
 
+bool FeedStream::admit(const grpc::CallbackServerContext& context, Admission& admission,
+                       std::size_t request_bytes) {
+  auto ticket = admission.stream(admission.by_client() ? client_of(context) : std::string(),
+                                 request_bytes);
+  if (!ticket) return fail(ticket.error()), false;
+  const std::lock_guard lock(mutex_);
+  ticket_ = std::move(*ticket);
+  return true;
+}
+
 CallOptions FeedStream::options(const grpc::CallbackServerContext& context) const {
   return {.deadline = deadline_of(context),
           .stop = stop_.get_token(),
@@ -193,6 +203,7 @@ void FeedStream::OnWriteDone(bool ok) {
 
 void FeedStream::end(const grpc::Status& status) {
   if (std::exchange(ended_, true)) return;
+  ticket_.leave();
   report_.end(status.error_code());
   Finish(status);
 }
@@ -204,6 +215,7 @@ void FeedStream::OnDone() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
+    ticket_.leave();
     report_.end(grpc::StatusCode::CANCELLED);  // if it has not ended before
     self = std::move(self_);
     // A feed that is being asked still calls back; it goes with the stream then.

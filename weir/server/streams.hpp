@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 
+#include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
@@ -41,6 +42,9 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   FeedStream(CallReport report, StatusOf status_of);
   static std::shared_ptr<FeedStream> start(CallReport report);
   static std::shared_ptr<FeedStream> start(CallReport report, StatusOf status_of);
+  /// Whether it may go on; if not, it has been ended.
+  bool admit(const grpc::CallbackServerContext& context, Admission& admission,
+             std::size_t request_bytes);
 
   std::stop_token stop_token() const { return stop_.get_token(); }
   /// What the feed's operations are given.
@@ -74,6 +78,7 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   std::optional<grpc::ByteBuffer> next_;
   std::optional<grpc::Status> last_;  ///< how the stream ends once what is left is written
   CallReport report_;
+  Admission::Ticket ticket_;
   bool writing_ = false;
   bool asking_ = false;
   bool ended_ = false;

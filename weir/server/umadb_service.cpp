@@ -69,8 +69,13 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
 class Calls {
  public:
   Calls(Logs& logs, Executor& readers, const CallReports& reports, const Access& access,
-        const std::string& service)
-      : logs_(logs), readers_(readers), reports_(reports), access_(access), methods_(service) {}
+        Admission& admission, const std::string& service)
+      : logs_(logs),
+        readers_(readers),
+        reports_(reports),
+        access_(access),
+        admission_(admission),
+        methods_(service) {}
 
   grpc::ServerUnaryReactor* append(Context& context, const grpc::ByteBuffer& request,
                                    grpc::ByteBuffer& response);
@@ -83,6 +88,18 @@ class Calls {
                                                         const grpc::ByteBuffer& request);
 
  private:
+  UnaryCall::Pointer start(const std::string& method, const Context& context,
+                           const grpc::ByteBuffer* request) {
+    return UnaryCall::start(context, reports_.begin(method, context), admission_,
+                            [=] { return request == nullptr ? 0 : request->Length(); });
+  }
+  /// Why a call is turned away, by how many there are or by who makes it.
+  std::optional<Error> refusal(const UnaryCall& call, const Context& context, Right needed) const {
+    if (call.refused()) return *call.refused();
+    const auto may = access_.caller(context).may(needed, log_of(context));
+    if (!may) return may.error();
+    return std::nullopt;
+  }
   void look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStore> log,
                   const grpc::ByteBuffer& request, grpc::ByteBuffer& response, Error refusal);
 
@@ -100,14 +117,16 @@ class Calls {
   Executor& readers_;
   const CallReports& reports_;
   const Access& access_;
+  Admission& admission_;
   const Methods methods_;
 };
 
 grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer& request,
                                         grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context, reports_.begin(methods_.append, context));
-  const auto may = access_.caller(context).may(Right::append, log_of(context));
-  if (!may) return refuse(call, may.error()), call.get();
+  const auto call = start(methods_.append, context, &request);
+  if (const auto why = refusal(*call, context, Right::append)) {
+    return refuse(call, *why), call.get();
+  }
   const auto message = umadb::flatten(request);
   if (!message) return refuse(call, message.error()), call.get();
   auto parsed = umadb::parse_append(umadb::view(*message));
@@ -157,9 +176,10 @@ void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStor
 }
 
 grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context, reports_.begin(methods_.head, context));
-  const auto may = access_.caller(context).may(Right::read, log_of(context));
-  if (!may) return refuse(call, may.error()), call.get();
+  const auto call = start(methods_.head, context, nullptr);
+  if (const auto why = refusal(*call, context, Right::read)) {
+    return refuse(call, *why), call.get();
+  }
   logs_.find(log_of(context), [call, &response](Log log) {
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
@@ -174,9 +194,10 @@ grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& respon
 
 grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuffer& request,
                                           grpc::ByteBuffer& response) {
-  const auto call = UnaryCall::start(context, reports_.begin(methods_.tracking, context));
-  const auto may = access_.caller(context).may(Right::read, log_of(context));
-  if (!may) return refuse(call, may.error()), call.get();
+  const auto call = start(methods_.tracking, context, &request);
+  if (const auto why = refusal(*call, context, Right::read)) {
+    return refuse(call, *why), call.get();
+  }
   const auto message = umadb::flatten(request);
   auto source = message ? umadb::parse_tracking(umadb::view(*message))
                         : Result<std::string>(message.error());
@@ -205,6 +226,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
                                                         const grpc::ByteBuffer& request) {
   const auto stream =
       FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
+  if (!stream->admit(context, admission_, request.Length())) return stream.get();
   const auto caller = access_.caller(context);
   const auto may = caller.may(Right::read, log_of(context));
   if (!may) return stream->fail(may.error()), stream.get();
@@ -225,6 +247,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
                                                              const grpc::ByteBuffer& request) {
   const auto stream =
       FeedStream::start(reports_.begin(methods_.subscribe, context), umadb::to_status);
+  if (!stream->admit(context, admission_, request.Length())) return stream.get();
   const auto caller = access_.caller(context);
   const auto may = caller.may(Right::read, log_of(context));
   if (!may) return stream->fail(may.error()), stream.get();
@@ -261,8 +284,9 @@ using Raw = typename Api::template WithRawCallbackMethod_Read<
 template <class Api>
 class Served final : public Raw<Api> {
  public:
-  Served(Logs& logs, Executor& readers, const CallReports& reports, const Access& access)
-      : calls_(logs, readers, reports, access, Api::service_full_name()) {}
+  Served(Logs& logs, Executor& readers, const CallReports& reports, const Access& access,
+         Admission& admission)
+      : calls_(logs, readers, reports, access, admission, Api::service_full_name()) {}
 
  private:
   using Bytes = grpc::ByteBuffer;
@@ -292,11 +316,13 @@ class Served final : public Raw<Api> {
 
 std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
                                                                 const CallReports& reports,
-                                                                const Access& access) {
+                                                                const Access& access,
+                                                                Admission& admission) {
   std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports, access));
   services.push_back(
-      std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports, access));
+      std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports, access, admission));
+  services.push_back(std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports,
+                                                                     access, admission));
   return services;
 }
 

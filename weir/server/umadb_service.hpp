@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <weir/server/access.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
 
@@ -16,9 +17,11 @@ namespace weir::server {
 /// say otherwise ("weir-log"). docs/compatibility.md says what differs.
 /// Events come and go byte by byte, whatever their data are.
 /// Threads: gRPC's; none of them waits for the disk.
-/// Logs, executor (which reads for subscribers), reports and access must outlive the services.
+/// Logs, executor (which reads for subscribers), reports, access and admission must outlive the
+/// services.
 std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
                                                                 const CallReports& reports,
-                                                                const Access& access);
+                                                                const Access& access,
+                                                                Admission& admission);
 
 }  // namespace weir::server

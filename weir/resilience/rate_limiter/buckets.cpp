@@ -2,7 +2,7 @@
 
 namespace weir::resilience {
 
-RateAdmission SlidingWindow::admit(int permits, Duration window, Instant now) {
+RateAdmission SlidingWindow::admit(int permits, Duration window, Instant now, int count) {
   const auto length = window.count() / static_cast<std::int64_t>(segments);
   const auto at = now.time_since_epoch().count();
   const auto index = [](std::int64_t segment) {
@@ -17,8 +17,8 @@ RateAdmission SlidingWindow::admit(int permits, Duration window, Instant now) {
   }
   segment_ = std::max(segment_, segment);
   if (total_ < permits) {
-    ++counts_[index(segment_)];
-    ++total_;
+    counts_[index(segment_)] += count;
+    total_ += count;
     return {.admitted = true};
   }
   // Until enough of the oldest segments have left.

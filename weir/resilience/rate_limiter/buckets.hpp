@@ -31,14 +31,15 @@ struct Rate {
 /// Threads: any; without a lock.
 class TokenBucket {
  public:
-  [[gnu::always_inline]] RateAdmission admit(const Rate& rate, Instant now) {
+  /// Takes `count` permits when there is one; what is missing is owed, and grows first.
+  [[gnu::always_inline]] RateAdmission admit(const Rate& rate, Instant now, int count = 1) {
     const auto at = now.time_since_epoch().count();
     auto full_at = full_at_.load(std::memory_order_relaxed);
     while (true) {
       const auto from = std::max(full_at, at);
       const auto wait = from - at - rate.slack.count();
       if (wait > 0) return {.retry_after = Duration(wait)};
-      if (full_at_.compare_exchange_weak(full_at, from + rate.each.count(),
+      if (full_at_.compare_exchange_weak(full_at, from + count * rate.each.count(),
                                          std::memory_order_relaxed)) {
         return {.admitted = true};
       }
@@ -55,7 +56,8 @@ class SlidingWindow {
  public:
   static constexpr std::size_t segments = 10;
 
-  RateAdmission admit(int permits, Duration window, Instant now);
+  /// Counts `count` calls when there is room for one.
+  RateAdmission admit(int permits, Duration window, Instant now, int count = 1);
 
  private:
   std::array<std::int32_t, segments> counts_{};

@@ -52,15 +52,16 @@ Result<void> RateLimiter::reconfigure(const RateLimiterOptions& options) {
   return {};
 }
 
-RateAdmission RateLimiter::admit_to(TokenBucket& tokens, SlidingWindow& window, Instant now) {
-  if (algorithm_ == RateAlgorithm::token_bucket) return tokens.admit(rate(), now);
-  return window.admit(permits_.load(), Duration(per_.load()), now);
+RateAdmission RateLimiter::admit_to(TokenBucket& tokens, SlidingWindow& window, Instant now,
+                                    int count) {
+  if (algorithm_ == RateAlgorithm::token_bucket) return tokens.admit(rate(), now, count);
+  return window.admit(permits_.load(), Duration(per_.load()), now, count);
 }
 
-RateAdmission RateLimiter::admit_locked(Instant now, std::string_view key) {
+RateAdmission RateLimiter::admit_locked(Instant now, std::string_view key, int count) {
   if (!keyed_) {
     const std::lock_guard lock(window_mutex_);
-    return admit_to(tokens_, window_, now);
+    return admit_to(tokens_, window_, now, count);
   }
   Shard& shard = shards_[std::hash<std::string_view>()(key) % shards_count];
   const std::lock_guard lock(shard.mutex);
@@ -76,7 +77,7 @@ RateAdmission RateLimiter::admit_locked(Instant now, std::string_view key) {
     buckets.front().key = key;
     shard.by_key.emplace(buckets.front().key, buckets.begin());
   }
-  return admit_to(buckets.front().tokens, buckets.front().window, now);
+  return admit_to(buckets.front().tokens, buckets.front().window, now, count);
 }
 
 std::size_t RateLimiter::keys() const {

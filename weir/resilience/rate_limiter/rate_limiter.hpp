@@ -46,9 +46,12 @@ class RateLimiter {
   /// Takes other numbers and keeps what was used up. What is keyed, and the algorithm, stay.
   Result<void> reconfigure(const RateLimiterOptions& options);
 
-  [[gnu::always_inline]] RateAdmission admit(Instant now, std::string_view key = {}) {
-    if (lock_free_) return tokens_.admit(rate(), now);
-    return admit_locked(now, key);
+  /// `count`: what the call takes, if calls are not all alike (bytes, say). It is let through when
+  /// there is one permit, and those after it wait until all that it took have grown again.
+  [[gnu::always_inline]] RateAdmission admit(Instant now, std::string_view key = {},
+                                             int count = 1) {
+    if (lock_free_) return tokens_.admit(rate(), now, count);
+    return admit_locked(now, key, count);
   }
   std::size_t keys() const;
 
@@ -67,8 +70,8 @@ class RateLimiter {
 
   explicit RateLimiter(const RateLimiterOptions& options);
   void apply(const RateLimiterOptions& options);
-  RateAdmission admit_locked(Instant now, std::string_view key);
-  RateAdmission admit_to(TokenBucket& tokens, SlidingWindow& window, Instant now);
+  RateAdmission admit_locked(Instant now, std::string_view key, int count);
+  RateAdmission admit_to(TokenBucket& tokens, SlidingWindow& window, Instant now, int count);
   Rate rate() const {
     return {.each = Duration(each_.load(std::memory_order_relaxed)),
             .slack = Duration(slack_.load(std::memory_order_relaxed))};

@@ -93,5 +93,16 @@ TEST(RateLimiter, names_the_option_that_is_out_of_range) {
             "rate_limiter.per: less than 100 ns for each permit");
 }
 
+TEST(RateLimiter, lets_through_what_takes_more_and_makes_the_next_wait_for_it) {
+  auto limiter = RateLimiter::create({.permits = 10, .keyed = true}).value();
+  EXPECT_TRUE(limiter->admit(t0, "a", 30));
+  const auto refused = limiter->admit(t0, "a", 1);
+  EXPECT_FALSE(refused);
+  EXPECT_EQ(refused.retry_after, 2100ms);
+  EXPECT_TRUE(limiter->admit(t0, "b", 1));
+  EXPECT_FALSE(limiter->admit(t0 + 2099ms, "a", 1));
+  EXPECT_TRUE(limiter->admit(t0 + 2100ms, "a", 1));
+}
+
 }  // namespace
 }  // namespace weir::resilience

@@ -19,17 +19,30 @@ Result<void> check(const RetryOptions& options) {
       .result();
 }
 
+namespace {
+
+BackoffOptions backoff_of(const RetryOptions& options) {
+  return {.delay = options.delay,
+          .delay_max = options.delay_max,
+          .backoff = options.backoff,
+          .jitter = options.jitter};
+}
+
+}  // namespace
+
+Retrying::Retrying(Instant started, const RetryOptions& options, int failed, double chance)
+    : started_(started) {
+  const int delays = std::min(failed, options.attempts_max);
+  for (int i = 0; i < delays; ++i) delays_.next(backoff_of(options), chance);
+}
+
 Retrying::Decision Retrying::failed(const RetryOptions& options, const Outcome& outcome,
                                     Instant now, Instant deadline, double chance) {
   if (options.budget) options.budget->failed();
   if (attempt() >= options.attempts_max) return {};
   if (options.budget && !options.budget->may_retry()) return {};
 
-  Duration delay = delays_.next({.delay = options.delay,
-                                 .delay_max = options.delay_max,
-                                 .backoff = options.backoff,
-                                 .jitter = options.jitter},
-                                chance);
+  Duration delay = delays_.next(backoff_of(options), chance);
   if (options.delay_generated) {
     const auto generated = options.delay_generated(
         {.attempts = delays_.taken(), .outcome = outcome, .delay = delay});

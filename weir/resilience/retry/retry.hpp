@@ -56,6 +56,9 @@ class Retrying {
   };
 
   explicit Retrying(Instant started) : started_(started) {}
+  /// Goes on after so many attempts that failed, as if `chance` had been the same for all. For who
+  /// can't keep one from attempt to attempt.
+  Retrying(Instant started, const RetryOptions& options, int failed, double chance);
 
   int attempt() const { return delays_.taken() + 1; }
   /// After an attempt that ended at `now` with an outcome that is handled. No attempt would begin

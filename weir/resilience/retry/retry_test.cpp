@@ -127,6 +127,21 @@ TEST(Retry, takes_a_generated_delay_and_leaves_what_is_none_to_the_backoff) {
   EXPECT_EQ(fail(retrying, options, unavailable("")).delay, 2s);
 }
 
+TEST(Retry, goes_on_after_attempts_that_failed_before) {
+  for (const auto jitter : {Jitter::none, Jitter::full, Jitter::decorrelated, Jitter::polly}) {
+    const RetryOptions options{.attempts_max = 4, .delay = 1s, .jitter = jitter};
+    Retrying kept(t0);
+    for (int failed = 0; failed < 4; ++failed) {
+      Retrying begun_anew(t0, options, failed, 0.5);
+      EXPECT_EQ(begun_anew.attempt(), kept.attempt());
+      const auto decision = fail(begun_anew, options, unavailable(""));
+      const auto expected = fail(kept, options, unavailable(""));
+      EXPECT_EQ(decision.again, expected.again) << failed;
+      EXPECT_EQ(decision.delay, expected.delay) << failed;
+    }
+  }
+}
+
 TEST(RetryBudget, forbids_retries_at_half_and_earns_them_back_by_successes) {
   auto budget = RetryBudget::create({.tokens_max = 10, .token_ratio = 0.1}).value();
   for (int i = 0; i < 4; ++i) budget->failed();

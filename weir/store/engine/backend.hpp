@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -7,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <weir/store/engine/append_policy.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::engine {
@@ -34,6 +36,10 @@ struct BeginRequest {
   std::size_t missed_max = 0;
   std::span<const std::string_view> keys;
   std::span<const std::string_view> sources;
+  /// When the first of the group's callers asked.
+  Instant asked_at;
+  /// Past it none of the group's callers waits any more. Default: somebody always does.
+  std::optional<Instant> deadline = std::nullopt;
 };
 
 struct Begun {
@@ -68,6 +74,11 @@ struct Group {
   Timestamp recorded_at;
   /// Keys recorded before this are forgotten.
   Timestamp keys_expire_before;
+  /// Past it the commit is given up, should it not have been answered. Default: the engine's own
+  /// limits.
+  std::optional<Instant> deadline = std::nullopt;
+  /// Told of each failed try to find out what became of the commit, while that goes on.
+  std::function<void(const Error&)> on_failed_try = nullptr;
 };
 
 /// The one writer of a log in a process. Between a successful begin() and the commit() or
@@ -78,11 +89,12 @@ class Writer {
   virtual ~Writer() = default;
 
   /// Takes the log's lock and says what has changed.
+  /// Nothing is recorded by one that fails.
   /// Errors: unavailable, data_loss, deadline_exceeded (the lock could not be had in time).
   virtual Result<Begun> begin(const BeginRequest& request) = 0;
 
   /// Writes and makes durable. On success it is on disk. On an error, whether it was recorded is
-  /// unknown, and the next begin() tells what the log holds.
+  /// unknown, and the next begin() tells what the log holds; unless is_nothing_recorded(error).
   virtual Result<void> commit(const Group& group) = 0;
 
   /// Lets the lock go without writing.
@@ -98,6 +110,8 @@ class Backend {
 
   virtual const LogInfo& info() const = 0;
   virtual Result<std::unique_ptr<Writer>> open_writer() = 0;
+  /// What becomes of appends while the database fails. Null: they fail too. Lives as long as this.
+  virtual AppendPolicy* append_policy() { return nullptr; }
 
   /// One bounded step. `request` has been checked. Looks at some tens of thousands of events at
   /// most, and heeds deadline and stop token while it does.

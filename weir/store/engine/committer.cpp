@@ -27,12 +27,6 @@ Error conflict(Position position) {
                                       position.value));
 }
 
-Result<void> still_wanted(const CallOptions& call, Instant now) {
-  if (call.stop.stop_requested()) return cancelled();
-  if (call.deadline && *call.deadline <= now) return deadline_passed();
-  return {};
-}
-
 template <class Record>
 const Record* find_key(const std::vector<Record>& records, std::string_view key) {
   const auto found = std::find_if(records.begin(), records.end(),
@@ -55,6 +49,13 @@ void let_all_go(const std::vector<PendingAppend*>& blocked) {
   }
   // Each may be gone as soon as its gate is open.
   for (std::size_t i = 0; i < first; ++i) blocked[i]->finished.open();
+}
+
+void wait_for(PendingAppend& pending) {
+  pending.finished.wait();
+  for (auto* other : pending.lets_go) {
+    if (other != nullptr) other->finished.open();
+  }
 }
 
 }  // namespace
@@ -85,9 +86,16 @@ Committer::Committer(Backend& backend, Tail& tail, const TermHasher& hasher, con
       completions_(completions),
       options_(options),
       advanced_(std::move(advanced)),
-      thread_([this] { run(); }) {}
+      policy_(backend.append_policy()),
+      thread_([this] { run(); }) {
+  if (policy_ == nullptr) return;
+  watch_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+}
 
-Committer::~Committer() { shut_down(); }
+Committer::~Committer() {
+  shut_down();
+  watch_ = {};
+}
 
 void Committer::shut_down() {
   std::unique_lock lock(mutex_);
@@ -122,15 +130,18 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   if (!busy_ && !lingering_ && queue_.empty()) {
     // Nobody else is committing: no hand-over to the writing thread.
     busy_ = true;
+    ++groups_;
     lock.unlock();
     commit({pending.get()});
     lock.lock();
     busy_ = false;
+    const bool waits = pending->again && put_back({pending.get()}).empty();
     const bool more = !queue_.empty();
     const bool stopping = stopping_;
     lock.unlock();
     if (more) wake_->changed.notify_one();
     if (stopping) idle_.notify_all();
+    if (waits) wait_for(*pending);
     return std::move(pending->outcome);
   }
   queue_.push_back(pending.get());
@@ -139,10 +150,7 @@ Result<Appended> Committer::append(std::unique_ptr<PendingAppend> pending) {
   lock.unlock();
   if (wake) wake_->changed.notify_one();
   Batching::flush();
-  pending->finished.wait();
-  for (auto* other : pending->lets_go) {
-    if (other != nullptr) other->finished.open();
-  }
+  wait_for(*pending);
   return std::move(pending->outcome);
 }
 
@@ -190,13 +198,16 @@ void Committer::run() {
       return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty());
     });
     if (queue_.empty()) return;
-    const auto group = take_group();
+    if (not_before_ && !time_to_try(lock)) continue;
+    auto group = take_group();
     busy_ = true;
+    ++groups_;
     lock.unlock();
     const auto began = clock_.instant();
     commit(group);
     const auto ended = clock_.instant();
     lock.lock();
+    if (try_again_at_) group = put_back(group);
     last_commit_ = ended - began;
     last_group_ = group.size();
     busy_ = false;
@@ -274,10 +285,19 @@ Result<Begun> Committer::begin(const Batch& group) {
     if (!pending->request.idempotency_key.empty()) keys.push_back(pending->request.idempotency_key);
     if (pending->request.tracking) sources.push_back(pending->request.tracking->source);
   }
-  return writer_->begin({.known = tail_.head(),
-                         .missed_max = 32'768,
-                         .keys = keys,
-                         .sources = sources});
+  BeginRequest request{.known = tail_.head(),
+                       .missed_max = 32'768,
+                       .keys = keys,
+                       .sources = sources,
+                       .asked_at = group.front()->asked_at,
+                       .deadline = group.front()->request.call.deadline};
+  for (const auto* pending : group) {
+    const auto& deadline = pending->request.call.deadline;
+    request.asked_at = std::min(request.asked_at, pending->asked_at);
+    if (!deadline) request.deadline.reset();
+    if (request.deadline) request.deadline = std::max(*request.deadline, *deadline);
+  }
+  return writer_->begin(request);
 }
 
 void Committer::learn(const Begun& begun) {
@@ -299,9 +319,11 @@ void Committer::learn(const Begun& begun) {
 }
 
 Result<bool> Committer::commit_group(const Batch& group) {
+  for (auto* pending : group) pending->on_stop.reset();
+  try_again_at_.reset();
   const auto begun = begin(group);
   if (!begun) {
-    for (auto* pending : group) pending->outcome = begun.error();
+    failed(group, begun.error());
     return begun.error();
   }
   learn(*begun);
@@ -318,20 +340,19 @@ Result<bool> Committer::commit_group(const Batch& group) {
     return false;
   }
   const auto written = write(group, accepted, *begun);
-  for (auto* pending : group) {
-    // Answers that were refused, or replayed from before, do not depend on this commit.
-    if (!pending->outcome.ok() || pending->outcome->replayed) continue;
-    if (!written) {
-      pending->outcome = written.error();
-    } else {
-      pending->outcome->replayed = pending->repeats;
-    }
+  if (!written) {
+    commit_failed(group, written.error());
+    return written.error();
   }
-  if (!written) return written.error();
+  for (auto* pending : group) {
+    if (pending->repeats && pending->outcome.ok()) pending->outcome->replayed = true;
+  }
   return true;
 }
 
 Result<void> Committer::judge(PendingAppend& pending, Accepted& accepted, const Begun& begun) {
+  pending.outcome = Appended();
+  pending.repeats = pending.leans = false;
   WEIR_TRY(still_wanted(pending.request.call, clock_.instant()));
   if (!pending.request.idempotency_key.empty()) {
     WEIR_TRY_ASSIGN(replayed, replay(pending, accepted, begun));
@@ -352,6 +373,7 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
   }
   const auto* record = before != nullptr ? before : find_key(accepted.keys, key);
   if (record == nullptr) return false;
+  pending.leans = before == nullptr;
   if (record->fingerprint != pending.fingerprint) {
     return Error{.code = Code::already_exists,
                  .reason = Reason::idempotency_key_reused,
@@ -393,17 +415,19 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
     if (event.position <= after) continue;
     const auto& query = pending.request.condition->fail_if_events_match;
     if (matches(query, EventSubject(*event.event).subject())) {
+      pending.leans = true;
       return conflict(event.position);
     }
   }
   return {};
 }
 
-Result<void> Committer::judge_tracking(const PendingAppend& pending, const Accepted& accepted,
+Result<void> Committer::judge_tracking(PendingAppend& pending, const Accepted& accepted,
                                        const Begun& begun) {
   if (!pending.request.tracking) return {};
   const auto& wanted = *pending.request.tracking;
   const auto* recorded = find_source(accepted.sources, wanted.source);
+  pending.leans = pending.leans || recorded != nullptr;
   if (recorded == nullptr) recorded = find_source(begun.sources, wanted.source);
   if (recorded == nullptr || recorded->position < wanted.position) return {};
   return Error{.code = Code::failed_precondition,

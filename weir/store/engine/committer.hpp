@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <stop_token>
 #include <thread>
 
 #include <weir/base/executor.hpp>
@@ -46,8 +48,18 @@ struct PendingAppend {
   std::vector<Term> terms;
   std::size_t bytes = 0;
   Done<Appended> done;
+  /// When the caller asked; only where there is an AppendPolicy.
+  Instant asked_at{};
+  /// Transactions that failed without a trace of it.
+  int attempts = 0;
+  /// It waits for another transaction; `outcome` is why the last one failed.
+  bool again = false;
+  /// While it does: wakes the writing thread when the caller gives up.
+  std::optional<std::stop_callback<std::function<void()>>> on_stop = {};
   /// An earlier append of the same group has this one's idempotency key.
   bool repeats = false;
+  /// Its outcome rests on others of the group, and falls with them.
+  bool leans = false;
   Result<Appended> outcome = Appended();
   /// Opens once `outcome` holds the answer; a blocked caller waits for it.
   Gate finished;
@@ -58,6 +70,10 @@ struct PendingAppend {
 
 /// Commits appends in groups: whoever waits while one commit is under way goes into the next.
 /// Conditions of a group see the events of those before them in it.
+/// With an AppendPolicy, appends of a transaction that failed without a trace stay in the queue
+/// and are tried again together, each until its deadline; what comes meanwhile waits with them.
+/// While a transaction takes long, those in the queue are answered at their deadlines, or all at
+/// once when the policy refuses what comes next.
 /// Threads: any for append; destruction waits for what was accepted.
 class Committer {
  public:
@@ -84,7 +100,7 @@ class Committer {
   using Batch = std::vector<PendingAppend*>;
   struct Accepted;
 
-  Result<void> admit(const PendingAppend& pending) const;
+  Result<void> admit(PendingAppend& pending);
   Result<void> room_for(const PendingAppend& pending) const;
   void run();
   Batch take_group();
@@ -97,11 +113,21 @@ class Committer {
   Result<bool> commit_group(const Batch& group);
   void tell(const Batch& group, Instant began, const Result<bool>& committed);
   Result<Begun> begin(const Batch& group);
+  // Trying again: committer_again.cpp.
+  static Result<void> still_wanted(const CallOptions& call, Instant now);
+  void failed(const Batch& group, const Error& error);
+  void commit_failed(const Batch& group, const Error& error);
+  Batch put_back(const Batch& group);
+  bool time_to_try(std::unique_lock<std::mutex>& lock);
+  void answer_those_who_left(std::unique_lock<std::mutex>& lock, Instant now);
+  Instant wake_up_time() const;
+  void watch(const std::stop_token& stop);
+  void answer_left(const Batch& left);
   void learn(const Begun& begun);
   Result<void> judge(PendingAppend& pending, Accepted& accepted, const Begun& begun);
   Result<void> judge_condition(PendingAppend& pending, const Accepted& accepted);
   Result<bool> replay(PendingAppend& pending, const Accepted& accepted, const Begun& begun);
-  Result<void> judge_tracking(const PendingAppend& pending, const Accepted& accepted,
+  Result<void> judge_tracking(PendingAppend& pending, const Accepted& accepted,
                               const Begun& begun);
   void accept(PendingAppend& pending, Accepted& accepted);
   Result<void> write(const Batch& group, Accepted& accepted, const Begun& begun);
@@ -115,14 +141,19 @@ class Committer {
   const CommitterOptions options_;
   std::function<void(Position)> advanced_;
 
-  // Only whoever set busy_ uses the writer.
+  AppendPolicy* const policy_;
+
+  // Only whoever set busy_ uses these.
   std::unique_ptr<Writer> writer_;
+  std::optional<Instant> try_again_at_;
 
   /// What wakes the writing thread; a wake-up that was put off may outlive the committer.
   struct Wake {
     std::mutex mutex;
     std::condition_variable changed;
     std::optional<Instant> put_off_since;
+    /// While appends wait to be tried again: one of them may have left.
+    bool look_again = false;
   };
   void wake_soon(std::unique_lock<std::mutex> lock);
 
@@ -134,12 +165,19 @@ class Committer {
   /// The writing thread waits for those whom it has just answered.
   bool lingering_ = false;
   bool stopping_ = false;
+  /// Groups that were begun.
+  std::uint64_t groups_ = 0;
+  /// What is in the queue is not tried before; and when the writing thread looks again until then.
+  std::optional<Instant> not_before_;
+  Instant wake_at_{};
   Instant::duration last_commit_{};
   std::size_t last_group_ = 0;
   int late_ = 0;
   int halves_left_ = 0;
   std::condition_variable idle_;
   std::jthread thread_;
+  /// Looks after the queue while the writing thread can't; only where there is an AppendPolicy.
+  std::jthread watch_;
 };
 
 }  // namespace weir::engine

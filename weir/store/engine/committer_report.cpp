@@ -6,8 +6,20 @@ namespace weir::engine {
 
 // What a Committer tells its observer.
 
-Result<void> Committer::admit(const PendingAppend& pending) const {
+Result<void> Committer::admit(PendingAppend& pending) {
   auto room = room_for(pending);
+  if (policy_ != nullptr && room) {
+    const auto& call = pending.request.call;
+    if (auto refused = policy_->refuses(call.deadline)) {
+      room = nothing_recorded(std::move(*refused));
+    }
+    pending.asked_at = clock_.instant();
+    // Somebody is to notice when it has waited for too long.
+    if (not_before_ && call.deadline && *call.deadline < wake_at_) {
+      wake_->look_again = true;
+      wake_->changed.notify_one();
+    }
+  }
   if (!room && options_.observer != nullptr) {
     options_.observer->refused(backend_.info().name, room.error().code);
   }
@@ -34,7 +46,9 @@ void Committer::tell(const Batch& group, Instant began, const Result<bool>& comm
   std::vector<telemetry::Context> traced;
   for (const auto* pending : group) {
     const auto& outcome = pending->outcome;
-    if (!outcome.ok()) {
+    if (pending->again) {
+      // Not refused yet.
+    } else if (!outcome.ok()) {
       refused.push_back(outcome.error().code);
     } else if (!outcome->replayed) {
       ++told.appends;

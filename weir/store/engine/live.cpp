@@ -5,9 +5,18 @@
 #include <algorithm>
 #include <utility>
 #include <optional>
-#include <stop_token>
 
 namespace weir::engine {
+namespace {
+
+/// Whether what could not be read now may be read later, with the subscriber still there.
+bool worth_waiting(const Error& error, const CallOptions& call) {
+  if (call.deadline && *call.deadline <= system_clock().instant()) return false;
+  return error.code == Code::unavailable || error.code == Code::resource_exhausted ||
+         error.code == Code::deadline_exceeded;
+}
+
+}  // namespace
 
 /// (cursor, end of what is known] again and again: from the ring when the cursor is in it, else
 /// from the store.
@@ -31,7 +40,12 @@ class Live::LiveSubscription final : public Subscription {
     while (true) {
       if (request_.call.stop.stop_requested()) return cancelled();
       const auto recent = live_.recent(cursor_);
-      if (!recent.in_ring) return read_from_store();
+      if (!recent.in_ring) {
+        auto read = read_from_store();
+        if (read || !worth_waiting(read.error(), request_.call)) return read;
+        if (live_.park(id_, wake)) break;
+        return read;
+      }
       if (recent.end > cursor_) return take(recent);
       // Whoever begins at the end is told that this is where it stands.
       if (!std::exchange(told_, true)) {
@@ -122,6 +136,7 @@ void Live::shut_down() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
+  stop_.request_stop();
   changed_.notify_all();
   wake_all();
 }
@@ -196,10 +211,20 @@ bool Live::wait_past(Position cursor, std::uint64_t id, std::function<void()> wa
   return true;
 }
 
+bool Live::park(std::uint64_t id, std::function<void()> wake) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return false;
+  waiting_[id] = std::move(wake);
+  parked_ = dirty_ = true;
+  changed_.notify_one();
+  return true;
+}
+
 void Live::wake_all() {
   std::map<std::uint64_t, std::function<void()>> woken;
   {
     const std::lock_guard lock(mutex_);
+    parked_ = false;
     woken.swap(waiting_);
   }
   for (auto& [id, wake] : woken) wake();
@@ -236,18 +261,29 @@ void Live::run() {
       dirty_ = dirty_ || changed;
       continue;
     }
+    const bool parked = parked_;
+    // Should only those reads fail, they are not tried without a pause.
+    if (parked) changed_.wait_for(lock, options_.look_every, [this] { return stopping_; });
     dirty_ = false;
     lock.unlock();
-    const bool filled = fill();
+    const auto filled = fill();
+    // One read succeeded, so those whose own failed may try again.
+    if (filled && parked) wake_all();
     lock.lock();
-    if (filled || stopping_) continue;
-    // What was announced is still to be read, once the store is back.
-    dirty_ = true;
-    changed_.wait_for(lock, options_.look_every, [this] { return stopping_; });
+    if (!filled && !stopping_) pause(lock, filled.error());
   }
 }
 
-bool Live::fill() {
+/// What was announced is still to be read, once the store is back.
+void Live::pause(std::unique_lock<std::mutex>& lock, const Error& why) {
+  dirty_ = true;
+  const auto asked = why.retry_after.value_or(options_.look_every);
+  const auto length = std::clamp(asked, options_.look_every,
+                                 std::max(options_.look_every, options_.pause_max));
+  changed_.wait_for(lock, length, [this] { return stopping_; });
+}
+
+Result<void> Live::fill() {
   Position from;
   bool started = false;
   {
@@ -255,25 +291,25 @@ bool Live::fill() {
     from = ring_end_;
     started = ring_started_;
   }
+  const CallOptions call{.stop = stop_.get_token()};
   if (!started) {
-    const auto head = backend_.head({});
+    WEIR_TRY_ASSIGN(head, backend_.head(call));
     const std::lock_guard lock(mutex_);
-    if (!head) return false;
-    ring_begin_ = ring_end_ = *head;
+    ring_begin_ = ring_end_ = head;
     ring_started_ = subscribers_ > 0;
-    return true;
+    return {};
   }
-  bool reached = true;
+  Result<void> reached;
   const auto before = from;
   while (true) {
-    auto step = backend_.read_step({.after = from});
+    auto step = backend_.read_step({.after = from, .call = call});
     if (!step) {
-      reached = false;
+      reached = step.error();
       break;
     }
     const std::unique_lock lock(mutex_);
     ++reads_;
-    if (!ring_started_ || ring_end_ != from) return true;
+    if (!ring_started_ || ring_end_ != from) return {};
     if (!step->batch.empty()) {
       ring_bytes_ += step->batch.bytes();
       ring_.push_back(std::make_shared<const Batch>(std::move(step->batch)));

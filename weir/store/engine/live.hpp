@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <thread>
 
 #include <weir/base/executor.hpp>
@@ -22,11 +23,16 @@ struct LiveOptions {
   /// How often an engine that is not told of other processes' appends looks for them, while there
   /// are subscribers. Default 20 ms.
   std::chrono::milliseconds look_every{20};
+  /// How long to wait at most, while the store can't be read, before it is tried again; as long as
+  /// the error says, if that is less. Default 1 s.
+  std::chrono::milliseconds pause_max{1000};
 };
 
 /// Feeds all live subscribers of a log in this process: one reader of the log's end fills a bounded
 /// ring, whoever is near the end is served from it, and whoever is not reads from the store. A slow
 /// subscriber costs nobody anything.
+/// While the store can't be read, subscriptions wait: they end with an error only when that says
+/// that waiting is of no use.
 /// Threads: any.
 class Live {
  public:
@@ -63,8 +69,11 @@ class Live {
   };
 
   void run();
-  /// Reads what is new into the ring. False when the store could not be read to its end.
-  bool fill();
+  /// Reads what is new into the ring. The error for which the store could not be read to its end.
+  Result<void> fill();
+  void pause(std::unique_lock<std::mutex>& lock, const Error& why);
+  /// Keeps `wake` until the store can be read again. False: live no more.
+  bool park(std::uint64_t id, std::function<void()> wake);
   Recent recent(Position cursor) const;
   bool wait_past(Position cursor, std::uint64_t id, std::function<void()> wake);
   void wake_all();
@@ -84,6 +93,10 @@ class Live {
   std::map<std::uint64_t, const Cursor*> cursors_;
   std::uint64_t next_id_ = 1;
   std::map<std::uint64_t, std::function<void()>> waiting_;
+  /// Those among them whose read failed, whatever the ring holds.
+  bool parked_ = false;
+  /// Ends the reads of the thread.
+  std::stop_source stop_;
 
   // (ring_begin_, ring_end_] in chunks. Only the thread moves ring_end_.
   bool ring_started_ = false;

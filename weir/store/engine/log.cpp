@@ -29,7 +29,7 @@ void stamp(Event& event, const std::vector<MetadataEntry>& stamps, const Limits&
 
 Log::Log(std::unique_ptr<Backend> backend, std::shared_ptr<Tail> tail, TermHasher hasher,
          std::shared_ptr<Threads> threads, const Clock& clock, LogEngineOptions options)
-    : backend_(std::move(backend)),
+    : backend_(options.around ? options.around(std::move(backend)) : std::move(backend)),
       tail_(std::move(tail)),
       hasher_(std::move(hasher)),
       threads_(std::move(threads)),

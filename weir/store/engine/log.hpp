@@ -13,6 +13,8 @@ struct LogEngineOptions {
   Limits limits = {};
   CommitterOptions committer = {};
   LiveOptions live = {};
+  /// Put around each log's backend: see store/resilient. Default: nothing is.
+  std::function<std::unique_ptr<Backend>(std::unique_ptr<Backend>)> around = nullptr;
 };
 
 /// Threads that the logs of one process share.

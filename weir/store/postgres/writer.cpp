@@ -81,6 +81,13 @@ Timestamp time_of(std::int64_t micros) { return Timestamp(std::chrono::microseco
 
 Position position_of(std::int64_t value) { return Position(static_cast<std::uint64_t>(value)); }
 
+/// Errors by which a server says itself that it does not know.
+bool is_ambiguous(const Error& error) {
+  return has_sqlstate(error, "40003") || has_sqlstate(error, "08007");
+}
+
+Error gone() { return unavailable("PostgreSQL: the connection is broken"); }
+
 Params names(std::int32_t log_id, std::span<const std::string_view> names) {
   Params params;
   params.add_int4(log_id).begin_array(Oid::bytea, names.size());
@@ -176,7 +183,8 @@ LogWriter::LogWriter(std::shared_ptr<Database> database, const LogRow& log,
 LogWriter::~LogWriter() { disconnect(); }
 
 Patience LogWriter::patience(std::chrono::milliseconds time) const {
-  return {.deadline = database_->clock().instant() + time};
+  const auto until = database_->clock().instant() + time;
+  return {.deadline = latest_ ? std::min(*latest_, until) : until};
 }
 
 Result<void> LogWriter::connect(const Patience& patience) {
@@ -194,18 +202,19 @@ void LogWriter::disconnect() {
 }
 
 Result<engine::Begun> LogWriter::begin(const engine::BeginRequest& request) {
+  latest_ = request.deadline;
   const bool fresh = session_ == nullptr;
   if (fresh) WEIR_TRY(connect_anew());
   auto begun = catch_up_and_begin(request);
   if (begun || session_) return begun;
   // The connection has gone while nothing was under way; nothing is lost by trying a new one.
   if (fresh || begun.error().code != Code::unavailable) return begun;
-  WEIR_TRY(connect({}));
+  WEIR_TRY(connect({.deadline = latest_}));
   return catch_up_and_begin(request);
 }
 
 Result<void> LogWriter::connect_anew() {
-  WEIR_TRY(connect({}));
+  WEIR_TRY(connect({.deadline = latest_}));
   Params old;
   old.add_int4(log_id_).add(micros(database_->clock().now() - writers_kept));
   WEIR_TRY(session_->execute(forget_writers, old, patience(database_->options().write_time_max)));
@@ -232,7 +241,8 @@ Result<engine::Begun> LogWriter::catch_up_and_begin(const engine::BeginRequest& 
       return begun;
     }
     rollback();
-    if (!session_) return unavailable("PostgreSQL: the connection is broken");
+    if (!session_) return gone();
+    latest_ = request.deadline;
   }
 }
 
@@ -296,7 +306,9 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
 
 void LogWriter::rollback() {
   if (!session_) return;
+  if (session_->broken()) return disconnect();
   // The server rolls back by itself when the connection ends.
+  latest_.reset();
   const auto rolled_back =
       session_->execute(roll_back, {}, patience(database_->options().write_time_max));
   if (!rolled_back || session_->server_left()) disconnect();
@@ -340,7 +352,8 @@ Params LogWriter::finish_params(const engine::Group& group) const {
 }
 
 Result<void> LogWriter::commit(const engine::Group& group) {
-  if (!session_) return unavailable("PostgreSQL: the connection is broken");
+  if (!session_) return engine::nothing_recorded(gone());
+  latest_ = group.deadline;
   ++batch_;
   std::vector<Call> calls;
   if (!group.events.empty()) {
@@ -364,21 +377,23 @@ Result<void> LogWriter::commit(const engine::Group& group) {
     if (answers->back().command() == "COMMIT") return {};
     return internal_bug("PostgreSQL: the transaction had failed before its commit");
   }
-  if (session_->broken()) return settle();
+  latest_.reset();
+  if (session_->broken() || is_ambiguous(answers.error())) return settle(group);
   rollback();
-  return answers.error();
+  return engine::nothing_recorded(answers.error());
 }
 
-Result<void> LogWriter::settle() {
+Result<void> LogWriter::settle(const engine::Group& group) {
   disconnect();
   const auto until = patience(database_->options().settle_time_max);
   while (true) {
     const auto recorded = took_effect(until);
     if (recorded && *recorded) return {};
     if (recorded) {
-      return unavailable(
-          "PostgreSQL: the connection broke before the commit; nothing was recorded");
+      return engine::nothing_recorded(unavailable(
+          "PostgreSQL: the connection broke before the commit; nothing was recorded"));
     }
+    if (group.on_failed_try) group.on_failed_try(recorded.error());
     if (database_->clock().instant() >= *until.deadline) break;
     std::mutex mutex;
     std::unique_lock lock(mutex);

@@ -29,10 +29,11 @@ class LogWriter final : public engine::Writer {
   Result<engine::Begun> try_begin(const engine::BeginRequest& request, std::int64_t missed_max);
   Call missed_call(Position known, std::size_t newest, std::int64_t missed_max) const;
   Result<Batch> fetch(Position known, std::size_t newest);
-  Result<void> settle();
+  Result<void> settle(const engine::Group& group);
   Result<bool> took_effect(const Patience& patience);
   void add_terms(Params& params, const engine::Group& group) const;
   Params finish_params(const engine::Group& group) const;
+  /// So long from now, and no longer than the present request allows.
   Patience patience(std::chrono::milliseconds time) const;
 
   std::shared_ptr<Database> database_;
@@ -45,6 +46,7 @@ class LogWriter final : public engine::Writer {
   std::int64_t batch_ = 0;
   /// No begin() has been tried yet.
   bool first_ = true;
+  std::optional<Instant> latest_;
   std::unique_ptr<Session> session_;
 };
 

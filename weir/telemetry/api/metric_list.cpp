@@ -19,12 +19,15 @@ constexpr Text rpc_labels[] = {"rpc.system.name", "rpc.method", "rpc.response.st
 constexpr Text http_labels[] = {"http.request.method", "url.scheme", "http.route",
                                 "http.response.status_code", "error.type"};
 constexpr Text session_labels[] = {"weir.operation.name", "error.type"};
+constexpr Text limit_label[] = {"weir.limit.name"};
 constexpr Text log_label[] = {"weir.log.name"};
 constexpr Text log_error[] = {"weir.log.name", "error.type"};
 constexpr Text database_labels[] = {"db.system.name", "db.operation.name", "error.type"};
 constexpr Text pool_label[] = {"db.client.connection.pool.name"};
 constexpr Text pool_state[] = {"db.client.connection.pool.name", "db.client.connection.state"};
 constexpr Text host_label[] = {"server.address"};
+constexpr Text event_labels[] = {"weir.pipeline.name", "weir.strategy.name", "weir.event.name"};
+constexpr Text pipeline_label[] = {"weir.pipeline.name"};
 constexpr Text error_label[] = {"error.type"};
 constexpr Text metric_label[] = {"weir.metric.name"};
 constexpr Text cpu_mode[] = {"cpu.mode"};
@@ -57,6 +60,11 @@ const MetricSpec config_reloads{
     "weir.config.reloads", counter, "{reload}",
     "Times that settings, tokens and certificates were read again; with error.type, refused",
     error_label};
+const MetricSpec server_rejected{
+    "weir.server.rejected", counter, "{call}",
+    "Calls that were turned away: for a client's rate of calls, streams or bytes, or for how many "
+    "were under way at once",
+    limit_label};
 
 const MetricSpec store_append_events{"weir.store.append.events", counter, "{event}",
                                      "Events appended by this process", log_label};
@@ -121,6 +129,15 @@ const MetricSpec db_client_connection_wait_time{
 const MetricSpec db_client_connection_use_time{
     "db.client.connection.use_time", histogram, "s",
     "Time from borrowing a connection to its return", pool_label, database_seconds};
+const MetricSpec resilience_events{
+    "weir.resilience.events", counter, "{event}",
+    "What strategies around calls did: retried, rejected, timed_out, opened, half_opened, closed "
+    "and the like",
+    event_labels};
+const MetricSpec resilience_circuit_state{
+    "weir.resilience.circuit.state", gauge, "",
+    "How the circuit breaker of a pipeline stands: 0 closed, 1 open, 2 half open, 3 isolated",
+    pipeline_label};
 
 const MetricSpec sdk_spans_processed{
     "otel.sdk.processor.span.processed", counter, "{span}",
@@ -154,16 +171,17 @@ std::span<const MetricSpec* const> all() {
   static constexpr const MetricSpec* list[] = {
       &rpc_server_call_duration, &http_server_request_duration, &http_server_connections,
       &http_server_connections_refused, &session_request_duration, &access_denied,
-      &config_reloads, &store_append_events,
-      &store_append_refused, &store_commit_duration, &store_commit_appends, &store_commit_events,
+      &config_reloads, &server_rejected, &store_append_events, &store_append_refused,
+      &store_commit_duration, &store_commit_appends, &store_commit_events,
       &store_read_events, &store_read_duration, &store_queue_depth, &store_head,
       &store_tail_events, &store_subscribers, &store_subscription_lag, &store_replica_lag,
       &store_replica_in,
       &db_client_operation_duration, &db_client_connection_count, &db_client_connection_max,
       &db_client_connection_pending_requests, &db_client_connection_timeouts,
       &db_client_connection_create_time, &db_client_connection_wait_time,
-      &db_client_connection_use_time, &sdk_spans_processed,
-      &sdk_span_queue_size, &sdk_span_queue_capacity, &sdk_spans_exported, &sdk_export_duration,
+      &db_client_connection_use_time, &resilience_events, &resilience_circuit_state,
+      &sdk_spans_processed, &sdk_span_queue_size, &sdk_span_queue_capacity, &sdk_spans_exported,
+      &sdk_export_duration,
       &sdk_metric_series, &sdk_metric_series_refused, &process_cpu_time, &process_memory_usage,
       &process_uptime, &build_info};
   return list;

@@ -16,6 +16,7 @@ extern const MetricSpec http_server_connections_refused;
 extern const MetricSpec session_request_duration;
 extern const MetricSpec access_denied;
 extern const MetricSpec config_reloads;
+extern const MetricSpec server_rejected;
 
 // Of the store.
 extern const MetricSpec store_append_events;
@@ -43,6 +44,10 @@ extern const MetricSpec db_client_connection_timeouts;
 extern const MetricSpec db_client_connection_create_time;
 extern const MetricSpec db_client_connection_wait_time;
 extern const MetricSpec db_client_connection_use_time;
+
+// Of what stands around calls.
+extern const MetricSpec resilience_events;
+extern const MetricSpec resilience_circuit_state;
 
 // Of telemetry itself.
 extern const MetricSpec sdk_spans_processed;

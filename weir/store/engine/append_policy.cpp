@@ -1,0 +1,15 @@
+#include <weir/store/engine/append_policy.hpp>
+
+namespace weir::engine {
+
+Error nothing_recorded(Error error) {
+  error.details.insert_or_assign(recorded_detail, "no");
+  return error;
+}
+
+bool is_nothing_recorded(const Error& error) {
+  const auto found = error.details.find(recorded_detail);
+  return found != error.details.end() && found->second == "no";
+}
+
+}  // namespace weir::engine
