@@ -34,19 +34,18 @@ Result<std::shared_ptr<postgres::Store>> open_store(const postgres::StoreOptions
                                                     const OpenOptions& options) {
   const auto threads = std::make_shared<engine::Threads>();
   if (!options.wait_until_up) return postgres::Store::open(store, threads);
-  WEIR_TRY_ASSIGN(waiting,
-                  resilience::pipeline("open")
-                      .retry({.attempts_max = 1000,
-                              .delay = std::chrono::milliseconds(100),
-                              .delay_max = std::chrono::seconds(1),
-                              .jitter = resilience::Jitter::equal,
-                              .total_max = options.connect_timeout,
-                              .handled = {.errors = [](const Error& error) {
-                                return error.code == Code::unavailable;
-                              }}})
-                      .build());
-  return waiting.run({.stop = options.stop},
-                     [&] { return postgres::Store::open(store, threads); });
+  WEIR_TRY_ASSIGN(waiting, resilience::pipeline("open")
+                               .retry({.attempts_max = 1000,
+                                       .delay = std::chrono::milliseconds(100),
+                                       .delay_max = std::chrono::seconds(1),
+                                       .jitter = resilience::Jitter::equal,
+                                       .total_max = options.connect_timeout,
+                                       .handled = {.errors =
+                                                       [](const Error& error) {
+                                                         return error.code == Code::unavailable;
+                                                       }}})
+                               .build());
+  return waiting.run({.stop = options.stop}, [&] { return postgres::Store::open(store, threads); });
 }
 
 Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const OpenOptions& options,
@@ -60,12 +59,15 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
     return shield->around(std::move(backend));
   };
   postgres::DatabaseOptions database;
+  database.readers = options.postgres.pool;
+  database.hosts = options.postgres.hosts;
+  database.replicas = options.postgres.replicas;
   database.reporting = {.telemetry = options.telemetry, .text = options.statement_text};
-  WEIR_TRY_ASSIGN(store, open_store({.uri = uri,
-                                     .create = options.create,
-                                     .database = database,
-                                     .engine = std::move(engine)},
-                                    options));
+  WEIR_TRY_ASSIGN(
+      store,
+      open_store(
+          {.uri = uri, .create = options.create, .database = database, .engine = std::move(engine)},
+          options));
   return shield->around(std::shared_ptr<Catalog>(std::move(store)));
 }
 
@@ -78,14 +80,14 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
       .committer = {.queue_max = options.queue_max,
                     .queue_bytes_max = options.queue_bytes_max,
                     .callbacks_on_writer = options.callbacks_on_writer,
-                     .observer = options.observer}};
+                    .observer = options.observer}};
   std::string_view rest = uri;
   if (take_prefix(rest, "sqlite:")) {
     if (rest.empty()) return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");
-    WEIR_TRY_ASSIGN(store, sqlite::Store::open({.path = std::string(rest),
-                                                .create = options.create,
-                                                .engine = engine},
-                                               std::make_shared<engine::Threads>()));
+    WEIR_TRY_ASSIGN(
+        store,
+        sqlite::Store::open({.path = std::string(rest), .create = options.create, .engine = engine},
+                            std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));
   }
   if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {

@@ -3,8 +3,11 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <weir/base/result.hpp>
+#include <weir/sql/pool/options.hpp>
+#include <weir/sql/pool/replica_core.hpp>
 #include <weir/store/event_store.hpp>
 #include <weir/store/remote/credentials.hpp>
 #include <weir/store/resilient/shield.hpp>
@@ -36,6 +39,14 @@ struct OpenOptions {
   bool wait_until_up = false;
   /// Ends that waiting.
   std::stop_token stop = {};
+  /// Of a PostgreSQL: connections for reading (each log that is written to takes one more, and
+  /// listening for changes one), further hosts ("db2:5432") beside those that the URI names, and
+  /// which of the replicas among them are read from.
+  struct Postgres {
+    sql::PoolOptions pool = {.name = "readers"};
+    std::vector<std::string> hosts = {};
+    sql::ReplicaOptions replicas = {};
+  } postgres = {};
   /// Stands between an embedded store and its PostgreSQL, of one database. Default: one with the
   /// preset `production`.
   std::shared_ptr<resilient::Shield> shield = nullptr;

@@ -57,6 +57,52 @@ TEST_F(Config, check_says_that_a_file_is_fine) {
   EXPECT_THAT(checked.out, HasSubstr("fine, 2 of"));
 }
 
+TEST(ServeConfiguration, resilience_is_as_the_preset_says_unless_it_is_said_otherwise) {
+  using namespace std::chrono_literals;
+  ServeConfiguration configuration;
+  ASSERT_TRUE(configuration.list.read_yaml(
+      "resilience: {preset: development, attempts_max: 7, open_for: 5s}", "a file"));
+  const auto options = shield_options(configuration.values).value();
+  const auto preset = resilient::preset("development").value();
+  for (const auto* strategies : {&options.read, &options.write}) {
+    EXPECT_EQ(strategies->retry.attempts_max, 7);
+    EXPECT_EQ(strategies->circuit_breaker.open_for, 5s);
+    EXPECT_EQ(strategies->retry.delay, preset.read.retry.delay);
+    EXPECT_EQ(strategies->timeout.after, preset.read.timeout.after);
+  }
+}
+
+TEST(ServeConfiguration, has_the_options_of_the_pool_by_their_names) {
+  ServeConfiguration configuration;
+  ASSERT_TRUE(configuration.list.read_yaml(
+      "pool: {size_max: 20, reset_on_return: when_changed, hosts: [db2, 'db3:5433']}\n"
+      "replicas: {lag_max: 5s}",
+      "a file"));
+  const auto options = open_options(configuration.values).postgres;
+  EXPECT_EQ(options.pool.size_max, 20u);
+  EXPECT_EQ(options.pool.reset_on_return, sql::ResetOnReturn::when_changed);
+  EXPECT_EQ(options.hosts, (std::vector<std::string>{"db2", "db3:5433"}));
+  EXPECT_EQ(options.replicas.lag_max, std::chrono::seconds(5));
+}
+
+TEST_F(Config, check_names_a_pool_that_does_not_fit_together) {
+  const auto checked = weir({"config", "check", file("pool: {size_min: 9, size_max: 5}")});
+  EXPECT_NE(checked.exit, Exit::fine);
+  EXPECT_THAT(checked.err, HasSubstr("size_min"));
+}
+
+TEST(ServeConfiguration, zeros_are_no_limit_on_calls) {
+  ServeConfiguration configuration;
+  ASSERT_TRUE(
+      configuration.list.read_yaml("admission: {calls_at_once: 0, client_calls: 100}", "a file"));
+  const auto options = admission_options(configuration.values);
+  EXPECT_EQ(options.calls_at_once, std::nullopt);
+  EXPECT_EQ(options.streams_at_once, 50'000);
+  ASSERT_TRUE(options.calls);
+  EXPECT_EQ(options.calls->permits, 100);
+  EXPECT_FALSE(options.kibibytes);
+}
+
 TEST_F(Config, check_names_file_line_and_key_of_each_mistake) {
   const auto path = file("http:\n  adress: x\n  threads: 65\nlimits:\n  tags_max: 0\n");
   const auto checked = weir({"config", "check", path});

@@ -3,9 +3,9 @@
 #include <condition_variable>
 #include <mutex>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
 
 #include <apps/weir/output.hpp>
 #include <apps/weir/protection.hpp>
@@ -41,7 +41,8 @@ void wait_for(const std::stop_token& stop, const Program& program, server::Acces
 server::ServiceOptions::OpenTo open_to(const std::string& word) {
   using OpenTo = server::ServiceOptions::OpenTo;
   return word == "loopback" ? OpenTo::loopback
-                            : word == "tokens" ? OpenTo::tokens : OpenTo::everybody;
+         : word == "tokens" ? OpenTo::tokens
+                            : OpenTo::everybody;
 }
 
 void warn_of_plain_text(const server::ServiceOptions& options) {
@@ -64,7 +65,7 @@ Result<std::shared_ptr<resilient::Shield>> make_shield(const ServeSettings& sett
 Result<std::shared_ptr<Catalog>> open_store(const ServeSettings& settings,
                                             const std::shared_ptr<resilient::Shield>& shield,
                                             const std::stop_token& stop, Program& program) {
-  auto open = settings.open;
+  auto open = open_options(settings);
   open.shield = shield;
   open.stop = stop;
   open.wait_until_up = shield && settings.wait.count() > 0;
@@ -91,9 +92,8 @@ Result<void> say_where(const server::Service& service, const ServeConfiguration&
     out.write(fmt::format("  weir {}   store {}   {} events\n", WEIR_VERSION,
                           configuration.list.find("store")->shown(), head.value));
     const auto scheme = configuration.values.tls.enabled() ? "https" : "http";
-    out.write(fmt::format("  gRPC {}   HTTP {}://{}   API {}://{}/docs\n",
-                          service.grpc_address(), scheme, service.http_address(), scheme,
-                          service.http_address()));
+    out.write(fmt::format("  gRPC {}   HTTP {}://{}   API {}://{}/docs\n", service.grpc_address(),
+                          scheme, service.http_address(), scheme, service.http_address()));
   }
   WEIR_TRY(out.finish());
   std::fflush(program.out);
@@ -108,8 +108,8 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   WEIR_TRY(server::log_to_stderr(log_format, settings.log_level));
   WEIR_TRY_ASSIGN(protection, read_protection(settings, program.clock->now()));
   WEIR_TRY_ASSIGN(telemetry, configuration->telemetry(program));
-  WEIR_TRY_ASSIGN(reporting, server::Reporting::create({.settings = std::move(telemetry),
-                                                        .console = program.err}));
+  WEIR_TRY_ASSIGN(reporting, server::Reporting::create(
+                                 {.settings = std::move(telemetry), .console = program.err}));
   program.observer = reporting->store_observer();
   program.telemetry = reporting->telemetry();
   program.statement_text = settings.open.statement_text;

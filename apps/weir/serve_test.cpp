@@ -58,7 +58,7 @@ TEST(Serve, puts_a_shield_of_its_preset_before_postgres_and_none_before_a_file) 
   EXPECT_THAT(serve({}, {"--store", "sqlite:x.db"}, &options).err, Not(HasSubstr("--wait")));
   EXPECT_FALSE(options.shield);
   EXPECT_THAT(serve({}, {"--preset", "brave"}).err,
-              HasSubstr("preset: 'brave', must be development, production or high-throughput"));
+              HasSubstr("--preset: 'brave' is none of development, production, high-throughput"));
 }
 
 TEST(Serve, waits_for_postgres_when_told_to) {

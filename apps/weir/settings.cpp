@@ -168,6 +168,52 @@ void add_resilience(config::Settings& list, ServeSettings& to) {
                 "How long a PostgreSQL that takes no connections yet is waited for at the start");
 }
 
+void add_pool(config::Settings& list, ServeSettings& to) {
+  auto& pool = to.open.postgres.pool;
+  constexpr auto week = 7 * 24h;
+  constexpr auto day = 24h;
+  list.list(
+      "pool.hosts", to.open.postgres.hosts,
+      "Further hosts of the PostgreSQL, db2:5432, beside those that its URI names: one of all "
+      "is the primary, the others are replicas");
+  list.number("pool.size_min", pool.size_min, 0, 1000,
+              "Connections for reading that are kept although nobody uses them");
+  list.number("pool.size_max", pool.size_max, 1, 1000,
+              "Connections for reading; each log that is written to takes one more");
+  list.flag_switch(
+      "pool.automatic_size", pool.automatic_size,
+      "Let what the database can take decide how many are in use, up to pool.size_max");
+  list.number("pool.waiting_max", pool.waiting_max, 0, 100'000, "Callers that may wait for one");
+  list.duration("pool.connection_timeout", pool.connection_timeout, 1ms, 10min,
+                "How long a caller without a deadline waits for one");
+  list.duration("pool.command_timeout", pool.command_timeout, 0ms, day,
+                "A statement that takes longer is cancelled on the server; 0: none is");
+  list.duration("pool.connection_lifetime", pool.connection_lifetime, 0ms, week,
+                "A connection so old is replaced; 0: none is");
+  list.decimal("pool.lifetime_jitter", pool.lifetime_jitter, 0, 0.9,
+               "Share by which lifetimes are shortened at random");
+  list.duration("pool.idle_lifetime", pool.idle_lifetime, 0ms, week,
+                "One unused for so long is closed, down to pool.size_min; 0: none is");
+  list.duration("pool.validate_after", pool.validate_after, 0ms, day,
+                "One unused for longer is tried before it is lent; 0: none is");
+  list.duration("pool.keepalive", pool.keepalive, 0ms, day,
+                "One unused for so long is tried in the background; 0: none is");
+  list.duration("pool.leak_detection_threshold", pool.leak_detection_threshold, 0ms, day,
+                "One lent for longer is reported; 0: none is");
+  list.number("pool.auto_prepare_max", pool.auto_prepare_max, 0, 1000,
+              "Statements kept prepared on a connection; 0: none, for poolers that can't");
+  list.number("pool.auto_prepare_after", pool.auto_prepare_after, 1, 1000,
+              "A statement is prepared when it is used for the so-manieth time");
+  list.choice("pool.reset_on_return", to.reset_on_return, {"never", "when_changed", "always"},
+              "When a connection is made as if new (DISCARD ALL) before it is lent again");
+  auto& replicas = to.open.postgres.replicas;
+  list.flag_switch("replicas.read", replicas.read, "Read from replicas where that is right");
+  list.duration("replicas.lag_max", replicas.lag_max, 1ms, 1h,
+                "One that is further behind the primary is left out");
+  list.duration("replicas.measure_every", replicas.measure_every, 10ms, 1min,
+                "How often each is asked how far it is; at most half of replicas.lag_max");
+}
+
 void add_admission(config::Settings& list, ServeSettings& to) {
   auto& own = to.admission;
   constexpr int most = 1'000'000;
@@ -238,6 +284,7 @@ ServeConfiguration::ServeConfiguration() {
   add_grpc(list, values.service.grpc);
   add_http(list, values.service.http);
   add_protection(list, values);
+  add_pool(list, values);
   add_resilience(list, values);
   add_admission(list, values);
   add_limits(list, values.open);
@@ -247,8 +294,19 @@ ServeConfiguration::ServeConfiguration() {
 Result<void> ServeConfiguration::check() const {
   WEIR_TRY(weir::check(values.open.limits));
   WEIR_TRY(server::check(admission_options(values)));
+  const auto open = open_options(values);
+  WEIR_TRY(sql::check(open.postgres.pool));
+  WEIR_TRY(sql::check(open.postgres.replicas));
   WEIR_TRY_ASSIGN(strategies, shield_options(values));
   return resilient::check(strategies);
+}
+
+OpenOptions open_options(const ServeSettings& settings) {
+  auto options = settings.open;
+  auto& reset = options.postgres.pool.reset_on_return;
+  if (settings.reset_on_return == "when_changed") reset = sql::ResetOnReturn::when_changed;
+  if (settings.reset_on_return == "always") reset = sql::ResetOnReturn::always;
+  return options;
 }
 
 Result<resilient::ShieldOptions> shield_options(const ServeSettings& settings) {

@@ -39,6 +39,8 @@ struct ServeSettings {
     std::chrono::milliseconds open_for{0};
     int successes_to_close = 0;
   } resilience = {};
+  /// As sql::PoolOptions has it.
+  std::string reset_on_return = "never";
   /// How long a PostgreSQL that takes no connections yet is waited for.
   std::chrono::milliseconds wait{0};
   /// Of clients; zeros are no limit.
@@ -109,6 +111,9 @@ class ServeConfiguration {
 
   std::string file_;
 };
+
+/// What a store is opened with, but for what stands before it.
+OpenOptions open_options(const ServeSettings& settings);
 
 /// What stands between the store and its database.
 /// Errors: invalid_argument naming the option.

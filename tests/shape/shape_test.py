@@ -31,7 +31,7 @@ ARROWS = {
     "store/sqlite": ["store/engine", "sql/sqlite"],
     "store/postgres": ["store/engine", "sql/postgres"],
     "store/remote": ["store", "rpc", "security"],
-    "weir": ["store/resilient", "store/sqlite", "store/postgres", "store/remote"],
+    "weir": ["sql/pool", "store/resilient", "store/sqlite", "store/postgres", "store/remote"],
     "gateway": ["security", "telemetry/api"],
     "server": ["store/remote", "store/resilient", "gateway", "security", "rpc",
                "telemetry/prometheus", "telemetry/otlp"],

@@ -74,8 +74,7 @@ Result<void> check(const AdmissionOptions& options) {
 }
 
 Result<std::unique_ptr<Admission>> Admission::create(const AdmissionOptions& options,
-                                                     telemetry::Meter& meter,
-                                                     const Clock& clock) {
+                                                     telemetry::Meter& meter, const Clock& clock) {
   WEIR_TRY(check(options));
   return std::unique_ptr<Admission>(new Admission(options, meter, clock));
 }

@@ -18,8 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using gateway::testing::HttpClient;
-using ::testing::HasSubstr;
 using resilience::FakeTime;
+using ::testing::HasSubstr;
 
 class AdmissionRates : public ::testing::Test {
  protected:
@@ -106,6 +106,26 @@ TEST_F(AdmissionRates, follows_what_the_store_can_take_when_told_to) {
   EXPECT_EQ(limited->calls_under_way(), 0);
 }
 
+TEST_F(AdmissionRates, change_while_calls_are_under_way) {
+  const auto limited = admission({.calls_at_once = 10});
+  auto one = limited->call("a", 0), another = limited->call("a", 0);
+  using Rate = AdmissionOptions::Rate;
+  ASSERT_TRUE(limited->replace({.calls_at_once = 2, .calls = Rate{.permits = 1}}));
+  EXPECT_TRUE(limited->by_client());
+  EXPECT_FALSE(limited->call("a", 0)) << "two are under way";
+  one->leave();
+  EXPECT_FALSE(limited->call("a", 0)) << "its permit is gone";
+  EXPECT_TRUE(limited->call("b", 0));
+  // A rate that stays remembers.
+  ASSERT_TRUE(limited->replace({.calls_at_once = 20, .calls = Rate{.permits = 1}}));
+  EXPECT_FALSE(limited->call("a", 0));
+  EXPECT_FALSE(limited->replace({.calls_at_once = 0}));
+  EXPECT_FALSE(limited->call("a", 0)) << "what was refused has changed nothing";
+  ASSERT_TRUE(limited->replace({}));
+  EXPECT_TRUE(limited->call("a", 0));
+  EXPECT_FALSE(limited->by_client());
+}
+
 TEST_F(AdmissionRates, names_the_option_that_is_out_of_range) {
   const auto message = [](const AdmissionOptions& options) {
     return check(options).error().message;
@@ -146,8 +166,8 @@ class AdmittingServer : public ::testing::Test {
 TEST_F(AdmittingServer, turns_sessions_requests_away_with_a_time_to_wait_and_stays_in_touch) {
   start(two_calls());
   // Opening the log was the first call.
-  const auto log = remote::connect({.target = service_->grpc_address()}).value()
-                       ->open("default").value();
+  const auto log =
+      remote::connect({.target = service_->grpc_address()}).value()->open("default").value();
   ASSERT_TRUE(log->head());
   for (int i = 0; i < 2; ++i) {
     const auto refused = log->append({.events = {{.type = "T", .data = "{}"}}});
