@@ -100,6 +100,22 @@ Result<void> say_where(const server::Service& service, const ServeConfiguration&
   return {};
 }
 
+server::ServiceOptions service_options(const ServeSettings& settings, const Protection& protection,
+                                       const std::shared_ptr<server::Reporting>& reporting,
+                                       const std::shared_ptr<resilient::Shield>& shield,
+                                       const Clock& clock) {
+  auto options = settings.service;
+  options.reporting = reporting;
+  options.shield = shield;
+  options.grpc.admission = admission_options(settings);
+  options.metrics = open_to(settings.metrics_for);
+  options.docs = open_to(settings.docs_for);
+  options.grpc.tls = options.http.tls = protection.tls;
+  options.grpc.access = std::make_shared<server::Access>(server::AccessOptions{
+      .tokens = protection.tokens, .meter = reporting->telemetry().meter, .clock = &clock});
+  return options;
+}
+
 Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   WEIR_TRY_ASSIGN(configuration, ServeConfiguration::load(flags, program));
   const auto& settings = configuration->values;
@@ -117,18 +133,11 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   const auto stop = program.interrupted();
   program.hangups();  // from here on a hang-up ends nothing
   WEIR_TRY_ASSIGN(shield, make_shield(settings, *reporting));
+  const auto options = service_options(settings, protection, reporting, shield, *program.clock);
+  WEIR_TRY(server::check(options));
   WEIR_TRY_ASSIGN(catalog, open_store(settings, shield, stop, program));
   WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
   WEIR_TRY_ASSIGN(head, log->head());
-  auto options = settings.service;
-  options.reporting = reporting;
-  options.shield = shield;
-  options.grpc.admission = admission_options(settings);
-  options.metrics = open_to(settings.metrics_for);
-  options.docs = open_to(settings.docs_for);
-  options.grpc.tls = options.http.tls = protection.tls;
-  options.grpc.access = std::make_shared<server::Access>(server::AccessOptions{
-      .tokens = protection.tokens, .meter = reporting->telemetry().meter, .clock = program.clock});
   warn_of_plain_text(options);
   WEIR_TRY_ASSIGN(service, server::Service::start(catalog, options));
   WEIR_TRY(say_where(*service, *configuration, head, json, program));

@@ -71,6 +71,11 @@ bool is_open(ServiceOptions::OpenTo to, const std::string& address) {
 
 }  // namespace
 
+Result<void> check(const ServiceOptions& options) {
+  WEIR_TRY(check(options.health));
+  return check_exposure(options);
+}
+
 struct Service::Parts {
   /// First: what all others report with.
   std::shared_ptr<Reporting> reporting;
@@ -91,7 +96,7 @@ Service::~Service() {
 
 Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog,
                                                 const ServiceOptions& options) {
-  WEIR_TRY(check_exposure(options));
+  WEIR_TRY(check(options));
   auto parts = std::make_unique<Parts>();
   parts->access =
       options.grpc.access ? options.grpc.access : std::make_shared<Access>(AccessOptions{});
@@ -100,7 +105,6 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   const auto telemetry =
       options.reporting ? options.reporting->telemetry() : telemetry::Telemetry();
   WEIR_TRY_ASSIGN(log, catalog->open("default"));
-  WEIR_TRY(check(options.health));
   parts->health = std::make_shared<Health>(catalog, log, options.health, system_clock());
   auto grpc = options.grpc;
   grpc.telemetry = telemetry;

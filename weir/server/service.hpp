@@ -33,6 +33,11 @@ struct ServiceOptions {
   HealthOptions health = {};
 };
 
+/// Whether the options may be served with; the same as Service::start() asks for, for who wants to
+/// know before a store is opened.
+/// Errors: invalid_argument: addresses that others can reach, and no tokens; health's options.
+Result<void> check(const ServiceOptions& options);
+
 /// Everything that `weir serve` serves over the logs of a catalog: gRPC, and HTTP by the gateway
 /// with health and the DCB benchmark's routes beside it.
 /// Threads: any.
