@@ -55,7 +55,7 @@ class HealthOfALog : public testing::Test {
     catalog_->backend->release();
   }
 
-  Health& open(HealthOptions options = {.patience = 100ms, .reuse_for = 0ms}) {
+  Health& open(HealthOptions options = {.patience = 500ms, .reuse_for = 0ms}) {
     health_ = std::make_unique<Health>(catalog_, catalog_->log, options, system_clock());
     return *health_;
   }
@@ -109,7 +109,7 @@ TEST_F(HealthOfALog, answers_within_its_patience_although_the_log_hangs) {
   for (int i = 0; i < 3; ++i) {
     const auto hung = report();
     EXPECT_EQ(hung.status, HealthStatus::unhealthy);
-    EXPECT_THAT(of(hung, "log").reason, HasSubstr("did not answer within 100 ms"));
+    EXPECT_THAT(of(hung, "log").reason, HasSubstr("did not answer within 500 ms"));
   }
   catalog_->backend->set_hung(false);
   EXPECT_EQ(report().status, HealthStatus::healthy);
@@ -123,8 +123,8 @@ TEST_F(HealthOfALog, is_unhealthy_when_streams_deliver_nothing) {
   EXPECT_EQ(report().status, HealthStatus::unhealthy);
   std::vector<Done<Delivered>> never;
   health_->probe_streams([&](Position, Done<Delivered> done) { never.push_back(std::move(done)); });
-  EXPECT_THAT(of(report(), "stream").reason, HasSubstr("delivered nothing within 100 ms"));
-  EXPECT_THAT(of(report(), "stream").reason, HasSubstr("delivered nothing within 100 ms"));
+  EXPECT_THAT(of(report(), "stream").reason, HasSubstr("delivered nothing within 500 ms"));
+  EXPECT_THAT(of(report(), "stream").reason, HasSubstr("delivered nothing within 500 ms"));
   EXPECT_EQ(never.size(), 1u) << "one question at a time";
 }
 
@@ -164,7 +164,7 @@ TEST_F(HealthOfALog, takes_the_stores_word_for_its_own_state) {
 }
 
 TEST_F(HealthOfALog, answers_again_with_a_young_report) {
-  open({.patience = 100ms, .reuse_for = 60s});
+  open({.patience = 500ms, .reuse_for = 60s});
   EXPECT_EQ(report().status, HealthStatus::healthy);
   catalog_->backend->set_down(true);
   EXPECT_EQ(report().status, HealthStatus::healthy);
@@ -193,7 +193,7 @@ class Told final : public HealthWatcher {
 };
 
 TEST_F(HealthOfALog, tells_watchers_of_every_change_and_of_nothing_else) {
-  open({.patience = 100ms, .reuse_for = 0ms, .watch_every = 10ms});
+  open({.patience = 500ms, .reuse_for = 0ms, .watch_every = 10ms});
   const auto told = std::make_shared<Told>();
   health_->watch(told);
   using testing::ElementsAre;
