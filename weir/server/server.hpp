@@ -23,9 +23,9 @@ struct GrpcLimits {
   /// Bytes of a call's metadata; more is answered with RESOURCE_EXHAUSTED, over which gRPC may also
   /// close the connection. Range 1 KiB to 1 MiB. Default 16 KiB.
   int metadata_bytes_max = 16 << 10;
-  /// Calls at a time on one connection; a client holds back what is past it. Range 1 to 1,000,000.
-  /// Default 1000.
-  int streams_max = 1000;
+  /// Calls at a time on one connection; a client holds back what is past it. A program of ours has
+  /// one connection, and each of its subscriptions is a call. Range 1 to 1,000,000. Default 100,000.
+  int streams_max = 100'000;
   /// A connection without calls is closed after so long; clients come back by themselves. Range 1 s
   /// to 30 days. Default 30 min.
   std::chrono::milliseconds idle_timeout{1'800'000};
