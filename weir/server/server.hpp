@@ -24,7 +24,8 @@ struct GrpcLimits {
   /// close the connection. Range 1 KiB to 1 MiB. Default 16 KiB.
   int metadata_bytes_max = 16 << 10;
   /// Calls at a time on one connection; a client holds back what is past it. A program of ours has
-  /// one connection, and each of its subscriptions is a call. Range 1 to 1,000,000. Default 100,000.
+  /// one connection, and each of its subscriptions is a call. Range 1 to 1,000,000.
+  /// Default 100,000.
   int streams_max = 100'000;
   /// A connection without calls is closed after so long; clients come back by themselves. Range 1 s
   /// to 30 days. Default 30 min.
