@@ -51,14 +51,11 @@ Result<void> Reloader::try_reload() {
 }
 
 Result<void> Reloader::apply(const ServeSettings& settings, const Protection& protection) {
-  // First what can fail.
+  // First what can fail: the settings themselves were checked when they were loaded.
   WEIR_TRY_ASSIGN(strategies, shield_options(settings));
-  WEIR_TRY(resilient::check(strategies));
-  const auto admission = admission_options(settings);
-  WEIR_TRY(server::check(admission));
   if (protection.tls) WEIR_TRY(running_.service.replace_tls(*protection.tls));
   WEIR_TRY(running_.service.replace_limits(settings.open.limits, settings.service.http,
-                                           admission));
+                                           admission_options(settings)));
   if (running_.shield) {
     strategies.listener = running_.listener;
     WEIR_TRY(running_.shield->reload(std::move(strategies)));

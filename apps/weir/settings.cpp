@@ -293,6 +293,7 @@ ServeConfiguration::ServeConfiguration() {
 
 Result<void> ServeConfiguration::check() const {
   WEIR_TRY(weir::check(values.open.limits));
+  WEIR_TRY(gateway::check(values.service.http));
   WEIR_TRY(server::check(admission_options(values)));
   const auto open = open_options(values);
   WEIR_TRY(sql::check(open.postgres.pool));

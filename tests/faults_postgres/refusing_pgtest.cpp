@@ -50,23 +50,16 @@ using Connected = Faults;
 
 TEST_F(Connected, to_the_limit_by_others_callers_who_allow_retries_wait_for_a_connection) {
   const ShieldedStore store(uri, patient());
-  Follower follower{{}};
   auto greedy = std::make_unique<Greedy>(uri);
   EXPECT_GT(greedy->taken(), 10u);
   // Whoever appends first needs a connection more; so do readers that come together.
-  follower.follow(store.log);
-  const auto appenders = append(store);
-  Readers readers(store.log, 8);
-  pause(1s);
-  EXPECT_EQ(ledger.events_acknowledged(), 0u) << "there was a connection left";
-  greedy.reset();
-  pause(1500ms);
-  appenders->join();
-  readers.join();
-  EXPECT_EQ(ledger.failures(), 0u);
-  EXPECT_EQ(readers.errors(), 0u);
+  show_no_error(store, 8, [&] {
+    pause(1s);
+    EXPECT_EQ(ledger.events_acknowledged(), 0u) << "there was a connection left";
+    greedy.reset();
+    pause(1500ms);
+  });
   EXPECT_GT(ledger.events_acknowledged(), 0u);
-  compare(follower);
 }
 
 TEST_F(Connected, to_the_limit_by_others_callers_in_a_hurry_are_told_why_and_when) {
@@ -123,8 +116,9 @@ TEST_F(Disk, that_is_full_refuses_appends_truthfully_and_takes_them_again_when_t
   run_sql(uri, fmt::format("CREATE TABLESPACE small LOCATION '{}'", disk.path()));
   const auto filler = disk.path() + "/filler";
   std::ofstream(filler) << std::string(8 << 20, 'x');
-  run_sql(cluster().new_database(), "CREATE DATABASE on_small_disk TEMPLATE template0"
-                                    " TABLESPACE small");
+  run_sql(cluster().new_database(),
+          "CREATE DATABASE on_small_disk TEMPLATE template0"
+          " TABLESPACE small");
   const auto small = uri.substr(0, uri.rfind('/')) + "/on_small_disk";
   {
     auto options = hasty();

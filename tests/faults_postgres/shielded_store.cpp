@@ -50,10 +50,8 @@ bool ShieldedStore::reach(resilience::CircuitBreaker::State wanted,
 resilient::ShieldOptions patient() {
   resilient::ShieldOptions options;
   options.read.timeout.after = 60s;
-  options.read.retry = {.attempts_max = 1000,
-                        .delay = 100ms,
-                        .delay_max = 1s,
-                        .jitter = resilience::Jitter::equal};
+  options.read.retry = {
+      .attempts_max = 1000, .delay = 100ms, .delay_max = 1s, .jitter = resilience::Jitter::equal};
   options.read.circuit_breaker.calls_min = 1'000'000;
   options.write = options.read;
   return options;
@@ -125,17 +123,33 @@ std::unique_ptr<Appenders> Faults::append(const ShieldedStore& store, int client
       ledger, 7, OnFailure::go_on);
 }
 
+void Faults::show_no_error(const ShieldedStore& store, int readers,
+                           const std::function<void()>& trouble) {
+  Follower follower{{}};
+  follower.follow(store.log);
+  const auto appenders = append(store);
+  Readers reading(store.log, readers);
+  trouble();
+  appenders->join();
+  reading.join();
+  EXPECT_EQ(ledger.failures(), 0u);
+  EXPECT_EQ(reading.errors(), 0u);
+  compare(follower);
+}
+
 void Faults::compare(Follower& follower) {
   const ShieldedStore truth(uri, patient());
   ASSERT_NO_FATAL_FAILURE(ledger.check(*truth.log));
   const auto head = ledger.markers().size();
-  ASSERT_TRUE(follower.reach(Position(head))) << "the subscriber stopped at "
-                                              << follower.cursor().value << " of " << head;
+  ASSERT_TRUE(follower.reach(Position(head)))
+      << "the subscriber stopped at " << follower.cursor().value << " of " << head;
   std::vector<std::uint64_t> all(head);
   for (std::size_t i = 0; i < head; ++i) all[i] = i + 1;
   EXPECT_EQ(follower.seen(), all);
 }
 
-void pause(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
+void pause(std::chrono::milliseconds time) {
+  std::this_thread::sleep_for(time);
+}
 
 }  // namespace weir::faults_postgres

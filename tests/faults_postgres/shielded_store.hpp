@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -74,6 +75,9 @@ class Faults : public ::testing::Test {
 
   /// Of four clients that append. They are told of failures, and go on.
   std::unique_ptr<testing_support::Appenders> append(const ShieldedStore& store, int clients = 4);
+  /// While `trouble` goes on four clients append, so many read and one follows; none of them is
+  /// told of an error, and all is compared at the end.
+  void show_no_error(const ShieldedStore& store, int readers, const std::function<void()>& trouble);
   /// By a store of its own, straight to the server.
   void compare(testing_support::Follower& follower);
 

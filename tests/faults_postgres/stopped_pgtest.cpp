@@ -17,43 +17,29 @@ using Frozen = Faults;
 
 TEST_F(Stopped, for_two_seconds_shows_no_error_to_callers_who_allow_retries) {
   const ShieldedStore store(uri, patient());
-  Follower follower{{}};
-  follower.follow(store.log);
-  const auto appenders = append(store);
-  Readers readers(store.log, 4);
-  pause(500ms);
-  const auto before = ledger.events_acknowledged();
-  cluster().stop();
-  pause(2s);
-  cluster().start();
-  pause(1500ms);
-  appenders->join();
-  readers.join();
-
-  EXPECT_EQ(ledger.failures(), 0u);
-  EXPECT_EQ(readers.errors(), 0u);
+  std::size_t before = 0;
+  show_no_error(store, 4, [&] {
+    pause(500ms);
+    before = ledger.events_acknowledged();
+    cluster().stop();
+    pause(2s);
+    cluster().start();
+    pause(1500ms);
+  });
   EXPECT_GT(before, 0u);
   EXPECT_GT(ledger.events_acknowledged(), before) << "nothing was appended after the outage";
   EXPECT_GT(store.heard->heard().size(), 0u) << "nothing was tried again, so nothing was shown";
-  compare(follower);
 }
 
 TEST_F(Stopped, by_a_kill_under_load_loses_nothing_that_was_acknowledged) {
   const ShieldedStore store(uri, patient());
-  Follower follower{{}};
-  follower.follow(store.log);
-  const auto appenders = append(store);
-  Readers readers(store.log, 4);
-  pause(500ms);
-  cluster().kill();
-  pause(500ms);
-  cluster().start();
-  pause(1s);
-  appenders->join();
-  readers.join();
-  EXPECT_EQ(ledger.failures(), 0u);
-  EXPECT_EQ(readers.errors(), 0u);
-  compare(follower);
+  show_no_error(store, 4, [&] {
+    pause(500ms);
+    cluster().kill();
+    pause(500ms);
+    cluster().start();
+    pause(1s);
+  });
 }
 
 /// The nine tenths that were quickest: the machine may have been doing something else meanwhile.
@@ -84,10 +70,9 @@ TEST_F(Stopped, for_long_opens_the_circuits_which_refuse_at_once_and_close_when_
   cluster().stop();
   ASSERT_TRUE(store.reach(State::open, 10s)) << store.in_words();
   EXPECT_LT(most_of([&] { return store.log->head(); }), 1ms);
-  EXPECT_LT(most_of([&] {
-              return store.log->append({.events = {{.type = "Lost", .data = "{}"}}});
-            }),
-            1ms);
+  EXPECT_LT(
+      most_of([&] { return store.log->append({.events = {{.type = "Lost", .data = "{}"}}}); }),
+      1ms);
   pause(2s);
   EXPECT_FALSE(store.reach(State::closed, 0ms));
   cluster().start();
@@ -125,8 +110,7 @@ TEST_F(Stopped, while_a_store_is_opened_is_said_at_once_or_waited_for) {
   EXPECT_LT(system_clock().instant() - began, 2s);
 
   began = system_clock().instant();
-  const auto in_vain =
-      open_catalog(uri, {.connect_timeout = 500ms, .wait_until_up = true});
+  const auto in_vain = open_catalog(uri, {.connect_timeout = 500ms, .wait_until_up = true});
   EXPECT_EQ(in_vain.error().code, Code::unavailable);
   EXPECT_LT(system_clock().instant() - began, 3s);
 
@@ -149,8 +133,8 @@ TEST_F(Stopped, ends_the_wait_of_an_opening_that_is_stopped) {
     stop.request_stop();
   });
   const auto began = system_clock().instant();
-  const auto opened = open_catalog(
-      uri, {.connect_timeout = 60s, .wait_until_up = true, .stop = stop.get_token()});
+  const auto opened =
+      open_catalog(uri, {.connect_timeout = 60s, .wait_until_up = true, .stop = stop.get_token()});
   stopper.join();
   EXPECT_EQ(opened.error().code, Code::cancelled);
   EXPECT_LT(system_clock().instant() - began, 5s);
@@ -159,20 +143,13 @@ TEST_F(Stopped, ends_the_wait_of_an_opening_that_is_stopped) {
 
 TEST_F(Frozen, for_two_seconds_holds_callers_up_and_shows_no_error) {
   const ShieldedStore store(uri, patient());
-  Follower follower{{}};
-  follower.follow(store.log);
-  const auto appenders = append(store);
-  Readers readers(store.log, 4);
-  pause(500ms);
-  cluster().freeze();
-  pause(2s);
-  cluster().thaw();
-  pause(1s);
-  appenders->join();
-  readers.join();
-  EXPECT_EQ(ledger.failures(), 0u);
-  EXPECT_EQ(readers.errors(), 0u);
-  compare(follower);
+  show_no_error(store, 4, [&] {
+    pause(500ms);
+    cluster().freeze();
+    pause(2s);
+    cluster().thaw();
+    pause(1s);
+  });
 }
 
 TEST_F(Frozen, answers_callers_at_their_deadline_and_says_that_nothing_was_recorded) {
@@ -183,8 +160,8 @@ TEST_F(Frozen, answers_callers_at_their_deadline_and_says_that_nothing_was_recor
   const auto head = store.log->head({.deadline = began + 200ms});
   EXPECT_EQ(head.error().code, Code::deadline_exceeded) << to_string(head.error());
   EXPECT_LT(system_clock().instant() - began, 1s);
-  const auto appended = store.log->append({.events = {{.type = "Frozen", .data = "{}"}},
-                                           .call = {.deadline = began + 1s}});
+  const auto appended = store.log->append(
+      {.events = {{.type = "Frozen", .data = "{}"}}, .call = {.deadline = began + 1s}});
   EXPECT_EQ(appended.error().code, Code::deadline_exceeded) << to_string(appended.error());
   EXPECT_TRUE(engine::is_nothing_recorded(appended.error()));
   EXPECT_LT(system_clock().instant() - began, 4s);
@@ -198,9 +175,8 @@ TEST_F(Frozen, answers_callers_at_their_deadline_and_says_that_nothing_was_recor
 TEST_F(Frozen, for_long_opens_the_circuits_and_they_close_when_it_thaws) {
   auto options = hasty();
   options.read.timeout.after = options.write.timeout.after = 300ms;
-  const ShieldedStore store(uri, options,
-                            {.connect_time_max = 500ms, .write_time_max = 1s,
-                             .settle_time_max = 10s});
+  const ShieldedStore store(
+      uri, options, {.connect_time_max = 500ms, .write_time_max = 1s, .settle_time_max = 10s});
   Follower follower{{}};
   follower.follow(store.log);
   const auto appenders = append(store);

@@ -63,7 +63,15 @@ Result<void> check_origins(const HttpOptions& options) {
   return {};
 }
 
-Result<void> check_options(const HttpOptions& options) {
+constexpr std::string_view full =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    "Connection: close\r\nContent-Length: 87\r\n\r\n"
+    R"({"error":{"code":"UNAVAILABLE","status":503,"message":"too many connections are open"}})";
+static_assert(full.size() - full.find("{\"error") == 87);
+
+}  // namespace
+
+Result<void> check(const HttpOptions& options) {
   const auto range = [](std::string_view name, std::size_t value, std::size_t min,
                         std::size_t max) -> Result<void> {
     if (value >= min && value <= max) return {};
@@ -80,14 +88,6 @@ Result<void> check_options(const HttpOptions& options) {
   }
   return check_origins(options);
 }
-
-constexpr std::string_view full =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-    "Connection: close\r\nContent-Length: 87\r\n\r\n"
-    R"({"error":{"code":"UNAVAILABLE","status":503,"message":"too many connections are open"}})";
-static_assert(full.size() - full.find("{\"error") == 87);
-
-}  // namespace
 
 class HttpServer::State : public std::enable_shared_from_this<HttpServer::State> {
  public:
@@ -158,7 +158,7 @@ Result<void> HttpServer::State::open(const tcp::endpoint& endpoint) {
 
 Result<void> HttpServer::State::listen() {
   const auto& options = *terms_.options;
-  WEIR_TRY(check_options(options));
+  WEIR_TRY(check(options));
   if (options.tls) WEIR_TRY(replace_tls(*options.tls));
   WEIR_TRY_ASSIGN(where, split_address(options.address));
   ErrorCode error;
@@ -190,7 +190,7 @@ Result<void> HttpServer::State::replace_tls(const security::TlsMaterial& materia
 }
 
 Result<void> HttpServer::State::replace_limits(const HttpOptions& limits) {
-  WEIR_TRY(check_options(limits));
+  WEIR_TRY(check(limits));
   const std::lock_guard lock(mutex_);
   auto fresh = *terms_.options;
   fresh.connections_max = limits.connections_max;

@@ -70,6 +70,9 @@ struct HttpOptions {
   const Clock* clock = &system_clock();
 };
 
+/// Errors: invalid_argument, naming the option ("http.threads") and its range.
+Result<void> check(const HttpOptions& options);
+
 /// An HTTP/1.1 server: keep-alive, pipelined requests one after the other, chunked and endless
 /// responses with backpressure, with TLS 1.2 or 1.3 or without.
 /// Threads: any; the handler is called on the server's own threads and must not block.

@@ -23,9 +23,8 @@ bool is_bearer(std::string_view authorization) {
 }
 
 Error unauthenticated(std::string message) {
-  return {.code = Code::unauthenticated,
-          .reason = Reason::token_needed,
-          .message = std::move(message)};
+  return {
+      .code = Code::unauthenticated, .reason = Reason::token_needed, .message = std::move(message)};
 }
 
 /// What a peer calls itself is put into a log: no more than this, and nothing but printable ASCII.
@@ -37,13 +36,9 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-/// gRPC calls a peer in the same process "unknown" or "inproc".
 std::string peer_of(const grpc::CallbackServerContext& context) {
-  auto peer = context.peer();
-  if (peer != "unknown" && !peer.starts_with("inproc")) return peer;
-  const auto said = context.client_metadata().find(peer_metadata);
-  if (said == context.client_metadata().end()) return peer;
-  return "http:" + std::string(said->second.data(), said->second.size());
+  const auto client = handed_on_for(context);
+  return client && !client->empty() ? "http:" + *client : context.peer();
 }
 
 }  // namespace
@@ -58,12 +53,15 @@ std::uint64_t LineBudget::take(Instant now) {
   return std::exchange(silent_, 0);
 }
 
-Error token_ended() { return unauthenticated("the token was revoked or changed, or has expired"); }
+Error token_ended() {
+  return unauthenticated("the token was revoked or changed, or has expired");
+}
 
 Result<void> Caller::valid() const {
   if (access_ == nullptr) return {};
   switch (fault_) {
-    case Fault::none: break;
+    case Fault::none:
+      break;
     case Fault::missing:
       access_->denied("missing", *this, "no token");
       return unauthenticated("a bearer token is needed: send 'Authorization: Bearer weir_...'");
@@ -86,7 +84,9 @@ Result<void> Caller::valid() const {
   return {};
 }
 
-Result<void> Caller::known() const { return valid(); }
+Result<void> Caller::known() const {
+  return valid();
+}
 
 Result<void> Caller::may(security::Right right, std::string_view log) const {
   if (access_ == nullptr) return {};
@@ -154,12 +154,13 @@ Caller Access::caller(std::string_view authorization, std::string_view peer) con
   } else if (!is_bearer(authorization)) {
     caller.fault_ = Caller::Fault::malformed;
   } else {
+    const auto presented = authorization.substr(scheme.size());
     const auto all = known();
-    const auto* token = all->tokens.find(authorization.substr(scheme.size()));
-    if (security::equal(security::sha256(authorization.substr(scheme.size())), own_->token.hash)) {
-      caller.holder_ = own_;
-    } else if (token == nullptr) {
-      caller.fault_ = Caller::Fault::unknown;
+    const auto* token = all->tokens.find(presented);
+    if (token == nullptr) {
+      const bool own = security::equal(security::sha256(presented), own_->token.hash);
+      if (own) caller.holder_ = own_;
+      if (!own) caller.fault_ = Caller::Fault::unknown;
     } else if (token->expires_at && *token->expires_at <= options_.clock->now()) {
       caller.fault_ = Caller::Fault::expired;
     } else {

@@ -186,15 +186,18 @@ void Admission::Ticket::leave() {
                               0.5);
 }
 
-std::string client_of(const grpc::CallbackServerContext& context) {
+std::optional<std::string> handed_on_for(const grpc::CallbackServerContext& context) {
   const std::string peer = context.peer();
   // gRPC knows no address of a channel within the process, and of every other one.
-  if (peer == "unknown" || peer.starts_with("inproc")) {
-    const auto& metadata = context.client_metadata();
-    const auto said = metadata.find(peer_metadata);
-    if (said == metadata.end()) return "in process";
-    return {said->second.data(), said->second.size()};
-  }
+  if (peer != "unknown" && !peer.starts_with("inproc")) return std::nullopt;
+  const auto said = context.client_metadata().find(peer_metadata);
+  if (said == context.client_metadata().end()) return "";
+  return std::string(said->second.data(), said->second.size());
+}
+
+std::string client_of(const grpc::CallbackServerContext& context) {
+  if (auto client = handed_on_for(context)) return client->empty() ? "in process" : *client;
+  const std::string peer = context.peer();
   const auto begin = peer.find(':');
   const auto end = peer.rfind(':');
   if (begin == std::string::npos) return peer;

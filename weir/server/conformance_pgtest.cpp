@@ -1,31 +1,17 @@
-#include <weir/server/server.hpp>
+#include <weir/server/served_for_tests.hpp>
 #include <weir/store/conformance/conformance.hpp>
 #include <weir/store/postgres/store.hpp>
-#include <weir/store/remote/client.hpp>
 
-#include <tests/support/owning_catalog.hpp>
 #include <tests/support/postgres_cluster.hpp>
 
 namespace weir::server {
 namespace {
 
-/// A server on a free port over a database of its own.
-struct Served {
-  testing_support::TestDatabase database;
-  std::unique_ptr<Server> server;
-};
-
 std::shared_ptr<Catalog> fresh() {
-  auto served = std::make_unique<Served>();
-  auto store = postgres::Store::open({.uri = served->database.uri},
-                                     std::make_shared<engine::Threads>());
-  EXPECT_TRUE(store) << to_string(store.error());
-  auto server = Server::start(*store, {.grpc_address = "127.0.0.1:0"});
-  EXPECT_TRUE(server) << to_string(server.error());
-  served->server = std::move(*server);
-  auto client = remote::connect({.target = served->server->grpc_address()});
-  EXPECT_TRUE(client) << to_string(client.error());
-  return std::make_shared<testing_support::OwningCatalog<Served>>(std::move(served), *client);
+  auto place = std::make_unique<testing_support::TestDatabase>();
+  const auto store =
+      postgres::Store::open({.uri = place->uri}, std::make_shared<engine::Threads>());
+  return served(std::move(place), store);
 }
 
 const conformance::Implementation over_postgres{"over_postgres", fresh};

@@ -161,10 +161,10 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
 Result<void> Service::replace_limits(const Limits& limits, const gateway::HttpOptions& http,
                                      const AdmissionOptions& admission) {
   WEIR_TRY(check(limits));
-  WEIR_TRY(parts_->server->admission()->replace(admission));
+  WEIR_TRY(check(admission));
   WEIR_TRY(parts_->gateway->replace_limits(http));
   parts_->server->replace_limits(limits);
-  return {};
+  return parts_->server->admission()->replace(admission);
 }
 
 Result<void> Service::replace_tls(const security::TlsMaterial& material) {
