@@ -13,14 +13,14 @@ Result<double> conditional_appends(Api& api, Callers callers, const Context& con
                   .seconds = context.seconds()};
   Measured measured;
   if (callers.blocking) {
-    WEIR_TRY(drive_blocking(load, [&](std::size_t client) { return appends.run(client); },
-                            context.clock, {}, measured));
+    WEIR_TRY(drive_blocking(
+        load, [&](std::size_t client) { return appends.run(client); }, context.clock, {},
+        measured));
   } else {
-    WEIR_TRY(drive(load,
-                   [&](std::size_t client, Done<Outcome> done) {
-                     appends.begin(client, std::move(done));
-                   },
-                   context.clock, {}, measured));
+    WEIR_TRY(drive(
+        load,
+        [&](std::size_t client, Done<Outcome> done) { appends.begin(client, std::move(done)); },
+        context.clock, {}, measured));
   }
   return measured.events_per_second();
 }

@@ -3,8 +3,8 @@
 #include <csignal>
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <bench/case.hpp>
 #include <bench/raw_grpc.hpp>
@@ -66,8 +66,8 @@ void print_row(const Row& row) {
   const auto& [c, figures] = row;
   fmt::print("{} {:>6.2f} {} {:<5.3g} {:>10} {:>10} {:<9} {}\n",
              c->met(figures.ratio) ? "  ok" : "miss", figures.ratio, c->at_most ? "<=" : "of",
-             c->at_most.value_or(c->at_least),
-             in_words(figures.raw), in_words(figures.weir), c->unit, c->name);
+             c->at_most.value_or(c->at_least), in_words(figures.raw), in_words(figures.weir),
+             c->unit, c->name);
   std::fflush(stdout);
 }
 
@@ -140,4 +140,6 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace weir::bench
 
-int main(int argc, char** argv) { return weir::bench::main(argc, argv); }
+int main(int argc, char** argv) {
+  return weir::bench::main(argc, argv);
+}

@@ -7,8 +7,8 @@
 
 #include <fstream>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 namespace weir::bench {
 namespace {

@@ -8,8 +8,8 @@ namespace weir::bench {
 namespace {
 
 using namespace std::chrono_literals;
-using resilience::PipelineBuilder;
 using resilience::pipeline;
+using resilience::PipelineBuilder;
 
 /// What metrics would do with what a pipeline tells: counters, and a histogram of durations.
 class Metrics final : public resilience::Listener {
@@ -63,8 +63,7 @@ std::vector<Case> resilience_cases() {
   auto metered = five_strategies();
   metered.listener(std::make_shared<Metrics>());
   return {
-      in_clock_reads("resilience: closed breaker over a window of time", 1.5,
-                     breaker_over_time()),
+      in_clock_reads("resilience: closed breaker over a window of time", 1.5, breaker_over_time()),
       in_clock_reads("resilience: closed breaker over a window by count", 1.5,
                      breaker_over_count()),
       in_clock_reads("resilience: retry", 0.6, pipeline("retry").retry({})),

@@ -33,9 +33,8 @@ double clock_read() {
 }
 
 double empty_call(const resilience::Pipeline& pipeline) {
-  return nanoseconds_each([&] {
-    keep(pipeline.run([](resilience::Context&) -> Result<void> { return {}; }));
-  });
+  return nanoseconds_each(
+      [&] { keep(pipeline.run([](resilience::Context&) -> Result<void> { return {}; })); });
 }
 
 double empty_call(resilience::CircuitBreaker& breaker) {

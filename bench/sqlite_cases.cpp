@@ -58,9 +58,9 @@ Result<Figures> one_caller(Context& context) {
         WEIR_TRY_ASSIGN(head, api->head());
         Appends appends(*api, context.workload, 1, {.condition = true}, head);
         Measured measured;
-        WEIR_TRY(drive_blocking({.clients = 1, .warm_up = Seconds(0), .seconds = context.seconds()},
-                                [&](std::size_t client) { return appends.run(client); },
-                                context.clock, {}, measured));
+        WEIR_TRY(drive_blocking(
+            {.clients = 1, .warm_up = Seconds(0), .seconds = context.seconds()},
+            [&](std::size_t client) { return appends.run(client); }, context.clock, {}, measured));
         return static_cast<double>(measured.latencies.at(0.5).count()) / 1000;
       });
 }
@@ -121,8 +121,8 @@ Result<Figures> few_and_many(Context& context, Result<double> (OnOneLog::*measur
   WEIR_TRY_ASSIGN(few, weir::open("sqlite:" + path));
   if (!there) WEIR_TRY(fill(*few, 10'000, context));
   OnOneLog on_few(few, context), on_many(many, context);
-  return alternate_less(context.rounds(), [&] { return (on_few.*measure)(); },
-                        [&] { return (on_many.*measure)(); });
+  return alternate_less(
+      context.rounds(), [&] { return (on_few.*measure)(); }, [&] { return (on_many.*measure)(); });
 }
 
 }  // namespace
@@ -156,9 +156,8 @@ Result<Context::Sustained> Context::sustained() {
   Sustained result;
   result.store = "sqlite:" + path("sustained.db");
   WEIR_TRY_ASSIGN(raw, RawSqlite::create(path("sustained-raw.db")));
-  WEIR_TRY_ASSIGN(catalog,
-                  sqlite::Store::open({.path = path("sustained.db"), .vfs = timed_vfs()},
-                                      std::make_shared<engine::Threads>()));
+  WEIR_TRY_ASSIGN(catalog, sqlite::Store::open({.path = path("sustained.db"), .vfs = timed_vfs()},
+                                               std::make_shared<engine::Threads>()));
   WEIR_TRY_ASSIGN(store, catalog->open("default", {}));
   Filler filler(*this, many_events());
   Seconds raw_time{}, weir_time{};
@@ -201,9 +200,8 @@ std::vector<Case> sqlite_cases(const Context& context) {
        [](Context& c) -> Result<Figures> {
          WEIR_TRY_ASSIGN(s, c.sustained());
          constexpr double limit_ms = 50;
-         return Figures{.raw = limit_ms,
-                        .weir = s.longest_wait_ms,
-                        .ratio = limit_ms / s.longest_wait_ms};
+         return Figures{
+             .raw = limit_ms, .weir = s.longest_wait_ms, .ratio = limit_ms / s.longest_wait_ms};
        }},
       {"append condition on " + how_many(context) + " events against 10,000: p50", "us", 1 / 1.3,
        [](Context& c) { return few_and_many(c, &OnOneLog::append); }},

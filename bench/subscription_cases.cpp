@@ -20,8 +20,8 @@ Result<Figures> all_have_it(Context& context) {
   WEIR_TRY_ASSIGN(store, weir::open("weir://" + server.target));
   auto api = make_weir_api(store);
   Measured measured;
-  WEIR_TRY(notify_subscribers(*api, context.workload, load_of(context), 1, context.clock, {},
-                              measured));
+  WEIR_TRY(
+      notify_subscribers(*api, context.workload, load_of(context), 1, context.clock, {}, measured));
   constexpr double limit_ms = 250;
   const auto longest = static_cast<double>(measured.latencies.max().count()) / 1e6;
   return Figures{.raw = limit_ms, .weir = longest, .ratio = limit_ms / longest};
@@ -34,8 +34,8 @@ Result<Figures> store_is_read_once(Context& context) {
   auto api = make_weir_api(store);
   Measured measured;
   const auto before = log->live().reads();
-  WEIR_TRY(notify_subscribers(*api, context.workload, load_of(context), 1, context.clock, {},
-                              measured));
+  WEIR_TRY(
+      notify_subscribers(*api, context.workload, load_of(context), 1, context.clock, {}, measured));
   const auto reads = static_cast<double>(log->live().reads() - before);
   WEIR_TRY_ASSIGN(head, api->head());
   const auto each = reads / static_cast<double>(head.value);

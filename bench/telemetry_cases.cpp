@@ -33,9 +33,7 @@ Result<Figures> counter(Context& context) {
   const auto bound = registry->counter(telemetry::metric::store_append_events).bind({"default"});
   return alternate_less(
       context.rounds(), [&]() -> Result<double> { return atomic_add(context); },
-      [&]() -> Result<double> {
-        return nanoseconds_each(context, [&](int) { bound.add(); });
-      });
+      [&]() -> Result<double> { return nanoseconds_each(context, [&](int) { bound.add(); }); });
 }
 
 Result<Figures> histogram(Context& context) {
@@ -66,10 +64,10 @@ Result<Figures> in_process(Context& context) {
 Result<Figures> served(Context& context) {
   WEIR_TRY_ASSIGN(off, serve(context.program, "sqlite:" + context.path("telemetry-off.db"),
                              {"OTEL_SDK_DISABLED=true"}));
-  WEIR_TRY_ASSIGN(on, serve(context.program, "sqlite:" + context.path("telemetry-on.db"),
-                            {"OTEL_TRACES_EXPORTER=console",
-                             "OTEL_TRACES_SAMPLER=parentbased_traceidratio",
-                             "OTEL_TRACES_SAMPLER_ARG=0.1"}));
+  WEIR_TRY_ASSIGN(
+      on, serve(context.program, "sqlite:" + context.path("telemetry-on.db"),
+                {"OTEL_TRACES_EXPORTER=console", "OTEL_TRACES_SAMPLER=parentbased_traceidratio",
+                 "OTEL_TRACES_SAMPLER_ARG=0.1"}));
   WEIR_TRY_ASSIGN(store_off, weir::open("weir://" + off.target));
   WEIR_TRY_ASSIGN(store_on, weir::open("weir://" + on.target));
   auto api_off = make_weir_api(store_off);

@@ -34,8 +34,7 @@ void add_event_options(CLI::App& app, AppendOptions& options) {
       ->type_name("KEY=VALUE")
       ->needs(type);
   app.add_option("--id", options.id, "The event's UUID; default a new one")->needs(type);
-  add_time(app, "--occurred-at", options.occurred_at, "When it happened; default now")
-      ->needs(type);
+  add_time(app, "--occurred-at", options.occurred_at, "When it happened; default now")->needs(type);
   app.add_option("events", options.file,
                  "NDJSON file of events to append together, - for standard input")
       ->excludes(type);
@@ -140,10 +139,9 @@ Result<AppendRequest> request_of(const AppendOptions& options, Program& program)
 Result<Exit> print(const Appended& appended, const AppendOptions& options, Program& program) {
   Output out(program.out);
   if (options.json) {
-    out.write(fmt::format(
-        "{{\"first\":{},\"last\":{},\"recordedAt\":\"{}\",\"replayed\":{}}}\n",
-        appended.first.value, appended.last.value, format_timestamp(appended.recorded_at),
-        appended.replayed));
+    out.write(fmt::format("{{\"first\":{},\"last\":{},\"recordedAt\":\"{}\",\"replayed\":{}}}\n",
+                          appended.first.value, appended.last.value,
+                          format_timestamp(appended.recorded_at), appended.replayed));
   } else if (appended.first == appended.last) {
     out.write(fmt::format("{}\n", appended.first.value));
   } else {
@@ -161,8 +159,8 @@ Result<Exit> append(const AppendOptions& options, Program& program) {
   if (appended) return print(*appended, options, program);
   if (appended.error().code != Code::aborted || !condition) return appended.error();
   auto error = appended.error();
-  error.message = explain_refusal(*store, options.store, *condition, error,
-                                  options.store.call(program));
+  error.message =
+      explain_refusal(*store, options.store, *condition, error, options.store.call(program));
   return error;
 }
 
@@ -174,8 +172,9 @@ Run define_append(CLI::App& app, Program& program) {
   add_condition_options(app, *options);
   app.add_flag("--json", options->json, "Print the positions as a JSON object");
   options->store.add_to(app);
-  app.footer("Without --type, events are read as NDJSON, all of them one append.\n"
-             "Prints the position, or first-last.");
+  app.footer(
+      "Without --type, events are read as NDJSON, all of them one append.\n"
+      "Prints the position, or first-last.");
   return [options, &program] { return append(*options, program); };
 }
 

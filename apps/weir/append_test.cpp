@@ -22,10 +22,10 @@ TEST_F(Append, an_empty_type_and_no_events_at_all_are_told_apart) {
 }
 
 TEST_F(Append, records_what_its_options_say_and_prints_the_position) {
-  const auto done = weir({"append", "--type", "Lent", "--tag", "book:dune", "--tag", "[a,b]",
-                          "--data", "[1,2]", "--metadata", "k=v=w", "--id",
-                          "0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11", "--occurred-at",
-                          "2020-01-01T00:00:00Z"});
+  const auto done =
+      weir({"append", "--type", "Lent", "--tag", "book:dune", "--tag", "[a,b]", "--data", "[1,2]",
+            "--metadata", "k=v=w", "--id", "0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11", "--occurred-at",
+            "2020-01-01T00:00:00Z"});
   EXPECT_EQ(done.exit, Exit::fine) << done.err;
   EXPECT_EQ(done.out, "1\n");
   const auto event = store().read({}).collect().value().events.at(0);
@@ -83,14 +83,14 @@ TEST_F(Append, takes_any_query_as_condition) {
                              R"({"items":[{"types":["A"]},{"types":["B"]}]})"});
   EXPECT_EQ(refused.exit, Exit::condition_failed);
   EXPECT_THAT(refused.err, HasSubstr("weir read --query '{\"items\":"));
-  EXPECT_EQ(weir({"append", "--type", "B", "--condition-query", "{\"items\":[]}", "--after", "1"})
-                .exit,
-            Exit::fine);
+  EXPECT_EQ(
+      weir({"append", "--type", "B", "--condition-query", "{\"items\":[]}", "--after", "1"}).exit,
+      Exit::fine);
 }
 
 TEST_F(Append, repeats_its_answer_for_the_same_idempotency_key) {
-  const std::vector<std::string> once = {"append", "--type", "A", "--idempotency-key", "k",
-                                         "--json"};
+  const std::vector<std::string> once = {"append", "--type", "A", "--idempotency-key",
+                                         "k",      "--json"};
   EXPECT_THAT(weir(once).out, HasSubstr("\"replayed\":false"));
   EXPECT_THAT(weir(once).out, HasSubstr("\"replayed\":true"));
   EXPECT_EQ(store().head().value(), Position(1));
@@ -112,9 +112,8 @@ TEST_F(Append, refuses_what_it_does_not_understand_with_code_two) {
 TEST(ConditionText, joins_its_words_into_one_item) {
   const auto condition =
       parse_condition(R"(tag=a:b  type="Book \"x\" lent" tag=c where=k=v=w after=7)").value();
-  const Query expected{{{.types = {"Book \"x\" lent"},
-                         .tags = {"a:b", "c"},
-                         .where = {{"k", "v=w"}}}}};
+  const Query expected{
+      {{.types = {"Book \"x\" lent"}, .tags = {"a:b", "c"}, .where = {{"k", "v=w"}}}}};
   EXPECT_EQ(condition.fail_if_events_match, expected);
   EXPECT_EQ(condition.after, Position(7));
   EXPECT_TRUE(parse_condition("after=0").value().fail_if_events_match.everything());

@@ -33,9 +33,9 @@ Result<Exit> backup(const Options& options, Program& program) {
   progress.clear();
   if (!done) return done.error();
   Output out(program.out);
-  out.write(options.json ? fmt::format("{{\"bytes\":{}}}\n", done.value().bytes)
-                         : fmt::format("wrote {} bytes to {}\n", done.value().bytes,
-                                       options.destination));
+  out.write(options.json
+                ? fmt::format("{{\"bytes\":{}}}\n", done.value().bytes)
+                : fmt::format("wrote {} bytes to {}\n", done.value().bytes, options.destination));
   return out.finish();
 }
 
@@ -45,9 +45,10 @@ Run define_backup(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   app.add_option("destination", options->destination, "File to write; must not exist")->required();
   options->store.add_to(app);
-  app.footer("Copies one log, as it is at one moment, into a new SQLite file that is a store by\n"
-             "itself. The log may be in use. Of a log on PostgreSQL or on a server the events are\n"
-             "copied, with their positions and times, but not snapshots and idempotency keys.");
+  app.footer(
+      "Copies one log, as it is at one moment, into a new SQLite file that is a store by\n"
+      "itself. The log may be in use. Of a log on PostgreSQL or on a server the events are\n"
+      "copied, with their positions and times, but not snapshots and idempotency keys.");
   app.add_flag("--json", options->json, "Print a JSON object");
   return [options, &program] { return backup(*options, program); };
 }

@@ -72,8 +72,8 @@ Result<void> append(Measurement& run) {
                          head);
   if (options.blocking) {
     return bench::drive_blocking(
-        options.load(), [&](std::size_t client) { return appends.run(client); },
-        *run.program.clock, run.stop, run.measured);
+        options.load(), [&](std::size_t client) { return appends.run(client); }, *run.program.clock,
+        run.stop, run.measured);
   }
   return bench::drive(
       options.load(),
@@ -186,12 +186,10 @@ Run define_bench(CLI::App& app, Program& program) {
   app.add_option("what", options->what, "append, decide, read or subscribe")
       ->required()
       ->check(CLI::IsMember({"append", "decide", "read", "subscribe"}));
-  app.add_option("--api", options->api,
-                 "The protocol: weir, or umadb for any server of umadb.v1")
+  app.add_option("--api", options->api, "The protocol: weir, or umadb for any server of umadb.v1")
       ->check(CLI::IsMember({"weir", "umadb"}))
       ->capture_default_str();
-  app.add_option("--clients", options->clients,
-                 "Operations outstanding; readers; subscribers")
+  app.add_option("--clients", options->clients, "Operations outstanding; readers; subscribers")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--batch", options->batch,

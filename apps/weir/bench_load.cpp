@@ -167,9 +167,13 @@ Event EventMaker::in_boundary(std::uint64_t number) {
   return event;
 }
 
-std::uint64_t EventMaker::any_boundary() { return random_() % workload_.boundaries; }
+std::uint64_t EventMaker::any_boundary() {
+  return random_() % workload_.boundaries;
+}
 
-std::string tag_of_boundary(std::uint64_t number) { return fmt::format("boundary:{:06}", number); }
+std::string tag_of_boundary(std::uint64_t number) {
+  return fmt::format("boundary:{:06}", number);
+}
 
 std::size_t Latencies::slot_of(std::uint64_t nanoseconds) {
   if (nanoseconds < steps) return nanoseconds;

@@ -39,9 +39,8 @@ Result<void> append_all(Api& api, std::uint64_t batches,
   for (std::uint64_t i = 0; i < batches && result; ++i) {
     const auto promise = std::make_shared<std::promise<Result<Position>>>();
     outstanding.push_back(promise->get_future());
-    api.append(0, {.events = make(i)}, [promise](Result<Position> position) {
-      promise->set_value(std::move(position));
-    });
+    api.append(0, {.events = make(i)},
+               [promise](Result<Position> position) { promise->set_value(std::move(position)); });
     if (outstanding.size() == preload_outstanding) result = finish_one();
   }
   while (!outstanding.empty()) {
@@ -64,9 +63,9 @@ Appends::Appends(Api& api, const Workload& workload, std::size_t clients, Append
 AppendRequest Appends::next(Client& client) {
   AppendRequest request{.events = client.maker.next(load_.batch)};
   if (load_.condition) {
-    request.condition = {.fail_if_events_match =
-                             Query{}.tagged(request.events.front().tags.front()),
-                         .after = client.seen};
+    request.condition = {
+        .fail_if_events_match = Query{}.tagged(request.events.front().tags.front()),
+        .after = client.seen};
   }
   return request;
 }
@@ -136,9 +135,9 @@ Result<void> preload(Api& api, const Workload& workload, std::uint64_t events,
 
 Result<void> preload_boundaries(Api& api, const Workload& workload) {
   WEIR_TRY_ASSIGN(last, wait_for<Boundary>([&](Done<Boundary> done) {
-    api.read_boundary(0, Query{}.tagged(tag_of_boundary(workload.boundaries - 1)),
-                      std::move(done));
-  }));
+                    api.read_boundary(0, Query{}.tagged(tag_of_boundary(workload.boundaries - 1)),
+                                      std::move(done));
+                  }));
   if (last.events >= workload.boundary_events) return {};
   const auto all = workload.boundaries * workload.boundary_events;
   EventMaker maker(workload, 0);
@@ -207,8 +206,8 @@ class Arrivals {
   void expect(Position target) {
     const std::lock_guard lock(mutex_);
     target_ = target;
-    reached_ = static_cast<std::size_t>(std::count_if(
-        seen_.begin(), seen_.end(), [&](Position seen) { return seen >= target; }));
+    reached_ = static_cast<std::size_t>(
+        std::count_if(seen_.begin(), seen_.end(), [&](Position seen) { return seen >= target; }));
   }
 
   void arrived(std::size_t subscriber, const Result<Position>& position) {

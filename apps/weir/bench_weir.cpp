@@ -109,8 +109,8 @@ class WeirApi final : public Api {
   Result<std::unique_ptr<Listener>> listen(std::size_t, Position after,
                                            OnPosition on_position) override {
     WEIR_TRY_ASSIGN(subscription, store_->subscribe({.after = after}));
-    return std::unique_ptr<Listener>(std::make_unique<WeirListener>(
-        executor_, std::move(subscription), std::move(on_position)));
+    return std::unique_ptr<Listener>(
+        std::make_unique<WeirListener>(executor_, std::move(subscription), std::move(on_position)));
   }
 
  private:

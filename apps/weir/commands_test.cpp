@@ -22,13 +22,15 @@ TEST_F(Commands, import_export_import_export_gives_the_same_bytes) {
                          "B,ada,2020-01-02T00:00:00.000001Z,\"x\ny\"\n"
                          "A,bob,2020-01-01T00:00:00Z,1\n"
                          "A,bob,2020-01-01T00:00:00Z,1\n");
-  const std::vector<std::string> import = {"import", csv,     "--type", "what", "--tag",
-                                           "who=who", "--time", "when"};
+  const std::vector<std::string> import = {"import", csv,       "--type", "what",
+                                           "--tag",  "who=who", "--time", "when"};
   EXPECT_EQ(weir(import).out, "imported 3 events, skipped 0 rows\n");
   EXPECT_EQ(weir(import).out, "imported 0 events, 3 were there already, skipped 0 rows\n");
   ASSERT_TRUE(store().append(
-      {.events = {event("N").json("{\"n\":1234567890123456789012345678901234567890 }")
-                      .with("z", "1").with("a", "2"),
+      {.events = {event("N")
+                      .json("{\"n\":1234567890123456789012345678901234567890 }")
+                      .with("z", "1")
+                      .with("a", "2"),
                   event("T").json("{\n}"),
                   Event{.type = "B", .data = std::string("\0\xFF", 2), .content_type = "x/y"}},
        .tracking = Tracking{"s", 4}}));
@@ -86,9 +88,9 @@ TEST_F(Commands, import_says_which_option_is_wrong) {
 TEST_F(Commands, brings_in_the_real_log_when_it_is_there) {
   const char* real = std::getenv("WEIR_RECEIPT_CSV");
   if (real == nullptr) GTEST_SKIP() << "WEIR_RECEIPT_CSV names no file";
-  const auto done = weir({"import", real, "--type", "concept:name", "--tag",
-                          "case:concept:name=case", "--tag", "org:resource=resource", "--time",
-                          "time:timestamp"});
+  const auto done =
+      weir({"import", real, "--type", "concept:name", "--tag", "case:concept:name=case", "--tag",
+            "org:resource=resource", "--time", "time:timestamp"});
   EXPECT_EQ(done.out, "imported 8577 events, skipped 0 rows\n") << done.err;
 }
 

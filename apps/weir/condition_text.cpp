@@ -48,8 +48,8 @@ Result<void> add_word(const std::string& word, QueryItem& item, Condition& condi
     WEIR_TRY_ASSIGN(after, parse_number(value, option));
     condition.after = Position(after);
   } else {
-    return invalid_field(option, fmt::format("'{}': there are tag, type, where, and after once",
-                                             key));
+    return invalid_field(option,
+                         fmt::format("'{}': there are tag, type, where, and after once", key));
   }
   return {};
 }
@@ -98,8 +98,8 @@ std::string explain_refusal(EventStore& store, const StoreOptions& options,
                                        .until = Position(*position),
                                        .call = std::move(call)});
     if (read && !read.value().batch.empty()) {
-      what = fmt::format(" ({})", describe(*read.value().batch.begin(),
-                                           condition.fail_if_events_match));
+      what = fmt::format(" ({})",
+                         describe(*read.value().batch.begin(), condition.fail_if_events_match));
     }
     text = fmt::format("append condition failed: event {}{} was appended", *position, what);
     text += condition.after ? fmt::format(" after {}", condition.after->value) : " already";

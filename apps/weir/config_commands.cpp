@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <weir/base/json.hpp>
 
@@ -68,8 +68,9 @@ Run define_config_print(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   app.add_flag("--json", options->json, "Print a JSON object");
   options->flags.add_to(app);
-  app.footer("What 'weir serve' would take from its file, the environment and these flags, and "
-             "where each value comes from. Secrets are not shown.");
+  app.footer(
+      "What 'weir serve' would take from its file, the environment and these flags, and "
+      "where each value comes from. Secrets are not shown.");
   return [options, &program] { return print(options->flags, options->json, program); };
 }
 

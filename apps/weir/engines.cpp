@@ -27,9 +27,9 @@ Result<BackupDone> backup(const BackupRequest& request) {
   if (const auto path = file_of(request.store, request.log)) {
     WEIR_TRY(sqlite::backup_file(*path, request.destination, request.on_progress));
   } else {
-    WEIR_TRY_ASSIGN(log, weir::open(request.store, {.log = request.log,
-                                                    .create = false,
-                                                    .credentials = request.credentials}));
+    WEIR_TRY_ASSIGN(
+        log, weir::open(request.store,
+                        {.log = request.log, .create = false, .credentials = request.credentials}));
     WEIR_TRY(sqlite::copy_log(*log, request.destination, request.on_progress));
   }
   return BackupDone{.bytes = std::filesystem::file_size(request.destination)};
@@ -41,7 +41,7 @@ Result<void> verify_engine(const std::string& store, const std::string& log,
     return postgres::verify_log(store, log, on_damage);
   }
   const auto path = file_of(store, log);
-  if (!path) return {};  // opening it says what is wrong with the address
+  if (!path) return {};                            // opening it says what is wrong with the address
   if (!std::filesystem::exists(*path)) return {};  // opening it says so
   return sqlite::verify_file(*path, on_damage);
 }

@@ -16,9 +16,9 @@ Result<Exit> head(const Options& options, Program& program) {
   WEIR_TRY_ASSIGN(position, store->head(options.store.call(program)));
   Output out(program.out);
   // A log's name needs no escaping: see check_log_name().
-  out.write(options.json ? fmt::format("{{\"log\":\"{}\",\"head\":{}}}\n", options.store.log,
-                                       position.value)
-                         : fmt::format("{}\n", position.value));
+  out.write(options.json
+                ? fmt::format("{{\"log\":\"{}\",\"head\":{}}}\n", options.store.log, position.value)
+                : fmt::format("{}\n", position.value));
   return out.finish();
 }
 

@@ -100,9 +100,9 @@ Result<std::unique_ptr<io::EventSource>> open_source(const Options& options, Pro
 Result<Exit> print(const Imported& imported, const Options& options, Program& program) {
   Output out(program.out);
   if (options.json) {
-    out.write(fmt::format(
-        "{{\"imported\":{},\"alreadyThere\":{},\"skipped\":{},\"dryRun\":{}}}\n",
-        imported.imported, imported.already_there, imported.skipped, options.dry_run));
+    out.write(fmt::format("{{\"imported\":{},\"alreadyThere\":{},\"skipped\":{},\"dryRun\":{}}}\n",
+                          imported.imported, imported.already_there, imported.skipped,
+                          options.dry_run));
     return out.finish();
   }
   out.write(fmt::format("{} {} events", options.dry_run ? "would import" : "imported",
@@ -116,9 +116,9 @@ Result<Exit> print(const Imported& imported, const Options& options, Program& pr
 
 Result<Exit> import(const Options& options, Program& program) {
   WEIR_TRY_ASSIGN(source, open_source(options, program));
-  WEIR_TRY_ASSIGN(store, options.store.open(program, options.dry_run
-                                                         ? StoreOptions::Missing::fails
-                                                         : StoreOptions::Missing::is_made));
+  WEIR_TRY_ASSIGN(store,
+                  options.store.open(program, options.dry_run ? StoreOptions::Missing::fails
+                                                              : StoreOptions::Missing::is_made));
   Progress progress(program, "importing", "events");
   ImportOptions how{.strict = options.strict,
                     .dry_run = options.dry_run,
@@ -180,9 +180,10 @@ Run define_import(CLI::App& app, Program& program) {
       ->check(CLI::IsMember({"default", "umadb"}));
   app.add_flag("--json", options->json, "Print the summary as a JSON object");
   options->store.add_to(app);
-  app.footer("Each event is appended once, however often the import is run or killed. Rows that\n"
-             "cannot be read are told with their line numbers, and the exit code is still 0;\n"
-             "with --strict it is 2, and nothing is imported.");
+  app.footer(
+      "Each event is appended once, however often the import is run or killed. Rows that\n"
+      "cannot be read are told with their line numbers, and the exit code is still 0;\n"
+      "with --strict it is 2, and nothing is imported.");
   return [options, &program] { return import(*options, program); };
 }
 

@@ -147,9 +147,9 @@ class Import {
       const bool gets_id = line.event.id || !(line.without_id && options_.keep_without_id);
       const auto size = size_of(line.event);
       // An append has one tracking and is with ids or without.
-      if (!batch.empty() && (batch.size() == options_.batch_events_max ||
-                             bytes + size > batch_bytes_max ||
-                             batch.back().tracking != line.tracking || with_id != gets_id)) {
+      if (!batch.empty() &&
+          (batch.size() == options_.batch_events_max || bytes + size > batch_bytes_max ||
+           batch.back().tracking != line.tracking || with_id != gets_id)) {
         WEIR_TRY(append(std::move(batch), with_id));
         batch.clear();
         bytes = 0;
@@ -191,11 +191,10 @@ class Import {
   }
 
   AppendRequest request_of(const Batch& batch, bool with_id) const {
-    AppendRequest request{
-        .condition = Condition{.fail_if_events_match = touched_, .after = known_},
-        .tracking = batch.front().tracking,
-        .limits = options_.limits,
-        .make_ids = with_id};
+    AppendRequest request{.condition = Condition{.fail_if_events_match = touched_, .after = known_},
+                          .tracking = batch.front().tracking,
+                          .limits = options_.limits,
+                          .make_ids = with_id};
     std::string content;
     for (const auto& pending : batch) {
       request.events.push_back(pending.event);

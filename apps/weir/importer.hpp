@@ -26,8 +26,8 @@ struct ImportOptions {
   /// For appends; the store's own when null.
   const Limits* limits = nullptr;
   io::OnProblem on_problem = [](std::uint64_t, const std::string&) {};
-  std::function<void(std::uint64_t done, std::uint64_t all)> on_progress =
-      [](std::uint64_t, std::uint64_t) {};
+  std::function<void(std::uint64_t done, std::uint64_t all)> on_progress = [](std::uint64_t,
+                                                                              std::uint64_t) {};
   /// Ends the import with `cancelled` before the next append.
   std::stop_token stop = {};
 };

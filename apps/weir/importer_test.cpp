@@ -181,17 +181,16 @@ std::unique_ptr<io::EventSource> lines_of(const std::string& text) {
 }
 
 TEST(Import, keeps_tracking_and_skips_an_id_that_the_file_repeats) {
-  const std::string text =
-      R"({"type":"A","tracking":{"source":"s","position":1}})"
-      "\n"
-      R"({"type":"B","tracking":{"source":"s","position":1}})"
-      "\n"
-      R"({"type":"C","tracking":{"source":"s","position":2}})"
-      "\n"
-      R"({"type":"D","id":"0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11"})"
-      "\n"
-      R"({"type":"D","id":"0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11"})"
-      "\n";
+  const std::string text = R"({"type":"A","tracking":{"source":"s","position":1}})"
+                           "\n"
+                           R"({"type":"B","tracking":{"source":"s","position":1}})"
+                           "\n"
+                           R"({"type":"C","tracking":{"source":"s","position":2}})"
+                           "\n"
+                           R"({"type":"D","id":"0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11"})"
+                           "\n"
+                           R"({"type":"D","id":"0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11"})"
+                           "\n";
   testing::MemoryStore store("default");
   const auto imported = import_events(*lines_of(text), store, {});
   ASSERT_TRUE(imported) << imported.error().message;

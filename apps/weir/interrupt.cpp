@@ -46,7 +46,9 @@ std::stop_source& start() {
 std::atomic<std::uint64_t> hangups_seen = 0;
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a handler may do no more");
 
-void on_hangup(int) { ++hangups_seen; }
+void on_hangup(int) {
+  ++hangups_seen;
+}
 
 }  // namespace
 

@@ -16,8 +16,8 @@ struct Options {
 };
 
 std::string to_json(const LogInfo& info) {
-  auto out = fmt::format("{{\"log\":\"{}\",\"head\":{},\"indexedKeys\":[", info.name,
-                         info.head.value);
+  auto out =
+      fmt::format("{{\"log\":\"{}\",\"head\":{},\"indexedKeys\":[", info.name, info.head.value);
   for (const auto& key : info.options.indexed_keys) {
     if (out.back() != '[') out += ',';
     append_json_string(out, key);
@@ -27,8 +27,7 @@ std::string to_json(const LogInfo& info) {
 
 std::string to_text(const LogInfo& info) {
   return fmt::format("{:<24} {:>12}  {:<27} {}\n", info.name, info.head.value,
-                     format_timestamp(info.created_at),
-                     fmt::join(info.options.indexed_keys, ","));
+                     format_timestamp(info.created_at), fmt::join(info.options.indexed_keys, ","));
 }
 
 Result<Exit> list(const Options& options, Program& program) {

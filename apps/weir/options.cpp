@@ -26,10 +26,9 @@ Result<std::uint64_t> parse_number(std::string_view text, std::string_view optio
   std::uint64_t number = 0;
   const auto* end = text.data() + text.size();
   const auto read = std::from_chars(text.data(), end, number);
-  if (text.empty() || read.ec != std::errc() || read.ptr != end ||
-      number > position_max.value) {
-    return invalid_field(option, fmt::format("'{}' is not a whole number from 0 to {}", text,
-                                             position_max.value));
+  if (text.empty() || read.ec != std::errc() || read.ptr != end || number > position_max.value) {
+    return invalid_field(
+        option, fmt::format("'{}' is not a whole number from 0 to {}", text, position_max.value));
   }
   return number;
 }
@@ -125,8 +124,7 @@ void StoreOptions::add_to(CLI::App& app) {
 void StoreOptions::add_store_to(CLI::App& app) {
   auto* remote = app.add_option("--target", target, "Address of the server (gRPC), HOST:PORT")
                      ->capture_default_str();
-  app.add_option("--store", store,
-                 "Work on a store in this process: sqlite:PATH or postgres://...")
+  app.add_option("--store", store, "Work on a store in this process: sqlite:PATH or postgres://...")
       ->excludes(remote);
   app.add_option("--timeout", timeout_seconds, "Seconds to wait for an answer")
       ->capture_default_str()

@@ -81,8 +81,9 @@ struct Program {
   /// end the process.
   std::function<std::uint64_t()> hangups = [] { return std::uint64_t{0}; };
   /// The environment. Default: no variable is set.
-  std::function<std::optional<std::string>(const char* name)> environment =
-      [](const char*) { return std::nullopt; };
+  std::function<std::optional<std::string>(const char* name)> environment = [](const char*) {
+    return std::nullopt;
+  };
   /// Copies a log while it is in use. Absent: no engine here can.
   std::function<Result<BackupDone>(const BackupRequest&)> backup;
   /// What an engine itself can tell of damage below the events (pages, checksums, index), of the

@@ -77,7 +77,7 @@ TEST_F(RealProgram, an_import_killed_halfway_and_run_again_ends_as_one_whole_run
     csv << "type,case,n\n";
     for (int i = 0; i < 4000; ++i) csv << fmt::format("T{},{},{}\n", i % 7, i % 50, i / 2);
   }
-  const std::vector<std::string> import = {"import", path("rows.csv"), "--type", "type",
+  const std::vector<std::string> import = {"import", path("rows.csv"), "--type",  "type",
                                            "--tag",  "case=case",      "--batch", "5",
                                            "--store"};
   const auto into = [&](const std::string& name) {
@@ -118,16 +118,16 @@ TEST_F(RealProgram, an_import_that_is_interrupted_says_how_far_it_came) {
     csv << "type,n\n";
     for (int i = 0; i < 4000; ++i) csv << fmt::format("T,{}\n", i);
   }
-  std::vector<std::string> import = {"import", path("rows.csv"), "--type", "type", "--store",
-                                     store("a.db")};
+  std::vector<std::string> import = {"import", path("rows.csv"), "--type",
+                                     "type",   "--store",        store("a.db")};
   const auto whole = import;
   import.insert(import.end(), {"--batch", "1"});
   const auto interrupted = start(import);
   int head = 0;
   while (head < 10) {
     // Without start(), which would take over the file that the import writes to.
-    const auto read = fmt::format("{} head --store {} > {} 2>&1", WEIR_PROGRAM, store("a.db"),
-                                  path("head"));
+    const auto read =
+        fmt::format("{} head --store {} > {} 2>&1", WEIR_PROGRAM, store("a.db"), path("head"));
     if (std::system(read.c_str()) != 0) continue;
     std::ifstream(path("head")) >> head;
   }
@@ -143,8 +143,8 @@ TEST_F(RealProgram, tail_follows_another_process_and_ends_cleanly_on_sigint) {
   const auto tail = start({"tail", "-n", "1", "--store", store("a.db")});
   while (output().find("First") == std::string::npos) ::usleep(1000);
   // Without start(), which would take over the file that the tail writes to.
-  const auto append = fmt::format("{} append --type Second --store {} > /dev/null", WEIR_PROGRAM,
-                                  store("a.db"));
+  const auto append =
+      fmt::format("{} append --type Second --store {} > /dev/null", WEIR_PROGRAM, store("a.db"));
   ASSERT_EQ(std::system(append.c_str()), 0);
   while (output().find("Second") == std::string::npos) ::usleep(1000);
   ::kill(tail, SIGINT);
@@ -188,8 +188,8 @@ TEST_F(RealProgram, waits_for_a_server_when_it_is_asked_to) {
   weir({"head", "--target", address, "--wait", "0.2"}, 5);
   const auto append = start({"append", "--type", "A", "--target", address, "--wait", "60"});
   // It has tried and failed by now, or will find the server up: both are fine.
-  const auto server = start({"serve", "--store", store("a.db"), "--grpc", address, "--http",
-                             "127.0.0.1:0"});
+  const auto server =
+      start({"serve", "--store", store("a.db"), "--grpc", address, "--http", "127.0.0.1:0"});
   EXPECT_EQ(wait_for(append), 0);
   ::kill(server, SIGTERM);
   EXPECT_EQ(wait_for(server), 0);
@@ -217,10 +217,9 @@ TEST_F(RealProgram, verify_says_of_a_file_that_is_no_store_what_it_is_and_no_mor
 
 TEST_F(RealProgram, refuses_a_port_that_is_none_instead_of_listening_on_another) {
   for (const auto* address : {"127.0.0.1:99999", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1"}) {
-    EXPECT_THAT(weir({"serve", "--store", store("a.db"), "--grpc", address, "--http",
-                      "127.0.0.1:0"},
-                     2),
-                HasSubstr("port from 0 to 65535"));
+    EXPECT_THAT(
+        weir({"serve", "--store", store("a.db"), "--grpc", address, "--http", "127.0.0.1:0"}, 2),
+        HasSubstr("port from 0 to 65535"));
   }
 }
 

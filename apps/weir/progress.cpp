@@ -16,7 +16,9 @@ Progress::Progress(const Program& program, std::string doing, std::string unit)
       began_(program.clock->instant()),
       drawn_(began_) {}
 
-Progress::~Progress() { clear(); }
+Progress::~Progress() {
+  clear();
+}
 
 void Progress::show(std::uint64_t done, std::uint64_t all) {
   if (!visible_) return;
@@ -43,9 +45,8 @@ std::string progress_line(std::string_view doing, std::string_view unit, std::ui
   if (all == 0) return fmt::format("{}  {} {}  {:.0f}/s", doing, done, unit, rate);
   const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(all));
   const auto filled = static_cast<std::size_t>(share * width);
-  auto line = fmt::format("{} [{}{}] {:3.0f}%  {}/{} {}  {:.0f}/s", doing,
-                          std::string(filled, '='), std::string(width - filled, ' '), share * 100,
-                          done, all, unit, rate);
+  auto line = fmt::format("{} [{}{}] {:3.0f}%  {}/{} {}  {:.0f}/s", doing, std::string(filled, '='),
+                          std::string(width - filled, ' '), share * 100, done, all, unit, rate);
   if (rate > 0 && done < all) {
     line += fmt::format("  {:.0f} s left", static_cast<double>(all - done) / rate);
   }

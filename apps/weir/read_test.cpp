@@ -45,9 +45,9 @@ TEST_F(Reading, joins_its_options_into_one_item) {
   EXPECT_EQ(positions({"read", "--type", "Lent", "--type", "Back", "--tag", "book:2"}), "2 ");
   EXPECT_EQ(positions({"read", "--tag", "all", "--tag", "book:3"}), "3 ");
   EXPECT_EQ(positions({"read", "--where", "reader=bob", "--type", "Back"}), "4 ");
-  EXPECT_EQ(positions({"read", "--query",
-                       R"({"items":[{"tags":["book:1"]},{"tags":["book:4"]}]})"}),
-            "1 4 ");
+  EXPECT_EQ(
+      positions({"read", "--query", R"({"items":[{"tags":["book:1"]},{"tags":["book:4"]}]})"}),
+      "1 4 ");
 }
 
 TEST_F(Reading, keeps_to_positions_times_limit_and_direction) {

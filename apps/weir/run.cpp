@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <apps/weir/program.hpp>
 
@@ -32,8 +32,7 @@ CLI::App* add_command(CLI::App& program, const Command& command) {
   const auto first = name.substr(0, space);
   const auto groups =
       program.get_subcommands([&](const CLI::App* app) { return app->get_name() == first; });
-  auto* group = groups.empty() ? program.add_subcommand(first, summary_of(first))
-                               : groups.front();
+  auto* group = groups.empty() ? program.add_subcommand(first, summary_of(first)) : groups.front();
   group->require_subcommand(1);
   return group->add_subcommand(name.substr(space + 1), command.summary);
 }
@@ -59,19 +58,28 @@ void print_remedy(const Error& error, const Program& program) {
 
 Exit exit_of(const Error& error) {
   switch (error.code) {
-    case Code::invalid_argument: return Exit::usage;
-    case Code::aborted: return Exit::condition_failed;
-    case Code::not_found: return Exit::not_found;
+    case Code::invalid_argument:
+      return Exit::usage;
+    case Code::aborted:
+      return Exit::condition_failed;
+    case Code::not_found:
+      return Exit::not_found;
     case Code::unavailable:
     case Code::deadline_exceeded:
-    case Code::resource_exhausted: return Exit::unavailable;
-    case Code::data_loss: return Exit::damaged;
-    case Code::cancelled: return Exit::interrupted;
-    default: return Exit::failed;
+    case Code::resource_exhausted:
+      return Exit::unavailable;
+    case Code::data_loss:
+      return Exit::damaged;
+    case Code::cancelled:
+      return Exit::interrupted;
+    default:
+      return Exit::failed;
   }
 }
 
-Error interrupted() { return {.code = Code::cancelled, .message = "interrupted"}; }
+Error interrupted() {
+  return {.code = Code::cancelled, .message = "interrupted"};
+}
 
 std::unique_ptr<CLI::App> define_program(Program& program, Run& chosen) {
   auto app = std::make_unique<CLI::App>("weir: an event store", "weir");
@@ -97,8 +105,8 @@ Exit run(std::vector<std::string> arguments, Program& program) {
       fmt::print(program.out, "{}\n", done.what());
     } else {
       const bool all = dynamic_cast<const CLI::CallForAllHelp*>(&done) != nullptr;
-      fmt::print(program.out, "{}", app->help("", all ? CLI::AppFormatMode::All
-                                                      : CLI::AppFormatMode::Normal));
+      fmt::print(program.out, "{}",
+                 app->help("", all ? CLI::AppFormatMode::All : CLI::AppFormatMode::Normal));
     }
     return Exit::fine;
   } catch (const CLI::ParseError& error) {

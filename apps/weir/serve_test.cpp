@@ -11,8 +11,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 /// `weir serve` with variables, on a store that can't be opened.
-Outcome serve(std::map<std::string, std::string> variables,
-              std::vector<std::string> more = {}, OpenOptions* opened_with = nullptr) {
+Outcome serve(std::map<std::string, std::string> variables, std::vector<std::string> more = {},
+              OpenOptions* opened_with = nullptr) {
   Captured out, err;
   Program program;
   program.out = out.file();

@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include <apps/weir/settings.hpp>
 
@@ -12,10 +12,14 @@ using Given = std::map<std::string, std::string>;
 std::string type_of(config::Kind kind) {
   switch (kind) {
     case config::Kind::number:
-    case config::Kind::decimal: return "NUMBER";
-    case config::Kind::duration: return "DURATION";
-    case config::Kind::bytes: return "SIZE";
-    default: return "TEXT";
+    case config::Kind::decimal:
+      return "NUMBER";
+    case config::Kind::duration:
+      return "DURATION";
+    case config::Kind::bytes:
+      return "SIZE";
+    default:
+      return "TEXT";
   }
 }
 
@@ -32,8 +36,8 @@ CLI::Option* add_value(CLI::App& app, const config::Setting& setting, Given& giv
   const auto take = [&given, name = setting.name()](const std::vector<std::string>& texts) {
     given[name] = fmt::format("{}", fmt::join(texts, ","));
   };
-  const auto help = setting.range().empty() ? setting.what()
-                                            : setting.what() + ", " + setting.range();
+  const auto help =
+      setting.range().empty() ? setting.what() : setting.what() + ", " + setting.range();
   auto* option = app.add_option_function<std::vector<std::string>>(setting.flag(), take, help)
                      ->allow_extra_args(false)
                      ->type_name(type_of(setting.kind()))

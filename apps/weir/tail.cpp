@@ -95,9 +95,8 @@ class Tail {
 
   /// Prints until it is enough (success) or the subscription ends (its error).
   Result<void> follow(EventStore& store) {
-    WEIR_TRY_ASSIGN(subscription, store.subscribe({.query = query_,
-                                                   .after = cursor_,
-                                                   .call = {.stop = stop_}}));
+    WEIR_TRY_ASSIGN(subscription,
+                    store.subscribe({.query = query_, .after = cursor_, .call = {.stop = stop_}}));
     while (true) {
       WEIR_TRY_ASSIGN(step, subscription->next());
       for (const auto& event : step.batch) {
@@ -137,16 +136,18 @@ Result<Exit> tail(const Options& options, Program& program) {
 Run define_tail(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   options->query.add_to(app);
-  auto* after = add_number(app, "--after", options->after,
-                           "Start past this position; default at the head");
-  add_number(app, "-n,--last", options->last, "Begin with the last so many that match, at most "
-                                              "10000")
+  auto* after =
+      add_number(app, "--after", options->after, "Start past this position; default at the head");
+  add_number(app, "-n,--last", options->last,
+             "Begin with the last so many that match, at most "
+             "10000")
       ->excludes(after);
   add_number(app, "--limit", options->limit, "End after so many new events");
   app.add_flag("--json", options->json, "Print NDJSON, as weir export does");
   options->store.add_to(app);
-  app.footer("Ends on Ctrl-C. When the server goes away it is tried again until it answers, and\n"
-             "printing goes on where it stopped: no event is left out or printed twice.");
+  app.footer(
+      "Ends on Ctrl-C. When the server goes away it is tried again until it answers, and\n"
+      "printing goes on where it stopped: no event is left out or printed twice.");
   return [options, &program] { return tail(*options, program); };
 }
 

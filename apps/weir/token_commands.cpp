@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include <weir/base/json.hpp>
 #include <weir/base/random.hpp>

@@ -215,10 +215,10 @@ class Verifier {
       }
       ++compared_;
       if (indexed == scanned) continue;
-      damage(fmt::format("index: {} finds {} events (the last at {}), a full scan {} (the last at "
-                         "{})",
-                         printable(text), indexed.count, indexed.last.value, scanned.count,
-                         scanned.last.value));
+      damage(fmt::format(
+          "index: {} finds {} events (the last at {}), a full scan {} (the last at "
+          "{})",
+          printable(text), indexed.count, indexed.last.value, scanned.count, scanned.last.value));
     }
     return {};
   }

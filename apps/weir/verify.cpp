@@ -44,10 +44,10 @@ class Report {
       out_.write(fmt::format("{{\"events\":{},\"terms\":{},\"everyTerm\":{},\"damages\":{}}}\n",
                              verified.events, verified.terms, verified.every_term, damages_));
     } else {
-      out_.write(fmt::format("{} events read, {} {} index terms compared: {}\n", verified.events,
-                             terms, verified.terms,
-                             damages_ == 0 ? std::string("no damage")
-                                           : fmt::format("{} damages found", damages_)));
+      out_.write(fmt::format(
+          "{} events read, {} {} index terms compared: {}\n", verified.events, terms,
+          verified.terms,
+          damages_ == 0 ? std::string("no damage") : fmt::format("{} damages found", damages_)));
     }
     return out_.finish(damages_ == 0 ? Exit::fine : Exit::damaged);
   }
@@ -72,12 +72,11 @@ Result<Exit> verify(const Options& options, Program& program) {
     if (report.damaged() && store.error().code == Code::data_loss) return report.finish({});
     return store.error();
   }
-  WEIR_TRY_ASSIGN(
-      verified,
-      verify_log(**store, {.on_damage = on_damage,
-                          .on_progress = [&](std::uint64_t done, std::uint64_t all) {
-                            report.progress(done, all);
-                          }}));
+  WEIR_TRY_ASSIGN(verified,
+                  verify_log(**store, {.on_damage = on_damage,
+                                       .on_progress = [&](std::uint64_t done, std::uint64_t all) {
+                                         report.progress(done, all);
+                                       }}));
   return report.finish(verified);
 }
 
@@ -87,8 +86,9 @@ Run define_verify(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   app.add_flag("--json", options->json, "Print a JSON object for each finding and one at the end");
   options->store.add_to(app);
-  app.footer("Reads the whole log. With --store the engine also checks each event's checksum, and\n"
-             "SQLite its file and index. Exit code 6 when anything is damaged.");
+  app.footer(
+      "Reads the whole log. With --store the engine also checks each event's checksum, and\n"
+      "SQLite its file and index. Exit code 6 when anything is damaged.");
   return [options, &program] { return verify(*options, program); };
 }
 

@@ -21,8 +21,9 @@ std::string polyline(const std::vector<double>& values, double most, double x, d
     points += fmt::format("{:.1f},{:.1f} ", x + step * static_cast<double>(i),
                           y + panel_height - panel_height * std::min(1.0, values[i] / most));
   }
-  return fmt::format(
-      R"(<polyline fill="none" stroke="{}" stroke-width="1.5" points="{}"/>)" "\n", colour, points);
+  return fmt::format(R"(<polyline fill="none" stroke="{}" stroke-width="1.5" points="{}"/>)"
+                     "\n",
+                     colour, points);
 }
 
 std::string panel(const StormOptions& options, const std::string& title,
@@ -32,17 +33,23 @@ std::string panel(const StormOptions& options, const std::string& title,
     return x + second * std::chrono::duration<double>(when).count();
   };
   std::string out = fmt::format(
-      R"(<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="#f3d9d9"/>)" "\n",
+      R"(<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="#f3d9d9"/>)"
+      "\n",
       at(options.slow_from), y, at(options.slow_until) - at(options.slow_from), panel_height);
   out += fmt::format(R"(<rect x="{}" y="{}" width="{}" height="{}" fill="none" stroke="#999"/>)"
-                     "\n", x, y, panel_width, panel_height);
-  out += fmt::format(R"(<text x="{}" y="{}" font-weight="bold">{}</text>)" "\n", x, y - 8, title);
+                     "\n",
+                     x, y, panel_width, panel_height);
+  out += fmt::format(R"(<text x="{}" y="{}" font-weight="bold">{}</text>)"
+                     "\n",
+                     x, y - 8, title);
   for (const double share : {0.0, 0.5, 1.0}) {
-    out += fmt::format(R"(<text x="{}" y="{:.1f}" text-anchor="end">{:.0f}</text>)" "\n", x - 4,
-                       y + panel_height * (1 - share) + 4, most * share);
+    out += fmt::format(R"(<text x="{}" y="{:.1f}" text-anchor="end">{:.0f}</text>)"
+                       "\n",
+                       x - 4, y + panel_height * (1 - share) + 4, most * share);
   }
   for (int minute = 0; minute <= options.length / std::chrono::minutes(1); ++minute) {
-    out += fmt::format(R"(<text x="{:.1f}" y="{}" text-anchor="middle">{} min</text>)" "\n",
+    out += fmt::format(R"(<text x="{:.1f}" y="{}" text-anchor="middle">{} min</text>)"
+                       "\n",
                        at(std::chrono::minutes(minute)), y + panel_height + 14, minute);
   }
   out += polyline(outcome.seconds.sent, most, x, y, "#c0392b");
@@ -66,12 +73,16 @@ int run(const char* path) {
   const double height = 3 * (panel_height + gap) + margin;
   std::string svg = fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" font-family="sans-serif" )"
-      R"(font-size="11"><rect width="100%" height="100%" fill="white"/>)" "\n", width, height);
+      R"(font-size="11"><rect width="100%" height="100%" fill="white"/>)"
+      "\n",
+      width, height);
   svg += fmt::format(
       R"(<text x="{0}" y="14" font-size="13">100,000 clients, 5,000 calls a second; capacity )"
       R"(8,000, a quarter of it while slow (shaded).</text>)"
       R"(<text x="{0}" y="31" font-size="13">Red: attempts that reach the service a second. )"
-      R"(Green: calls answered in time.</text>)" "\n", margin);
+      R"(Green: calls answered in time.</text>)"
+      "\n",
+      margin);
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const auto outcome = simulate(options, ways[i]);
     print(ways[i], outcome);

@@ -77,10 +77,18 @@ class Storm {
       happenings_.pop();
       now_ = next.at;
       switch (next.what) {
-        case What::begin: begin(next.client); break;
-        case What::send: send(next.client); break;
-        case What::time_out: time_out(next.client, next.attempt); break;
-        case What::served: served(); break;
+        case What::begin:
+          begin(next.client);
+          break;
+        case What::send:
+          send(next.client);
+          break;
+        case What::time_out:
+          time_out(next.client, next.attempt);
+          break;
+        case What::served:
+          served();
+          break;
       }
     }
     return outcome();
@@ -94,8 +102,7 @@ class Storm {
                   .delay_max = 30s,
                   .backoff = behaviour.jitter ? resilience::Backoff::exponential
                                               : resilience::Backoff::constant,
-                  .jitter = behaviour.jitter ? resilience::Jitter::full
-                                             : resilience::Jitter::none};
+                  .jitter = behaviour.jitter ? resilience::Jitter::full : resilience::Jitter::none};
     if (behaviour.budget) made.retry.budget = RetryBudget::create({}).value();
     if (behaviour.breaker) {
       made.breaker =

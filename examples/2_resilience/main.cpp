@@ -62,9 +62,8 @@ int pay(FakeTime& time) {
                       .build();
   if (!pipeline) return failed(pipeline.error());  // names the option and its range
 
-  Result<Receipt> paid = pipeline->run([&](Context& context) {
-    return bank.charge(context.deadline());
-  });
+  Result<Receipt> paid =
+      pipeline->run([&](Context& context) { return bank.charge(context.deadline()); });
   // [/pipeline]
   if (!paid) return failed(paid.error());
   std::printf("paid, receipt %d\n%s", paid->number, to_string(describe(*pipeline)).c_str());
@@ -104,10 +103,8 @@ int reload() {
 
 // [coroutine]
 boost::asio::awaitable<void> look_up(Pipeline pipeline) {
-  Result<std::string> found =
-      co_await pipeline.run([](Context&) -> boost::asio::awaitable<std::string> {
-        co_return "Dune";
-      });
+  Result<std::string> found = co_await pipeline.run(
+      [](Context&) -> boost::asio::awaitable<std::string> { co_return "Dune"; });
   std::printf("found %s\n", found ? found->c_str() : found.error().message.c_str());
 }
 // [/coroutine]

@@ -106,8 +106,8 @@ TEST_F(Faults, a_read_that_fails_says_why_and_the_same_store_reads_again_afterwa
   // More than the connections keep in memory.
   const auto data = "{\"x\":\"" + std::string(20'000, 'x') + "\"}";
   for (int i = 0; i < 600; ++i) {
-    ASSERT_TRUE(log_->append(
-        {.events = {{.type = "A", .tags = {"t" + std::to_string(i)}, .data = data}}}));
+    ASSERT_TRUE(
+        log_->append({.events = {{.type = "A", .tags = {"t" + std::to_string(i)}, .data = data}}}));
   }
   for (int i = 0; i < 30; ++i) {
     close();
@@ -174,8 +174,8 @@ TEST_F(Faults, errors_at_random_lose_nothing_stop_nothing_and_leave_the_index_ri
     }
     ASSERT_NO_FATAL_FAILURE(ledger.check(*log_));
     const Position head(ledger.markers().size());
-    ASSERT_TRUE(follower.reach(head)) << "a subscriber stopped at " << follower.cursor().value
-                                      << " of " << head.value;
+    ASSERT_TRUE(follower.reach(head))
+        << "a subscriber stopped at " << follower.cursor().value << " of " << head.value;
     for (std::size_t i = 0; i < follower.seen().size(); ++i) {
       ASSERT_EQ(follower.seen()[i], i + 1);
     }

@@ -27,7 +27,9 @@ std::string read_file(const std::string& path) {
 }
 
 /// The shared memory of the write-ahead log is never on disk, as far as SQLite is concerned.
-bool is_durable(const std::string& path) { return !path.empty() && !path.ends_with("-shm"); }
+bool is_durable(const std::string& path) {
+  return !path.empty() && !path.ends_with("-shm");
+}
 
 }  // namespace
 
@@ -113,10 +115,25 @@ struct FaultyFile {
 
   static int open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags,
                   int* out_flags) {
-    static const sqlite3_io_methods all = {
-        2,        close,       read,    write,           truncate, sync,     size,        lock,
-        unlock,   is_reserved, control, sector_size,     characteristics, shm_map,  shm_lock,
-        shm_barrier, shm_unmap, nullptr, nullptr};
+    static const sqlite3_io_methods all = {2,
+                                           close,
+                                           read,
+                                           write,
+                                           truncate,
+                                           sync,
+                                           size,
+                                           lock,
+                                           unlock,
+                                           is_reserved,
+                                           control,
+                                           sector_size,
+                                           characteristics,
+                                           shm_map,
+                                           shm_lock,
+                                           shm_barrier,
+                                           shm_unmap,
+                                           nullptr,
+                                           nullptr};
     auto& owner = *static_cast<FaultyVfs*>(vfs->pAppData);
     file->pMethods = nullptr;
     const int code = system_vfs()->xOpen(system_vfs(), path, real(file), flags, out_flags);
@@ -153,7 +170,9 @@ FaultyVfs::FaultyVfs() : vfs_(std::make_unique<sqlite3_vfs>(*system_vfs())) {
   sqlite3_vfs_register(vfs_.get(), 0);
 }
 
-FaultyVfs::~FaultyVfs() { sqlite3_vfs_unregister(vfs_.get()); }
+FaultyVfs::~FaultyVfs() {
+  sqlite3_vfs_unregister(vfs_.get());
+}
 
 void FaultyVfs::fail(Operation operation, int after, int count) {
   const std::lock_guard lock(mutex_);
@@ -165,7 +184,9 @@ void FaultyVfs::heal() {
   faults_.clear();
 }
 
-void FaultyVfs::cut_power() { dark_ = true; }
+void FaultyVfs::cut_power() {
+  dark_ = true;
+}
 
 bool FaultyVfs::fails(Operation operation) {
   ++operations_[static_cast<std::size_t>(operation)];

@@ -52,7 +52,7 @@ class FaultyVfs {
   friend struct FaultyFile;
   struct Write {
     std::int64_t offset = 0;
-    std::string bytes;   ///< empty: the file was cut to `offset`
+    std::string bytes;  ///< empty: the file was cut to `offset`
     bool truncates = false;
   };
   /// What a file held when it was last synced, and what has happened to it since.

@@ -95,13 +95,15 @@ Authority::Authority(const std::string& name) : parts_(std::make_unique<Parts>()
 
 Authority::~Authority() = default;
 
-const std::string& Authority::certificate() const { return parts_->pem; }
+const std::string& Authority::certificate() const {
+  return parts_->pem;
+}
 
 Issued Authority::issue(const Request& request) {
   const Key key(EVP_EC_gen("P-256"));
   require(key != nullptr, "key");
-  const auto made = begin(key.get(), request.name, ++parts_->serial, request.from_seconds,
-                          request.until_seconds);
+  const auto made =
+      begin(key.get(), request.name, ++parts_->serial, request.from_seconds, request.until_seconds);
   auto* issuer = parts_->certificate.get();
   X509_set_issuer_name(made.get(), X509_get_subject_name(issuer));
   std::string names;

@@ -99,8 +99,10 @@ void CutProxy::accept_all() {
     if (poll(&fd, 1, poll_ms) <= 0) continue;
     const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
-    if (refusing_) close(client);
-    else connections_.emplace_back([this, client] { serve(client); });
+    if (refusing_)
+      close(client);
+    else
+      connections_.emplace_back([this, client] { serve(client); });
   }
 }
 

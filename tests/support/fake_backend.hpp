@@ -160,8 +160,7 @@ class FakeBackend final : public engine::Backend {
       }
       begun.missed = std::move(missed).build();
       for (const auto& record : backend_.keys_) {
-        if (std::find(request.keys.begin(), request.keys.end(), record.key) !=
-            request.keys.end()) {
+        if (std::find(request.keys.begin(), request.keys.end(), record.key) != request.keys.end()) {
           begun.keys.push_back(record);
         }
       }
@@ -186,8 +185,7 @@ class FakeBackend final : public engine::Backend {
         backend_.keys_.insert(backend_.keys_.end(), group.keys.begin(), group.keys.end());
         ++backend_.committed_;
       }
-      if (commits != Commits::work)
-        return unavailable("whether it was written is unknown");
+      if (commits != Commits::work) return unavailable("whether it was written is unknown");
       return {};
     }
     void rollback() override {}

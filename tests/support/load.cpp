@@ -114,7 +114,9 @@ Appenders::Appenders(std::vector<std::shared_ptr<EventStore>> logs, Ledger& ledg
   }
 }
 
-Appenders::~Appenders() { join(); }
+Appenders::~Appenders() {
+  join();
+}
 
 void Appenders::join() {
   stop();
@@ -124,8 +126,8 @@ void Appenders::join() {
 
 Attempt Appenders::next(std::uint32_t client, std::uint32_t number, std::uint32_t chance) const {
   Attempt attempt;
-  attempt.name = std::to_string(seed_) + "-" + std::to_string(client) + "-" +
-                 std::to_string(number);
+  attempt.name =
+      std::to_string(seed_) + "-" + std::to_string(client) + "-" + std::to_string(number);
   for (std::uint32_t i = 0; i <= chance % 3; ++i) {
     attempt.events.push_back(
         {.type = "T" + std::to_string(chance / 3 % 3),
@@ -175,7 +177,9 @@ void Appenders::run(EventStore& log, std::uint32_t client) {
   }
 }
 
-Follower::~Follower() { join(); }
+Follower::~Follower() {
+  join();
+}
 
 void Follower::join() {
   stop_.request_stop();
@@ -187,8 +191,8 @@ void Follower::follow(std::shared_ptr<EventStore> log, OnFailure on_failure) {
   stop_ = {};
   thread_ = std::thread([this, log = std::move(log), on_failure] {
     do {
-      auto subscription = log->subscribe(
-          {.query = query_, .after = cursor(), .call = {.stop = stop_.get_token()}});
+      auto subscription =
+          log->subscribe({.query = query_, .after = cursor(), .call = {.stop = stop_.get_token()}});
       if (!subscription) continue;
       while (const auto step = (*subscription)->next()) {
         for (const auto& event : step->batch) seen_.push_back(event.position().value);

@@ -114,8 +114,8 @@ template <class Request, class Response>
 void answer_http(State& state, const gateway::HttpRequest& request, gateway::Exchange& exchange,
                  Mood mood) {
   Request message;
-  const bool good = request.content_type() == "application/x-protobuf" &&
-                    message.ParseFromString(request.body);
+  const bool good =
+      request.content_type() == "application/x-protobuf" && message.ParseFromString(request.body);
   if (!good || mood == Mood::refuses) return exchange.respond({.status = 400});
   if (mood == Mood::comes_back) {
     return exchange.respond({.status = 503, .headers = {{"Retry-After", "0"}}});
@@ -172,16 +172,17 @@ OtlpReceiver::OtlpReceiver() : parts_(std::make_unique<Parts>()) {
   builder.RegisterService(&parts_->metrics);
   parts_->grpc = builder.BuildAndStart();
   gateway::HttpOptions options{.address = "127.0.0.1:0"};
-  parts_->http = gateway::HttpServer::create(
-                     options,
-                     [parts = parts_.get()](const gateway::HttpRequest& request,
-                                            std::shared_ptr<gateway::Exchange> exchange) {
-                       parts->handle(request, std::move(exchange));
-                     })
-                     .value();
+  parts_->http =
+      gateway::HttpServer::create(options, [parts = parts_.get()](
+                                               const gateway::HttpRequest& request,
+                                               std::shared_ptr<gateway::Exchange> exchange) {
+        parts->handle(request, std::move(exchange));
+      }).value();
 }
 
-OtlpReceiver::~OtlpReceiver() { stop(); }
+OtlpReceiver::~OtlpReceiver() {
+  stop();
+}
 
 void OtlpReceiver::stop() {
   {

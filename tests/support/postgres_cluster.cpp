@@ -36,8 +36,8 @@ void require(bool condition, const char* what) {
 }
 
 std::string binaries() {
-  for (const auto* folder : {"/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin",
-                             "/usr/lib/postgresql/17/bin"}) {
+  for (const auto* folder :
+       {"/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin"}) {
     if (std::filesystem::exists(std::string(folder) + "/initdb")) return folder;
   }
   fail("no initdb in /usr/lib/postgresql/*/bin; install the package postgresql-15");
@@ -119,11 +119,24 @@ PostgresCluster::PostgresCluster(Foreign, const std::string& uri) : admin_uri_(u
 std::vector<std::string> PostgresCluster::making() const {
   const auto* primary = options_.replica_of;
   if (primary == nullptr) {
-    return {binaries() + "/initdb", "-D", folder_ + "/data", "-U", "weir", "--auth=trust",
-            "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"};
+    return {binaries() + "/initdb",
+            "-D",
+            folder_ + "/data",
+            "-U",
+            "weir",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync"};
   }
-  return {binaries() + "/pg_basebackup", "-D", folder_ + "/data", "--write-recovery-conf",
-          "--checkpoint=fast", "--no-sync", "-d",
+  return {binaries() + "/pg_basebackup",
+          "-D",
+          folder_ + "/data",
+          "--write-recovery-conf",
+          "--checkpoint=fast",
+          "--no-sync",
+          "-d",
           fmt::format("host={} port={} user=weir application_name={}", primary->host_,
                       primary->port_, options_.replica_name)};
 }
@@ -156,14 +169,25 @@ PostgresCluster::~PostgresCluster() {
 
 void PostgresCluster::start() {
   const auto* sync = options_.fsync ? "on" : "off";
-  std::vector<std::string> command = {binaries() + "/postgres", "-D", folder_ + "/data",
-                                      "-p", std::to_string(port_), "-k", folder_,
-                                      "-c", "listen_addresses=127.0.0.1",
-                                      "-c", fmt::format("fsync={}", sync),
-                                      "-c", fmt::format("full_page_writes={}", sync),
-                                      "-c", "max_connections=200",
-                                      "-c", "shared_buffers=128MB",
-                                      "-c", "log_min_messages=warning"};
+  std::vector<std::string> command = {binaries() + "/postgres",
+                                      "-D",
+                                      folder_ + "/data",
+                                      "-p",
+                                      std::to_string(port_),
+                                      "-k",
+                                      folder_,
+                                      "-c",
+                                      "listen_addresses=127.0.0.1",
+                                      "-c",
+                                      fmt::format("fsync={}", sync),
+                                      "-c",
+                                      fmt::format("full_page_writes={}", sync),
+                                      "-c",
+                                      "max_connections=200",
+                                      "-c",
+                                      "shared_buffers=128MB",
+                                      "-c",
+                                      "log_min_messages=warning"};
   for (const auto& setting : options_.settings) {
     command.push_back("-c");
     command.push_back(setting);
@@ -249,8 +273,10 @@ void PostgresCluster::wait_for_replica(const std::string& name) {
   run_sql(admin_uri_, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
   run_sql(admin_uri_, "SELECT pg_reload_conf()");
   for (int attempt = 0; attempt < 600; ++attempt) {
-    if (run_sql(admin_uri_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
-                            " AND application_name = '" + name + "'") == "1") {
+    if (run_sql(admin_uri_,
+                "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+                " AND application_name = '" +
+                    name + "'") == "1") {
       // It is the checkpointer that has commits wait, as soon as it has read the setting too, which
       // it does before each checkpoint.
       for (int i = 0; i < 2; ++i) run_sql(admin_uri_, "CHECKPOINT");
@@ -265,7 +291,9 @@ void PostgresCluster::drop_database(const std::string& uri) {
   run_sql(admin_uri_, "DROP DATABASE " + uri.substr(uri.rfind('/') + 1) + " WITH (FORCE)");
 }
 
-TestDatabase::~TestDatabase() { PostgresCluster::shared().drop_database(uri); }
+TestDatabase::~TestDatabase() {
+  PostgresCluster::shared().drop_database(uri);
+}
 
 std::string run_sql(const std::string& uri, const std::string& sql) {
   const Connection connection(uri);

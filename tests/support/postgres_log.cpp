@@ -29,21 +29,21 @@ Result<void> OpenLog::try_append(const std::vector<Event>& events, const Beside&
   for (const auto& event : events) {
     position = position.next();
     const auto occurred_at = event.occurred_at.value_or(recorded_at);
-    added.push_back({.event = &event,
-                     .position = position,
-                     .occurred_at = occurred_at,
-                     .tracking = beside.tracking,
-                     .checksum = engine::checksum_of(event, position, occurred_at,
-                                                     beside.tracking)});
+    added.push_back(
+        {.event = &event,
+         .position = position,
+         .occurred_at = occurred_at,
+         .tracking = beside.tracking,
+         .checksum = engine::checksum_of(event, position, occurred_at, beside.tracking)});
   }
   std::vector<Tracking> sources;
   if (beside.tracking != nullptr) sources.push_back(*beside.tracking);
-  return writer->commit({.events = added,
-                         .keys = beside.keys,
-                         .sources = sources,
-                         .recorded_at = recorded_at,
-                         .keys_expire_before =
-                             Timestamp(std::chrono::microseconds(beside.keys_expire_before))});
+  return writer->commit(
+      {.events = added,
+       .keys = beside.keys,
+       .sources = sources,
+       .recorded_at = recorded_at,
+       .keys_expire_before = Timestamp(std::chrono::microseconds(beside.keys_expire_before))});
 }
 
 std::vector<RecordedEvent> OpenLog::read_all(ReadRequest request) {

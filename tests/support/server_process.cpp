@@ -108,8 +108,8 @@ Finished run_program(const std::string& program, const std::vector<std::string>&
 }
 
 ServerProcess::ServerProcess(const Options& options) : log_file_(temporary_file()) {
-  std::vector<std::string> arguments = {"serve",      "--json",       "--store", options.store,
-                                        "--grpc",     options.grpc,   "--http",  options.http};
+  std::vector<std::string> arguments = {"serve",  "--json",     "--store", options.store,
+                                        "--grpc", options.grpc, "--http",  options.http};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::array<int, 2> pipe{};
   require(pipe2(pipe.data(), O_CLOEXEC) == 0, "no pipe");
@@ -133,7 +133,9 @@ std::uint16_t ServerProcess::http_port() const {
   return static_cast<std::uint16_t>(std::stoi(http_.substr(http_.rfind(':') + 1)));
 }
 
-std::string ServerProcess::log() const { return read_file(log_file_); }
+std::string ServerProcess::log() const {
+  return read_file(log_file_);
+}
 
 void ServerProcess::signal(int number) {
   if (process_ > 0) ::kill(process_, number);

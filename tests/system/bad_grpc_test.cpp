@@ -36,8 +36,7 @@ class BadGrpc : public testing::Test {
     grpc::ClientContext context;
     grpc::CompletionQueue queue;
     const grpc::Slice slice(bytes);
-    const auto call =
-        stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&slice, 1), &queue);
+    const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&slice, 1), &queue);
     grpc::ByteBuffer answer;
     grpc::Status status;
     call->StartCall();
@@ -49,8 +48,8 @@ class BadGrpc : public testing::Test {
   }
   /// So much that no buffer on the way takes it.
   void fill(int megabytes) {
-    const Event event{.type = "A", .tags = {"t"},
-                      .data = "{\"x\":\"" + std::string(1000, 'x') + "\"}"};
+    const Event event{
+        .type = "A", .tags = {"t"}, .data = "{\"x\":\"" + std::string(1000, 'x') + "\"}"};
     for (int i = 0; i < megabytes; ++i) {
       const auto appended = log_->append({.events = std::vector<Event>(1000, event)});
       ASSERT_TRUE(appended) << to_string(appended.error());
@@ -64,16 +63,15 @@ class BadGrpc : public testing::Test {
 
 TEST_F(BadGrpc, malformed_messages_are_refused_on_every_method) {
   std::mt19937 random(7);
-  for (const std::string method : {"Append", "Head", "GetLog", "ListLogs", "CreateLog",
-                                   "SaveSnapshot", "LoadSnapshot", "DeleteSnapshot",
-                                   "GetTracking"}) {
+  for (const std::string method :
+       {"Append", "Head", "GetLog", "ListLogs", "CreateLog", "SaveSnapshot", "LoadSnapshot",
+        "DeleteSnapshot", "GetTracking"}) {
     EXPECT_FALSE(send_bytes("/weir.v1.EventLog/" + method, "\x0a\xff\xff\xff").ok()) << method;
   }
   const auto read = send_bytes("/weir.v1.EventLog/Read", "\x0a\xff\xff\xff");
   EXPECT_EQ(read.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << read.error_message();
   EXPECT_THAT(read.error_message(), HasSubstr("request"));
-  EXPECT_EQ(send_bytes("/weir.v1.EventLog/Fly", "").error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(send_bytes("/weir.v1.EventLog/Fly", "").error_code(), grpc::StatusCode::UNIMPLEMENTED);
   for (int i = 0; i < 300; ++i) {
     std::string noise(random() % 200, '\0');
     for (auto& byte : noise) byte = static_cast<char>(random());
@@ -82,8 +80,7 @@ TEST_F(BadGrpc, malformed_messages_are_refused_on_every_method) {
 }
 
 TEST_F(BadGrpc, a_message_over_the_limit_is_refused) {
-  const auto status =
-      send_bytes("/weir.v1.EventLog/Append", std::string((20 << 20) + 1, 'x'));
+  const auto status = send_bytes("/weir.v1.EventLog/Append", std::string((20 << 20) + 1, 'x'));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
 }
 

@@ -28,12 +28,16 @@ struct Bad {
   std::string names;
 };
 
-void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.name; }
+void PrintTo(const Bad& bad, std::ostream* out) {
+  *out << bad.name;
+}
 
 constexpr const char* json = "Content-Type: application/json\r\n";
 constexpr const char* events = "/v1/logs/default/events";
 
-std::string append_of(const std::string& event) { return "{\"events\":[" + event + "]}"; }
+std::string append_of(const std::string& event) {
+  return "{\"events\":[" + event + "]}";
+}
 
 std::string many(const std::string& part, int count) {
   std::string list;
@@ -72,16 +76,15 @@ std::vector<Bad> bad_requests() {
       {"large_data", "POST", events,
        append_of("{\"type\":\"A\",\"data\":\"" + std::string(1 << 20, 'x') + "\"}"), json, 400,
        "events[0].data: 1048578 bytes, the limit is 1048576"},
-      {"many_events", "POST", events,
-       append_of(many(R"({"type":"A","data":{}})", 10'001)), json, 400,
-       "events: 10001 events, the limit is 10000"},
+      {"many_events", "POST", events, append_of(many(R"({"type":"A","data":{}})", 10'001)), json,
+       400, "events: 10001 events, the limit is 10000"},
       {"large_append", "POST", events,
        append_of(many("{\"type\":\"A\",\"data\":\"" + std::string(1'000'000, 'x') + "\"}", 5)),
        json, 400, "the limit is 4194304"},
       {"bad_id", "POST", events, append_of(R"({"type":"A","data":{},"id":"7"})"), json, 400,
        "events[0].id"},
-      {"bad_time", "POST", events, append_of(R"({"type":"A","data":{},"occurredAt":"noon"})"),
-       json, 400, "events[0].occurredAt"},
+      {"bad_time", "POST", events, append_of(R"({"type":"A","data":{},"occurredAt":"noon"})"), json,
+       400, "events[0].occurredAt"},
       {"bad_limit", "GET", std::string(events) + "?limit=-1", "", "", 400, "limit: expected"},
       {"bad_position", "GET", std::string(events) + "?after=99999999999999999999", "", "", 400,
        "after: expected"},
@@ -143,8 +146,9 @@ TEST(HttpServer, does_not_grow_by_clients_that_come_and_go_in_the_middle) {
     for (int i = 0; i < count; ++i) {
       HttpClient http(server.http_port());
       if (i % 3 == 0) {
-        http.send("POST /v1/logs/default/events HTTP/1.1\r\nHost: a\r\n"
-                  "Content-Length: 9999\r\n\r\n{");
+        http.send(
+            "POST /v1/logs/default/events HTTP/1.1\r\nHost: a\r\n"
+            "Content-Length: 9999\r\n\r\n{");
       } else {
         http.request("GET", "/v1/logs/default/events:subscribe", {},
                      "Accept: text/event-stream\r\n");

@@ -39,8 +39,7 @@ class Killed : public testing::TestWithParam<Engine> {
 /// What was sent with a key and not answered is settled by sending it again.
 void Killed::send_again(EventStore& log, Ledger& ledger) {
   for (auto& attempt : ledger.take_unknown_with_key()) {
-    const auto appended =
-        log.append({.events = attempt.events, .idempotency_key = attempt.key});
+    const auto appended = log.append({.events = attempt.events, .idempotency_key = attempt.key});
     ASSERT_TRUE(appended) << attempt.name << ": " << to_string(appended.error());
     attempt.outcome = Attempt::Outcome::acknowledged;
     attempt.answer = *appended;

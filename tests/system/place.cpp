@@ -29,6 +29,8 @@ std::vector<Engine> engines() {
           {"postgres", [] { return std::unique_ptr<Place>(std::make_unique<InPostgres>()); }}};
 }
 
-std::string engine_name(const testing::TestParamInfo<Engine>& info) { return info.param.name; }
+std::string engine_name(const testing::TestParamInfo<Engine>& info) {
+  return info.param.name;
+}
 
 }  // namespace weir::system_tests

@@ -46,8 +46,8 @@ class Protection : public testing::Test {
   }
   /// A token, made by the program.
   std::string token(std::vector<std::string> rights) const {
-    std::vector<std::string> arguments = {"token", "create", "somebody", "--tokens", tokens_,
-                                          "--json"};
+    std::vector<std::string> arguments = {"token",    "create", "somebody",
+                                          "--tokens", tokens_,  "--json"};
     arguments.insert(arguments.end(), rights.begin(), rights.end());
     const auto made = run_program(WEIR_PROGRAM, arguments);
     EXPECT_EQ(made.exit, 0) << made.output;
@@ -111,8 +111,8 @@ TEST_F(Protection, commands_work_over_tls_with_a_token_and_not_without) {
   EXPECT_EQ(weir(*server, {"head", "--ca", folder_.file("no.pem")}).exit, 2);
 
   EXPECT_THAT(server->log(), Not(HasSubstr(all.substr(14))));
-  const auto opened = open("weir://" + server->grpc(),
-                           {.credentials = {.tls = true, .ca_file = ca, .token = all}});
+  const auto opened =
+      open("weir://" + server->grpc(), {.credentials = {.tls = true, .ca_file = ca, .token = all}});
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_EQ((*opened)->head().value(), Position(1));
 }
@@ -133,22 +133,25 @@ TEST_F(Protection, grpc_speaks_tls_1_2_at_least_and_only_with_whom_it_trusts) {
   EXPECT_TRUE(head(*server, good)) << server->log();
   EXPECT_FALSE(head(*server, {.tls = true, .ca_file = ca})) << "no certificate";
   EXPECT_FALSE(head(*server, client(Authority("third").issue(), "foreign")));
-  EXPECT_FALSE(head(*server, client(authority_.issue({.from_seconds = -7200,
-                                                      .until_seconds = -60}),
-                                    "expired")));
+  EXPECT_FALSE(head(
+      *server, client(authority_.issue({.from_seconds = -7200, .until_seconds = -60}), "expired")));
   auto mistrusting = good;
   mistrusting.ca_file = write("other.pem", other.certificate());
   EXPECT_FALSE(head(*server, mistrusting));
   EXPECT_FALSE(head(*server, {})) << "plain text to a TLS port";
 
-  const auto port = static_cast<std::uint16_t>(
-      std::stoi(server->grpc().substr(server->grpc().rfind(':') + 1)));
+  const auto port =
+      static_cast<std::uint16_t>(std::stoi(server->grpc().substr(server->grpc().rfind(':') + 1)));
   const auto shown = authority_.issue({.name = "client"});
-  TlsClient old(port, {.ca = authority_.certificate(), .certificate = shown.certificate,
-                       .key = shown.key, .version_max = TLS1_1_VERSION});
+  TlsClient old(port, {.ca = authority_.certificate(),
+                       .certificate = shown.certificate,
+                       .key = shown.key,
+                       .version_max = TLS1_1_VERSION});
   EXPECT_NE(old.error(), "");
-  TlsClient recent(port, {.ca = authority_.certificate(), .certificate = shown.certificate,
-                          .key = shown.key, .version_max = TLS1_2_VERSION});
+  TlsClient recent(port, {.ca = authority_.certificate(),
+                          .certificate = shown.certificate,
+                          .key = shown.key,
+                          .version_max = TLS1_2_VERSION});
   EXPECT_EQ(recent.error(), "");
   EXPECT_EQ(recent.version(), "TLSv1.2");
   EXPECT_TRUE(head(*server, good)) << "what was refused must not harm others";
@@ -197,17 +200,16 @@ TEST_F(Protection, a_token_revoked_by_a_hang_up_ends_its_streams_within_seconds)
   const auto server = serve({"--tokens", tokens_});
   const auto path = "/v1/logs/default/events:subscribe";
   const auto subscribe = [&](HttpClient& http, const std::string& with) {
-    http.request("GET", path, {}, "Accept: text/event-stream\r\nAuthorization: Bearer " + with +
-                                      "\r\n");
+    http.request("GET", path, {},
+                 "Accept: text/event-stream\r\nAuthorization: Bearer " + with + "\r\n");
     EXPECT_THAT(http.read_until("\r\n\r\n"), HasSubstr("200 OK"));
   };
   HttpClient one(server->http_port()), other(server->http_port());
   subscribe(one, revoked);
   subscribe(other, kept);
   EXPECT_TRUE(head(*server, {.token = revoked}));
-  EXPECT_EQ(run_program(WEIR_PROGRAM, {"token", "revoke", id_of(revoked), "--tokens", tokens_})
-                .exit,
-            0);
+  EXPECT_EQ(
+      run_program(WEIR_PROGRAM, {"token", "revoke", id_of(revoked), "--tokens", tokens_}).exit, 0);
   EXPECT_TRUE(head(*server, {.token = revoked})) << "the server has not been told yet";
   const auto begun = std::chrono::steady_clock::now();
   server->signal(SIGHUP);
@@ -245,16 +247,19 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
     return weir(*server, arguments).exit;
   };
   const auto post = [&](std::size_t bytes) {
-    return HttpClient(server->http_port()).post("/v1/logs/default/events", std::string(bytes, ' '))
+    return HttpClient(server->http_port())
+        .post("/v1/logs/default/events", std::string(bytes, ' '))
         .status;
   };
   EXPECT_EQ(append(3), 2);
   EXPECT_EQ(post(2000), 413);
-  write("weir.yaml", "limits: {tags_max: 3}\nhttp: {body_bytes_max: 4KiB, threads: 7}\n"
-                     "log: {level: debug}\n");
+  write("weir.yaml",
+        "limits: {tags_max: 3}\nhttp: {body_bytes_max: 4KiB, threads: 7}\n"
+        "log: {level: debug}\n");
   server->signal(SIGHUP);
-  ASSERT_TRUE(said(*server, "http.threads is 7 now (" + file + ":2): it takes effect when the "
-                            "server starts again"))
+  ASSERT_TRUE(said(*server, "http.threads is 7 now (" + file +
+                                ":2): it takes effect when the "
+                                "server starts again"))
       << server->log();
   EXPECT_THAT(server->log(), HasSubstr("limits.tags_max is 3 now"));
   EXPECT_EQ(append(3), 0);
@@ -263,8 +268,9 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
 
   write("weir.yaml", "limits: {tags_max: 9}\nhttp: {body_bytes_max: 4KiB, treads: 7}\n");
   server->signal(SIGHUP);
-  ASSERT_TRUE(said(*server, "nothing was changed: " + file + ":2: http.treads: there is no such "
-                            "setting; did you mean http.threads?"))
+  ASSERT_TRUE(said(*server, "nothing was changed: " + file +
+                                ":2: http.treads: there is no such "
+                                "setting; did you mean http.threads?"))
       << server->log();
   EXPECT_EQ(append(4), 2) << "nothing of a bad file holds";
   const auto metrics = HttpClient(server->http_port()).get("/metrics").body;
@@ -275,9 +281,8 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
 }
 
 TEST_F(Protection, a_server_without_tokens_refuses_addresses_that_others_can_reach) {
-  const auto refused = run_program(
-      WEIR_PROGRAM, {"serve", "--store", place_->uri(), "--grpc", "0.0.0.0:0", "--http",
-                     "127.0.0.1:0"});
+  const auto refused = run_program(WEIR_PROGRAM, {"serve", "--store", place_->uri(), "--grpc",
+                                                  "0.0.0.0:0", "--http", "127.0.0.1:0"});
   EXPECT_EQ(refused.exit, 2);
   EXPECT_THAT(refused.output, HasSubstr("others could reach 0.0.0.0:0"));
   EXPECT_THAT(refused.output, HasSubstr("weir token create"));

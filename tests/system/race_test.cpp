@@ -26,13 +26,19 @@ class Processes : public testing::TestWithParam<Engine> {
     Attempt attempt;
     const auto head = log.head();
     EXPECT_TRUE(head) << to_string(head.error());
-    attempt.condition = {.fail_if_events_match = conformance::random_query(random),
-                         .after = *head};
+    attempt.condition = {.fail_if_events_match = conformance::random_query(random), .after = *head};
     const auto event = conformance::random_event(random);
-    std::vector<std::string> arguments = {
-        "append", "--store", place_->uri(), "--type", event.type, "--data", event.data,
-        "--condition-query", to_json(attempt.condition.fail_if_events_match),
-        "--after", std::to_string(head->value)};
+    std::vector<std::string> arguments = {"append",
+                                          "--store",
+                                          place_->uri(),
+                                          "--type",
+                                          event.type,
+                                          "--data",
+                                          event.data,
+                                          "--condition-query",
+                                          to_json(attempt.condition.fail_if_events_match),
+                                          "--after",
+                                          std::to_string(head->value)};
     for (const auto& tag : event.tags) arguments.insert(arguments.end(), {"--tag", tag});
     const auto done = testing_support::run_program(WEIR_PROGRAM, arguments);
     attempt.appended = done.exit == 0;

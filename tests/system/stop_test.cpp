@@ -43,8 +43,8 @@ TEST_P(Stopped, under_load_a_server_answers_what_it_accepted_and_exits_with_0) {
     appenders.join();
   }
   EXPECT_GT(ledger.count(Attempt::Outcome::acknowledged), 0u);
-  ServerProcess again({.program = WEIR_PROGRAM, .store = place_->uri(), .grpc = grpc,
-                       .http = http});
+  ServerProcess again(
+      {.program = WEIR_PROGRAM, .store = place_->uri(), .grpc = grpc, .http = http});
   EXPECT_EQ(again.grpc(), grpc);
   ledger.check(*again.connect());
   EXPECT_EQ(ledger.markers().size(), ledger.events_acknowledged())
@@ -78,8 +78,8 @@ TEST_P(Stopped, streams_end_with_a_status_that_says_why) {
 }
 
 TEST_P(Stopped, a_server_that_waits_for_a_long_read_exits_within_its_grace_time) {
-  ServerProcess server({.program = WEIR_PROGRAM, .store = place_->uri(),
-                        .arguments = {"--grace", "1"}});
+  ServerProcess server(
+      {.program = WEIR_PROGRAM, .store = place_->uri(), .arguments = {"--grace", "1"}});
   const auto log = server.connect();
   const std::string text(100'000, 'x');
   for (int i = 0; i < 20; ++i) {

@@ -79,8 +79,8 @@ TEST_P(Telemetry, of_a_client_and_a_server_is_one_trace_correctly_parented) {
   const auto log = server.connect();
   telemetry::SpanContext client;
   {
-    auto span = provider.tracer("test").start_span("lend", {},
-                                                   {.kind = telemetry::SpanKind::client});
+    auto span =
+        provider.tracer("test").start_span("lend", {}, {.kind = telemetry::SpanKind::client});
     client = span.span_context();
     const telemetry::Scope scope(span.context());
     ASSERT_TRUE(log->append({.events = {event("Lent").json("{}")}}));
@@ -142,8 +142,7 @@ TEST_P(Telemetry, of_a_request_over_http_reaches_its_events) {
   EXPECT_EQ(metadata["a"], "b");
   EXPECT_EQ(metadata["correlation-id"], "order-7");
   EXPECT_EQ(metadata["causation-id"], "event-3");
-  EXPECT_THAT(metadata["traceparent"],
-              testing::StartsWith("00-0af7651916cd43dd8448eb211c80319c-"));
+  EXPECT_THAT(metadata["traceparent"], testing::StartsWith("00-0af7651916cd43dd8448eb211c80319c-"));
 }
 
 TEST_P(Telemetry, exports_its_metrics) {

@@ -79,9 +79,8 @@ class Prometheus {
  private:
   bool reachable() const {
     const int to = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{.sin_family = AF_INET,
-                        .sin_port = htons(port_),
-                        .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = htons(port_), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     const bool there = connect(to, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     close(to);
     return there;
@@ -192,8 +191,8 @@ class Truth : public testing::Test {
   void expect_true(const std::string& name, const std::string& labels, Stopwatch& stopwatch) {
     expect_count(fmt::format("{}_count{}", name, labels),
                  static_cast<double>(stopwatch.seconds.size()));
-    const auto mean = prometheus_->query(
-        fmt::format("sum({0}_sum{1}) / sum({0}_count{1})", name, labels));
+    const auto mean =
+        prometheus_->query(fmt::format("sum({0}_sum{1}) / sum({0}_count{1})", name, labels));
     ASSERT_TRUE(mean) << name;
     EXPECT_NEAR(*mean, stopwatch.mean(), stopwatch.mean() * 0.1) << name;
     for (const double share : {0.5, 0.95}) {
@@ -226,8 +225,7 @@ TEST_F(Truth, is_told_of_known_durations_in_seconds_by_prometheus) {
   expect_true("rpc_server_call_duration_seconds",
               R"({rpc_method="weir.v1.EventLog/Append",rpc_response_status_code="OK"})", all);
   expect_true("http_server_request_duration_seconds",
-              R"({http_route="/v1/logs/{log}/events",http_response_status_code="200"})",
-              over_http);
+              R"({http_route="/v1/logs/{log}/events",http_response_status_code="200"})", over_http);
   expect_true("weir_store_commit_duration_seconds", R"({error_type=""})", all);
   expect_count("weir_store_append_events_total", 2 * calls);
   expect_count("weir_store_commit_events_count", 2 * calls);

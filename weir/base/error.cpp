@@ -7,29 +7,48 @@
 namespace weir {
 
 std::string_view name_of(Code code) {
-  static constexpr std::array<std::string_view, 17> names = {
-      "OK",                 "CANCELLED",         "UNKNOWN",
-      "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED", "NOT_FOUND",
-      "ALREADY_EXISTS",     "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-      "FAILED_PRECONDITION", "ABORTED",          "OUT_OF_RANGE",
-      "UNIMPLEMENTED",      "INTERNAL",          "UNAVAILABLE",
-      "DATA_LOSS",          "UNAUTHENTICATED"};
+  static constexpr std::array<std::string_view, 17> names = {"OK",
+                                                             "CANCELLED",
+                                                             "UNKNOWN",
+                                                             "INVALID_ARGUMENT",
+                                                             "DEADLINE_EXCEEDED",
+                                                             "NOT_FOUND",
+                                                             "ALREADY_EXISTS",
+                                                             "PERMISSION_DENIED",
+                                                             "RESOURCE_EXHAUSTED",
+                                                             "FAILED_PRECONDITION",
+                                                             "ABORTED",
+                                                             "OUT_OF_RANGE",
+                                                             "UNIMPLEMENTED",
+                                                             "INTERNAL",
+                                                             "UNAVAILABLE",
+                                                             "DATA_LOSS",
+                                                             "UNAUTHENTICATED"};
   const auto index = static_cast<std::size_t>(code);
   return index < names.size() ? names[index] : "UNKNOWN";
 }
 
 std::string_view name_of(Reason reason) {
-  static constexpr std::array<std::string_view, 20> names = {
-      "ERROR_REASON_UNSPECIFIED", "INVALID_FIELD",  "CONDITION_FAILED",
-      "IDEMPOTENCY_KEY_REUSED",   "TRACKING_NOT_INCREASING",
-      "LOG_NOT_FOUND",            "LOG_EXISTS",     "SNAPSHOT_NOT_FOUND",
-      "OVERLOADED",               "ENGINE_UNAVAILABLE",
-      "STORE_DAMAGED",            "SCHEMA_TOO_NEW", "SHUTTING_DOWN",
-      "DEADLINE_PASSED",          "CALLER_CANCELLED",
-      "INTERNAL_BUG",             "NOT_SUPPORTED",
-      "CIRCUIT_OPEN",
-      "TOKEN_NEEDED",
-      "RIGHT_MISSING"};
+  static constexpr std::array<std::string_view, 20> names = {"ERROR_REASON_UNSPECIFIED",
+                                                             "INVALID_FIELD",
+                                                             "CONDITION_FAILED",
+                                                             "IDEMPOTENCY_KEY_REUSED",
+                                                             "TRACKING_NOT_INCREASING",
+                                                             "LOG_NOT_FOUND",
+                                                             "LOG_EXISTS",
+                                                             "SNAPSHOT_NOT_FOUND",
+                                                             "OVERLOADED",
+                                                             "ENGINE_UNAVAILABLE",
+                                                             "STORE_DAMAGED",
+                                                             "SCHEMA_TOO_NEW",
+                                                             "SHUTTING_DOWN",
+                                                             "DEADLINE_PASSED",
+                                                             "CALLER_CANCELLED",
+                                                             "INTERNAL_BUG",
+                                                             "NOT_SUPPORTED",
+                                                             "CIRCUIT_OPEN",
+                                                             "TOKEN_NEEDED",
+                                                             "RIGHT_MISSING"};
   const auto index = static_cast<std::size_t>(reason);
   return index < names.size() ? names[index] : names[0];
 }
@@ -76,9 +95,8 @@ Error internal_bug(std::string_view what) {
 }
 
 Error cancelled() {
-  return {.code = Code::cancelled,
-          .reason = Reason::caller_cancelled,
-          .message = "the caller gave up"};
+  return {
+      .code = Code::cancelled, .reason = Reason::caller_cancelled, .message = "the caller gave up"};
 }
 
 Error deadline_passed() {

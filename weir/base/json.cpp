@@ -1,8 +1,8 @@
 #include <weir/base/json.hpp>
 
-#include <boost/json/basic_parser_impl.hpp>
 #include <fmt/format.h>
 #include <simdjson.h>
+#include <boost/json/basic_parser_impl.hpp>
 
 namespace weir {
 namespace {
@@ -80,15 +80,17 @@ Result<void> parse(std::string_view text, const Handler::Visit* visit) {
   handler.visit = nullptr;
   if (!error && used != text.size()) error = json::error::extra_data;
   if (error) {
-    return invalid_field("json", fmt::format("not valid JSON at byte {}: {}", used,
-                                             error.message()));
+    return invalid_field("json",
+                         fmt::format("not valid JSON at byte {}: {}", used, error.message()));
   }
   return {};
 }
 
 }  // namespace
 
-Result<void> check_json(std::string_view text) { return parse(text, nullptr); }
+Result<void> check_json(std::string_view text) {
+  return parse(text, nullptr);
+}
 
 void for_each_top_level_string(
     std::string_view text,
@@ -101,13 +103,27 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
@@ -119,6 +135,8 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+bool is_utf8(std::string_view text) {
+  return simdjson::validate_utf8(text.data(), text.size());
+}
 
 }  // namespace weir

@@ -17,10 +17,27 @@ TEST(CheckJson, takes_numbers_of_any_size) {
 }
 
 TEST(CheckJson, refuses_what_is_not_one_document) {
-  for (const std::string text :
-       {"", " ", "{", "[1,]", "{\"a\"}", "01", "+1", ".5", "1.", "1e", "nul", "'a'", "{} {}",
-        "\"\x01\"", "\"\\x\"", "\"\\ud800\"", "\"\xff\"", "\"\xc0\x80\"", "NaN", "[1]x",
-        "\xef\xbb\xbf{}"}) {
+  for (const std::string text : {"",
+                                 " ",
+                                 "{",
+                                 "[1,]",
+                                 "{\"a\"}",
+                                 "01",
+                                 "+1",
+                                 ".5",
+                                 "1.",
+                                 "1e",
+                                 "nul",
+                                 "'a'",
+                                 "{} {}",
+                                 "\"\x01\"",
+                                 "\"\\x\"",
+                                 "\"\\ud800\"",
+                                 "\"\xff\"",
+                                 "\"\xc0\x80\"",
+                                 "NaN",
+                                 "[1]x",
+                                 "\xef\xbb\xbf{}"}) {
     const auto checked = check_json(text);
     ASSERT_FALSE(checked) << text;
     EXPECT_EQ(checked.error().code, Code::invalid_argument) << text;
@@ -39,19 +56,18 @@ TEST(CheckJson, allows_so_much_nesting_and_no_more) {
 
 std::map<std::string, std::string> top_level(std::string_view text) {
   std::map<std::string, std::string> members;
-  for_each_top_level_string(text, [&](std::string_view key, std::string_view value) {
-    members.emplace(key, value);
-  });
+  for_each_top_level_string(
+      text, [&](std::string_view key, std::string_view value) { members.emplace(key, value); });
   return members;
 }
 
 TEST(TopLevelStrings, are_unescaped_and_only_those_of_the_outermost_object) {
-  const auto members = top_level(
-      R"({"a":"x\n\u00e9\ud83d\ude00","n":12345678901234567890123,"o":{"b":"no"},)"
-      R"("l":["no"],"":"empty","k\u0065y":"y","t":true})");
-  EXPECT_THAT(members, testing::UnorderedElementsAre(
-                           testing::Pair("a", "x\n\xc3\xa9\xf0\x9f\x98\x80"),
-                           testing::Pair("", "empty"), testing::Pair("key", "y")));
+  const auto members =
+      top_level(R"({"a":"x\n\u00e9\ud83d\ude00","n":12345678901234567890123,"o":{"b":"no"},)"
+                R"("l":["no"],"":"empty","k\u0065y":"y","t":true})");
+  EXPECT_THAT(members,
+              testing::UnorderedElementsAre(testing::Pair("a", "x\n\xc3\xa9\xf0\x9f\x98\x80"),
+                                            testing::Pair("", "empty"), testing::Pair("key", "y")));
 }
 
 TEST(TopLevelStrings, are_none_in_other_documents) {
@@ -75,8 +91,8 @@ TEST(JsonString, comes_back_as_it_was) {
 }
 
 TEST(Utf8, knows_overlong_forms_surrogates_and_cut_characters) {
-  for (const std::string text : {"", "abc", "\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x98\x80",
-                                 "\xf4\x8f\xbf\xbf"}) {
+  for (const std::string text :
+       {"", "abc", "\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
     EXPECT_TRUE(is_utf8(text)) << text;
   }
   for (const std::string text : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",

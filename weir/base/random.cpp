@@ -16,8 +16,7 @@ std::uint64_t random_seed() {
 std::array<std::uint8_t, 32> random_secret() {
   std::array<std::uint8_t, 32> bytes{};
   // Up to 256 bytes come whole, once the generator is seeded.
-  WEIR_ASSERT(::getrandom(bytes.data(), bytes.size(), 0) ==
-              static_cast<ssize_t>(bytes.size()));
+  WEIR_ASSERT(::getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
   return bytes;
 }
 

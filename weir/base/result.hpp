@@ -15,7 +15,7 @@ namespace weir {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
   bool ok() const { return state_.index() == 0; }
@@ -72,11 +72,11 @@ class [[nodiscard]] Result<void> {
 #define WEIR_CONCAT(a, b) WEIR_CONCAT_INNER(a, b)
 
 /// Returns the error of a Result<void> expression from the function around it.
-#define WEIR_TRY(expression)                                    \
-  do {                                                          \
+#define WEIR_TRY(expression)                                     \
+  do {                                                           \
     if (auto weir_try_result = (expression); !weir_try_result) { \
-      return weir_try_result.error();                           \
-    }                                                           \
+      return weir_try_result.error();                            \
+    }                                                            \
   } while (false)
 
 /// Declares `name` with the value of a Result expression, or returns its error.

@@ -109,12 +109,11 @@ Result<Timestamp> parse_timestamp(std::string_view text) {
   Scanner scan(text);
   char c = 0;
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micros = 0;
-  const bool read = scan.number(4, 1, 9999, year) && scan.one_of("-", c) &&
-                    scan.number(2, 1, 12, month) && scan.one_of("-", c) &&
-                    scan.number(2, 1, 31, day) && scan.one_of("Tt ", c) &&
-                    scan.number(2, 0, 23, hour) && scan.one_of(":", c) &&
-                    scan.number(2, 0, 59, minute) && scan.one_of(":", c) &&
-                    scan.number(2, 0, 60, second) && scan.fraction(micros);
+  const bool read =
+      scan.number(4, 1, 9999, year) && scan.one_of("-", c) && scan.number(2, 1, 12, month) &&
+      scan.one_of("-", c) && scan.number(2, 1, 31, day) && scan.one_of("Tt ", c) &&
+      scan.number(2, 0, 23, hour) && scan.one_of(":", c) && scan.number(2, 0, 59, minute) &&
+      scan.one_of(":", c) && scan.number(2, 0, 60, second) && scan.fraction(micros);
   if (!read) return malformed(text);
 
   std::chrono::minutes offset{0};

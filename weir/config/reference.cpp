@@ -10,7 +10,9 @@ std::string group_of(const Setting& setting) {
   return dot == std::string::npos ? "General" : setting.name().substr(0, dot);
 }
 
-std::string code(const std::string& text) { return text.empty() ? "" : "`" + text + "`"; }
+std::string code(const std::string& text) {
+  return text.empty() ? "" : "`" + text + "`";
+}
 
 }  // namespace
 
@@ -20,9 +22,10 @@ std::string reference(const Settings& settings, const std::string& introduction)
   for (const auto& setting : settings.all()) {
     if (const auto own = group_of(setting); own != group) {
       group = own;
-      out += fmt::format("\n## {}\n\n| setting | type, range | default | variable, flag | |\n"
-                         "|---|---|---|---|---|\n",
-                         group);
+      out += fmt::format(
+          "\n## {}\n\n| setting | type, range | default | variable, flag | |\n"
+          "|---|---|---|---|---|\n",
+          group);
     }
     auto type = std::string(name_of(setting.kind()));
     if (setting.kind() == Kind::choice) {

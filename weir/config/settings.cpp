@@ -76,24 +76,36 @@ class Errors {
 
 std::string_view name_of(Origin origin) {
   switch (origin) {
-    case Origin::standard: return "default";
-    case Origin::file: return "file";
-    case Origin::environment: return "environment";
-    case Origin::flag: return "flag";
+    case Origin::standard:
+      return "default";
+    case Origin::file:
+      return "file";
+    case Origin::environment:
+      return "environment";
+    case Origin::flag:
+      return "flag";
   }
   return "";
 }
 
 std::string_view name_of(Kind kind) {
   switch (kind) {
-    case Kind::text: return "text";
-    case Kind::number: return "number";
-    case Kind::decimal: return "decimal";
-    case Kind::switch_: return "true or false";
-    case Kind::duration: return "duration";
-    case Kind::bytes: return "size";
-    case Kind::choice: return "word";
-    case Kind::list: return "list";
+    case Kind::text:
+      return "text";
+    case Kind::number:
+      return "number";
+    case Kind::decimal:
+      return "decimal";
+    case Kind::switch_:
+      return "true or false";
+    case Kind::duration:
+      return "duration";
+    case Kind::bytes:
+      return "size";
+    case Kind::choice:
+      return "word";
+    case Kind::list:
+      return "list";
   }
   return "";
 }
@@ -154,82 +166,87 @@ Setting& Settings::add(Kind kind, std::string name, std::string what, std::strin
 }
 
 Setting& Settings::text(std::string name, std::string& to, std::string what) {
-  return add(Kind::text, std::move(name), std::move(what), "",
-             [&to](const Texts& texts) -> Result<void> {
-               WEIR_TRY_ASSIGN(text, single(texts));
-               if (text.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos) {
-                 return wrong("it must be one line");
-               }
-               to = std::move(text);
-               return {};
-             },
-             [&to] { return to; });
+  return add(
+      Kind::text, std::move(name), std::move(what), "",
+      [&to](const Texts& texts) -> Result<void> {
+        WEIR_TRY_ASSIGN(text, single(texts));
+        if (text.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos) {
+          return wrong("it must be one line");
+        }
+        to = std::move(text);
+        return {};
+      },
+      [&to] { return to; });
 }
 
 Setting& Settings::flag_switch(std::string name, bool& to, std::string what) {
-  return add(Kind::switch_, std::move(name), std::move(what), "true, false",
-             [&to](const Texts& texts) -> Result<void> {
-               WEIR_TRY_ASSIGN(text, single(texts));
-               WEIR_TRY_ASSIGN(value, parse_switch(text));
-               to = value;
-               return {};
-             },
-             [&to] { return std::string(to ? "true" : "false"); });
+  return add(
+      Kind::switch_, std::move(name), std::move(what), "true, false",
+      [&to](const Texts& texts) -> Result<void> {
+        WEIR_TRY_ASSIGN(text, single(texts));
+        WEIR_TRY_ASSIGN(value, parse_switch(text));
+        to = value;
+        return {};
+      },
+      [&to] { return std::string(to ? "true" : "false"); });
 }
 
 Setting& Settings::choice(std::string name, std::string& to, Texts words, std::string what) {
   auto range = fmt::format("{}", fmt::join(words, ", "));
-  return add(Kind::choice, std::move(name), std::move(what), range,
-             [&to, words = std::move(words), range](const Texts& texts) -> Result<void> {
-               WEIR_TRY_ASSIGN(text, single(texts));
-               if (std::find(words.begin(), words.end(), text) == words.end()) {
-                 return wrong(fmt::format("'{}' is none of {}", text, range));
-               }
-               to = std::move(text);
-               return {};
-             },
-             [&to] { return to; });
+  return add(
+      Kind::choice, std::move(name), std::move(what), range,
+      [&to, words = std::move(words), range](const Texts& texts) -> Result<void> {
+        WEIR_TRY_ASSIGN(text, single(texts));
+        if (std::find(words.begin(), words.end(), text) == words.end()) {
+          return wrong(fmt::format("'{}' is none of {}", text, range));
+        }
+        to = std::move(text);
+        return {};
+      },
+      [&to] { return to; });
 }
 
 Setting& Settings::list(std::string name, Texts& to, std::string what) {
-  return add(Kind::list, std::move(name), std::move(what), "",
-             [&to](const Texts& texts) -> Result<void> {
-               to = texts;
-               return {};
-             },
-             [&to] { return fmt::format("{}", fmt::join(to, ",")); });
+  return add(
+      Kind::list, std::move(name), std::move(what), "",
+      [&to](const Texts& texts) -> Result<void> {
+        to = texts;
+        return {};
+      },
+      [&to] { return fmt::format("{}", fmt::join(to, ",")); });
 }
 
-Setting& Settings::decimal(std::string name, double& to, double min, double max,
-                           std::string what) {
-  return add(Kind::decimal, std::move(name), std::move(what), fmt::format("{} to {}", min, max),
-             [&to, min, max](const Texts& texts) -> Result<void> {
-               WEIR_TRY_ASSIGN(text, single(texts));
-               WEIR_TRY_ASSIGN(value, parse_decimal(text));
-               if (value < min || value > max) {
-                 return wrong(fmt::format("{} is not from {} to {}", text, min, max));
-               }
-               to = value;
-               return {};
-             },
-             [&to] { return fmt::format("{}", to); });
+Setting& Settings::decimal(std::string name, double& to, double min, double max, std::string what) {
+  return add(
+      Kind::decimal, std::move(name), std::move(what), fmt::format("{} to {}", min, max),
+      [&to, min, max](const Texts& texts) -> Result<void> {
+        WEIR_TRY_ASSIGN(text, single(texts));
+        WEIR_TRY_ASSIGN(value, parse_decimal(text));
+        if (value < min || value > max) {
+          return wrong(fmt::format("{} is not from {} to {}", text, min, max));
+        }
+        to = value;
+        return {};
+      },
+      [&to] { return fmt::format("{}", to); });
 }
 
 Setting& Settings::duration(std::string name, std::chrono::milliseconds& to,
                             std::chrono::milliseconds min, std::chrono::milliseconds max,
                             std::string what) {
   const auto low = format_duration(min), high = format_duration(max);
-  return add(Kind::duration, std::move(name), std::move(what), fmt::format("{} to {}", low, high),
-             [&to, min, max, low, high](const Texts& texts) -> Result<void> {
-               WEIR_TRY_ASSIGN(text, single(texts));
-               WEIR_TRY_ASSIGN(value, parse_duration(text));
-               if (value < min || value > max) {
-                 return wrong(fmt::format("{} is not from {} to {}", text, low, high));
-               }
-               to = value;
-               return {};
-             },
-             [&to] { return format_duration(to); });
+  return add(
+      Kind::duration, std::move(name), std::move(what), fmt::format("{} to {}", low, high),
+      [&to, min, max, low, high](const Texts& texts) -> Result<void> {
+        WEIR_TRY_ASSIGN(text, single(texts));
+        WEIR_TRY_ASSIGN(value, parse_duration(text));
+        if (value < min || value > max) {
+          return wrong(fmt::format("{} is not from {} to {}", text, low, high));
+        }
+        to = value;
+        return {};
+      },
+      [&to] { return format_duration(to); });
 }
 
 Setting& Settings::whole(Kind kind, std::string name, std::uint64_t min, std::uint64_t max,
@@ -240,17 +257,18 @@ Setting& Settings::whole(Kind kind, std::string name, std::uint64_t min, std::ui
     return kind == Kind::bytes ? format_bytes(value) : fmt::format("{}", value);
   };
   const auto low = format(min), high = format(max);
-  return add(kind, std::move(name), std::move(what), fmt::format("{} to {}", low, high),
-             [=, set = std::move(set)](const Texts& texts) -> Result<void> {
-               WEIR_TRY_ASSIGN(text, single(texts));
-               WEIR_TRY_ASSIGN(value, parse(text));
-               if (value < min || value > max) {
-                 return wrong(fmt::format("{} is not from {} to {}", text, low, high));
-               }
-               set(value);
-               return {};
-             },
-             [format, get = std::move(get)] { return format(get()); });
+  return add(
+      kind, std::move(name), std::move(what), fmt::format("{} to {}", low, high),
+      [=, set = std::move(set)](const Texts& texts) -> Result<void> {
+        WEIR_TRY_ASSIGN(text, single(texts));
+        WEIR_TRY_ASSIGN(value, parse(text));
+        if (value < min || value > max) {
+          return wrong(fmt::format("{} is not from {} to {}", text, low, high));
+        }
+        set(value);
+        return {};
+      },
+      [format, get = std::move(get)] { return format(get()); });
 }
 
 const Setting* Settings::find(std::string_view name) const {
@@ -319,8 +337,8 @@ Result<void> Settings::read_environment(const Lookup& lookup) {
   for (auto& setting : all_) {
     const auto text = lookup(setting.variable_.c_str());
     if (!text || text->empty()) continue;
-    const auto set = setting.set(texts_of(setting.kind_, *text), Origin::environment,
-                                 setting.variable_);
+    const auto set =
+        setting.set(texts_of(setting.kind_, *text), Origin::environment, setting.variable_);
     if (!set) errors.add(set.error().message);
   }
   return errors.result();

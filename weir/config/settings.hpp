@@ -105,22 +105,26 @@ class Settings {
                     std::chrono::milliseconds max, std::string what);
 
   template <class Whole>
-    requires std::is_integral_v<Whole>
-  Setting& number(std::string name, Whole& to, std::type_identity_t<Whole> min,
-                  std::type_identity_t<Whole> max, std::string what) {
-    return whole(Kind::number, std::move(name), static_cast<std::uint64_t>(min),
-                 static_cast<std::uint64_t>(max), std::move(what),
-                 [&to](std::uint64_t value) { to = static_cast<Whole>(value); },
-                 [&to] { return static_cast<std::uint64_t>(to); });
+  requires std::is_integral_v<Whole> Setting& number(std::string name, Whole& to,
+                                                     std::type_identity_t<Whole> min,
+                                                     std::type_identity_t<Whole> max,
+                                                     std::string what) {
+    return whole(
+        Kind::number, std::move(name), static_cast<std::uint64_t>(min),
+        static_cast<std::uint64_t>(max), std::move(what),
+        [&to](std::uint64_t value) { to = static_cast<Whole>(value); },
+        [&to] { return static_cast<std::uint64_t>(to); });
   }
   template <class Whole>
-    requires std::is_integral_v<Whole>
-  Setting& bytes(std::string name, Whole& to, std::type_identity_t<Whole> min,
-                 std::type_identity_t<Whole> max, std::string what) {
-    return whole(Kind::bytes, std::move(name), static_cast<std::uint64_t>(min),
-                 static_cast<std::uint64_t>(max), std::move(what),
-                 [&to](std::uint64_t value) { to = static_cast<Whole>(value); },
-                 [&to] { return static_cast<std::uint64_t>(to); });
+  requires std::is_integral_v<Whole> Setting& bytes(std::string name, Whole& to,
+                                                    std::type_identity_t<Whole> min,
+                                                    std::type_identity_t<Whole> max,
+                                                    std::string what) {
+    return whole(
+        Kind::bytes, std::move(name), static_cast<std::uint64_t>(min),
+        static_cast<std::uint64_t>(max), std::move(what),
+        [&to](std::uint64_t value) { to = static_cast<Whole>(value); },
+        [&to] { return static_cast<std::uint64_t>(to); });
   }
 
   /// Errors: invalid_argument with a line for each thing that is wrong: "weir.yaml:3: http.adress:

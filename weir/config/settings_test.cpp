@@ -87,7 +87,8 @@ TEST(Settings, what_is_read_last_wins_and_says_where_it_came_from) {
   Example example;
   EXPECT_EQ(example.error("http: {threads: 4, idle_timeout: 30s, body_bytes_max: 1KiB}"), "");
   ASSERT_TRUE(example.settings.read_environment(
-      variables({{"WEIR_HTTP_THREADS", "8"}, {"WEIR_HTTP_IDLE_TIMEOUT", "40s"},
+      variables({{"WEIR_HTTP_THREADS", "8"},
+                 {"WEIR_HTTP_IDLE_TIMEOUT", "40s"},
                  {"WEIR_OPEN", ""},
                  {"WEIR_CORS_ORIGINS", "https://a.example, https://b.example"}})));
   ASSERT_TRUE(example.settings.read_flags({{"http.threads", "16"}}));
@@ -158,9 +159,9 @@ TEST(Settings, refuse_what_is_no_map_of_names) {
 
 TEST(Settings, name_the_variable_or_flag_that_is_wrong) {
   Example example;
-  EXPECT_EQ(example.settings.read_environment(variables({{"WEIR_HTTP_THREADS", "x"}}))
-                .error().message,
-            "WEIR_HTTP_THREADS: 'x' is not a whole number");
+  EXPECT_EQ(
+      example.settings.read_environment(variables({{"WEIR_HTTP_THREADS", "x"}})).error().message,
+      "WEIR_HTTP_THREADS: 'x' is not a whole number");
   EXPECT_EQ(example.settings.read_flags({{"http.address", "a\nb"}}).error().message,
             "--http: it must be one line");
   EXPECT_EQ(example.options.threads, 2u);

@@ -64,8 +64,8 @@ Result<void> Reader::value(const YAML::Node& node, FileValue value) {
     value.is_list = true;
     for (const auto& element : node) {
       if (!element.IsScalar()) {
-        return wrong(fmt::format("{}: {}: a list holds single values", place_of(element),
-                                 value.name));
+        return wrong(
+            fmt::format("{}: {}: a list holds single values", place_of(element), value.name));
       }
       value.values.push_back(element.Scalar());
     }
@@ -82,8 +82,8 @@ Result<std::vector<FileValue>> parse_yaml(const std::string& text, std::string_v
   try {
     const auto documents = YAML::LoadAll(text);
     if (documents.size() > 1) {
-      return wrong(fmt::format("{}: it holds {} documents, one is expected", called,
-                               documents.size()));
+      return wrong(
+          fmt::format("{}: it holds {} documents, one is expected", called, documents.size()));
     }
     Reader reader(called);
     if (documents.empty() || documents.front().IsNull()) return reader.take();

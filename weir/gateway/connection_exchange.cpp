@@ -7,8 +7,7 @@
 
 namespace weir::gateway {
 
-ConnectionExchange::ConnectionExchange(std::shared_ptr<Connection> connection,
-                                       std::uint64_t number)
+ConnectionExchange::ConnectionExchange(std::shared_ptr<Connection> connection, std::uint64_t number)
     : connection_(std::move(connection)), number_(number) {}
 
 template <class Call>
@@ -46,8 +45,7 @@ void ConnectionExchange::respond(HttpResponse response) {
   });
 }
 
-void ConnectionExchange::begin(StreamHead head,
-                               std::optional<std::chrono::milliseconds> delay) {
+void ConnectionExchange::begin(StreamHead head, std::optional<std::chrono::milliseconds> delay) {
   on_strand([head = std::move(head), delay](Connection& connection) mutable {
     connection.begin(std::move(head), delay);
   });

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <boost/asio/dispatch.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/read.hpp>
-#include <fmt/format.h>
 
 #include <weir/gateway/connection_exchange.hpp>
 #include <weir/gateway/errors.hpp>
@@ -153,8 +153,8 @@ void Connection::read_request() {
         const auto& fields = self->parser_->get();
         const auto count = static_cast<std::size_t>(std::distance(fields.begin(), fields.end()));
         if (count > self->options_->headers_max) {
-          return self->refuse(431, fmt::format("the request has {} headers, the limit is {}",
-                                               count, self->options_->headers_max));
+          return self->refuse(431, fmt::format("the request has {} headers, the limit is {}", count,
+                                               self->options_->headers_max));
         }
         const auto expect = self->parser_->get()[http::field::expect];
         if (expect.empty()) return self->read_body();
@@ -183,19 +183,19 @@ void Connection::on_read_failed(ErrorCode error) {
   const auto& options = *options_;
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return refuse(431, fmt::format("the request's line and headers are longer than the limit of {}"
-                                   " bytes", options.header_bytes_max));
+                                   " bytes",
+                                   options.header_bytes_max));
   }
   if (error == http::error::body_limit) {
-    return refuse(413, fmt::format("the body is longer than the limit of {} bytes",
-                                   options.body_bytes_max));
+    return refuse(
+        413, fmt::format("the body is longer than the limit of {} bytes", options.body_bytes_max));
   }
   if (error == http::error::partial_message) {
     half_closed_ = true;
     return refuse(400, "the request ends before it is complete");
   }
-  if (error == http::error::end_of_stream || error.category() != http::make_error_code(
-                                                                     http::error::end_of_stream)
-                                                                     .category()) {
+  if (error == http::error::end_of_stream ||
+      error.category() != http::make_error_code(http::error::end_of_stream).category()) {
     return close_now();
   }
   refuse(400, fmt::format("not an HTTP request: {}", error.message()));
@@ -299,8 +299,8 @@ void Connection::handle_request() {
   auto request = take_request();
   parser_.reset();
   if (!request) return refuse(400, request.error().message);
-  summary_ = {.method = request->method, .path = request->path,
-              .request_bytes = request->body.size()};
+  summary_ = {
+      .method = request->method, .path = request->path, .request_bytes = request->body.size()};
   request_read_ = options_->clock->instant();
   begin_span(*request);
   if (answer_preflight(*request)) return;

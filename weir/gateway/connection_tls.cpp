@@ -1,6 +1,6 @@
-#include <boost/asio/write.hpp>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <boost/asio/write.hpp>
 
 #include <weir/gateway/connection.hpp>
 

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <array>
 
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/string.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
 
 #include <weir/gateway/connection.hpp>
 
@@ -18,16 +18,16 @@ constexpr std::chrono::milliseconds half_closed_patience{250};
 constexpr std::size_t write_bytes_max = 64 * 1024;
 
 bool has(const std::vector<Header>& headers, std::string_view name) {
-  return std::any_of(headers.begin(), headers.end(), [&](const auto& header) {
-    return boost::beast::iequals(header.name, name);
-  });
+  return std::any_of(headers.begin(), headers.end(),
+                     [&](const auto& header) { return boost::beast::iequals(header.name, name); });
 }
 
 /// What keeps a browser from making more of an answer than it is: guessing its type, framing it,
 /// running it, keeping a copy. A page of our own says what it needs itself.
 void append_protection(std::string& out, const std::vector<Header>& headers, bool tls) {
-  out += "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
-         "Referrer-Policy: no-referrer\r\n";
+  out +=
+      "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
+      "Referrer-Policy: no-referrer\r\n";
   if (!has(headers, "Content-Security-Policy")) {
     out += "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n";
   }
@@ -40,9 +40,9 @@ void append_protection(std::string& out, const std::vector<Header>& headers, boo
 std::string Connection::head_of(int status, const std::vector<Header>& headers,
                                 std::string_view framing) {
   const auto now = std::chrono::floor<std::chrono::seconds>(options_->clock->now());
-  auto out = fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n{}", status,
-                         reason_phrase(status), fmt::gmtime(now.time_since_epoch().count()),
-                         framing);
+  auto out =
+      fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n{}", status,
+                  reason_phrase(status), fmt::gmtime(now.time_since_epoch().count()), framing);
   for (const auto& header : headers) out += fmt::format("{}: {}\r\n", header.name, header.value);
   if (!origin_.empty()) {
     out += fmt::format(
@@ -94,8 +94,8 @@ void Connection::send_stream_head() {
   // An HTTP/1.0 client knows no chunks: the end of the connection is the end of the stream.
   if (http_1_0_) keep_alive_ = false;
   Output start;
-  start.head = head_of(head_->status, head_->headers,
-                       http_1_0_ ? "" : "Transfer-Encoding: chunked\r\n");
+  start.head =
+      head_of(head_->status, head_->headers, http_1_0_ ? "" : "Transfer-Encoding: chunked\r\n");
   if (head_only_) {
     answered_ = true;
     start.then = [self = shared_from_this()] {

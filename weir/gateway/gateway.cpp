@@ -46,22 +46,22 @@ std::string hash_of(std::string_view page, std::string_view begin, std::string_v
 
 /// The page runs its own script and style, and nothing else.
 std::vector<Header> headers_of(std::string_view page) {
-  return {{"Content-Type", "text/html; charset=utf-8"},
-          {"Cache-Control", "no-cache"},
-          {"Content-Security-Policy",
-           fmt::format("default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; "
-                       "connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                       "frame-ancestors 'none'",
-                       hash_of(page, "<script>", "</script>"),
-                       hash_of(page, "<style>", "</style>"))}};
+  return {
+      {"Content-Type", "text/html; charset=utf-8"},
+      {"Cache-Control", "no-cache"},
+      {"Content-Security-Policy",
+       fmt::format("default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; "
+                   "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                   "frame-ancestors 'none'",
+                   hash_of(page, "<script>", "</script>"), hash_of(page, "<style>", "</style>"))}};
 }
 
 /// A browser's EventSource can't send headers, so that for streams of events the token may be in
 /// the query (RFC 6750, 2.3): for nothing else, since addresses end up in histories and logs.
 void take_query_token(HttpRequest& request) {
   constexpr std::string_view name = "access_token=";
-  const bool stream = request.method == "GET" && request.header("Accept").find(
-                                                     "text/event-stream") != std::string_view::npos;
+  const bool stream = request.method == "GET" &&
+                      request.header("Accept").find("text/event-stream") != std::string_view::npos;
   if (!stream || !request.header("Authorization").empty()) return;
   std::size_t at = 0;
   while (request.query.compare(at, name.size(), name) != 0) {
@@ -85,10 +85,9 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
     return invalid_field("unary_timeout", "a timeout must be positive");
   }
   WEIR_TRY_ASSIGN(services, find_services(options.services));
-  auto upstream = std::make_shared<Upstream>(
-      Upstream{grpc::GenericStub(options.channel), options.unary_timeout,
-               std::move(options.passed_headers), std::move(options.peer_metadata),
-               options.http.clock});
+  auto upstream = std::make_shared<Upstream>(Upstream{
+      grpc::GenericStub(options.channel), options.unary_timeout, std::move(options.passed_headers),
+      std::move(options.peer_metadata), options.http.clock});
   auto router = std::make_shared<Router>();
   std::vector<RestBinding> all;
   for (const auto* service : services) {
@@ -107,20 +106,19 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
     if (options.guard_documents) handler = options.guard_documents(std::move(handler));
     router->add("GET", path, std::move(handler));
   };
-  add_document("/openapi.json", document({{"Content-Type", "application/json"}},
-                                         make_openapi(info, all, comments)));
-  add_document("/docs", document(headers_of(weir_gateway_docs_page),
-                                 std::string(weir_gateway_docs_page)));
+  add_document("/openapi.json",
+               document({{"Content-Type", "application/json"}}, make_openapi(info, all, comments)));
+  add_document("/docs",
+               document(headers_of(weir_gateway_docs_page), std::string(weir_gateway_docs_page)));
   for (auto& route : options.routes) {
     router->add(std::move(route.method), std::move(route.path), std::move(route.handler));
   }
-  WEIR_TRY_ASSIGN(server, HttpServer::create(std::move(options.http),
-                                             [router](HttpRequest request,
-                                                      std::shared_ptr<Exchange> exchange) {
-                                               take_query_token(request);
-                                               router->handle(std::move(request),
-                                                              std::move(exchange));
-                                             }));
+  WEIR_TRY_ASSIGN(
+      server, HttpServer::create(std::move(options.http),
+                                 [router](HttpRequest request, std::shared_ptr<Exchange> exchange) {
+                                   take_query_token(request);
+                                   router->handle(std::move(request), std::move(exchange));
+                                 }));
   return std::unique_ptr<Gateway>(new Gateway(std::move(server)));
 }
 

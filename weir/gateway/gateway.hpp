@@ -66,9 +66,7 @@ class Gateway {
     return server_->replace_tls(material);
   }
 
-  Result<void> replace_limits(const HttpOptions& limits) {
-    return server_->replace_limits(limits);
-  }
+  Result<void> replace_limits(const HttpOptions& limits) { return server_->replace_limits(limits); }
 
   /// As HttpServer::stop(); endless streams are told that the server shuts down. Call it before the
   /// gRPC server's shutdown.

@@ -153,7 +153,8 @@ void handle(const pb::MethodDescriptor& method, Upstream& upstream, const HttpRe
   auto call = std::make_shared<GrpcWebCall>(text, !method.server_streaming(), std::move(exchange));
   call->begin(type);
   if (method.client_streaming()) {
-    return call->refuse(Error{.code = Code::unimplemented, .reason = Reason::not_supported,
+    return call->refuse(Error{.code = Code::unimplemented,
+                              .reason = Reason::not_supported,
                               .message = "gRPC-Web has no client streams"});
   }
   auto body = text ? decode_base64(request.body) : request.body;

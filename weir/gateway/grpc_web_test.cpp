@@ -11,9 +11,9 @@ namespace {
 
 using testing::Answer;
 using testing::eventually;
+using ::testing::HasSubstr;
 using testing::HttpClient;
 using testing::ShelfServer;
-using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 struct Frames {
@@ -78,8 +78,8 @@ TEST_F(GrpcWeb, calls_a_server_stream) {
 TEST_F(GrpcWeb, speaks_base64_when_asked_in_it) {
   testing::ListRequest request;
   request.set_count(2);
-  const auto answer = call("List", encode_base64(frame(request)),
-                           "Content-Type: application/grpc-web-text\r\n");
+  const auto answer =
+      call("List", encode_base64(frame(request)), "Content-Type: application/grpc-web-text\r\n");
   EXPECT_EQ(answer.headers.at("content-type"), "application/grpc-web-text");
   const auto bytes = decode_base64(answer.body);
   ASSERT_TRUE(bytes);
@@ -108,9 +108,8 @@ TEST_F(GrpcWeb, keeps_grpc_timeout) {
 }
 
 TEST_F(GrpcWeb, refuses_bodies_that_are_no_frame) {
-  for (const auto& body :
-       {std::string(), std::string("abc"), std::string("\0\0\0\0\5ab", 7),
-        std::string("\1\0\0\0\0", 5), std::string("\0\xff\xff\xff\xff", 5)}) {
+  for (const auto& body : {std::string(), std::string("abc"), std::string("\0\0\0\0\5ab", 7),
+                           std::string("\1\0\0\0\0", 5), std::string("\0\xff\xff\xff\xff", 5)}) {
     EXPECT_THAT(frames_of(call("Echo", body).body).trailers, HasSubstr("grpc-status:3\r\n"));
   }
 }

@@ -5,10 +5,10 @@
 #include <mutex>
 #include <thread>
 
+#include <fmt/format.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
-#include <fmt/format.h>
 
 #include <weir/base/assert.hpp>
 #include <weir/gateway/connection.hpp>
@@ -165,8 +165,8 @@ Result<void> HttpServer::State::listen() {
   tcp::resolver resolver(context_->io);
   const auto found = resolver.resolve(where.host, where.port, tcp::resolver::passive, error);
   if (error) {
-    return unavailable(fmt::format("http.address: can't resolve '{}': {}", where.host,
-                                   error.message()));
+    return unavailable(
+        fmt::format("http.address: can't resolve '{}': {}", where.host, error.message()));
   }
   // A name may stand for several addresses ("localhost" is 127.0.0.1 and ::1); each that this
   // machine has is used, all with one port.
@@ -320,9 +320,15 @@ HttpServer::~HttpServer() {
   state_->join();
 }
 
-const std::string& HttpServer::address() const { return state_->address(); }
-std::uint16_t HttpServer::port() const { return state_->port(); }
-HttpServer::Stats HttpServer::stats() const { return state_->stats(); }
+const std::string& HttpServer::address() const {
+  return state_->address();
+}
+std::uint16_t HttpServer::port() const {
+  return state_->port();
+}
+HttpServer::Stats HttpServer::stats() const {
+  return state_->stats();
+}
 Result<void> HttpServer::replace_tls(const security::TlsMaterial& material) {
   WEIR_ASSERT(state_->has_tls());
   return state_->replace_tls(material);
@@ -330,6 +336,8 @@ Result<void> HttpServer::replace_tls(const security::TlsMaterial& material) {
 Result<void> HttpServer::replace_limits(const HttpOptions& limits) {
   return state_->replace_limits(limits);
 }
-void HttpServer::stop(std::chrono::milliseconds grace) { state_->stop(grace); }
+void HttpServer::stop(std::chrono::milliseconds grace) {
+  state_->stop(grace);
+}
 
 }  // namespace weir::gateway

@@ -13,14 +13,14 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::eventually;
-using testing::HttpClient;
 using ::testing::HasSubstr;
+using testing::HttpClient;
 
 /// Answers with "METHOD path?query:body".
 void echo(HttpRequest request, const std::shared_ptr<Exchange>& exchange) {
-  exchange->respond({.headers = {{"Content-Type", "text/plain"}},
-                     .body = request.method + " " + request.path + "?" + request.query + ":" +
-                             request.body});
+  exchange->respond(
+      {.headers = {{"Content-Type", "text/plain"}},
+       .body = request.method + " " + request.path + "?" + request.query + ":" + request.body});
 }
 
 std::unique_ptr<HttpServer> serve(HttpOptions options = {}, Handler handler = echo) {
@@ -216,7 +216,8 @@ TEST(HttpServer, closes_after_an_http_1_0_request) {
 TEST(HttpServer, lets_only_listed_origins_in) {
   const auto server = serve({.cors_origins = {"https://a.example"}});
   HttpClient client(server->port());
-  client.request("OPTIONS", "/", {}, "Origin: https://a.example\r\nAccess-Control-Request-Method: "
+  client.request("OPTIONS", "/", {},
+                 "Origin: https://a.example\r\nAccess-Control-Request-Method: "
                  "POST\r\nAccess-Control-Request-Headers: content-type,x-grpc-web\r\n");
   const auto preflight = client.answer();
   EXPECT_EQ(preflight.status, 204);
@@ -237,10 +238,10 @@ TEST(HttpServer, lets_listed_pages_send_cookies_only_when_told_and_never_those_o
   EXPECT_FALSE(allowed({.cors_origins = {"https://a.example"}}));
   EXPECT_TRUE(allowed({.cors_origins = {"https://a.example"}, .cors_credentials = true}));
   EXPECT_FALSE(allowed({.cors_origins = {"https://b.example"}, .cors_credentials = true}));
-  EXPECT_THAT(HttpServer::create({.address = "127.0.0.1:0", .cors_origins = {"*"},
-                                  .cors_credentials = true},
-                                 echo)
-                  .error().message,
+  EXPECT_THAT(HttpServer::create(
+                  {.address = "127.0.0.1:0", .cors_origins = {"*"}, .cors_credentials = true}, echo)
+                  .error()
+                  .message,
               HasSubstr("http.cors_credentials"));
   for (const auto* origin :
        {"a.example", "https://a.example/", "https://", "https://*.a.example"}) {

@@ -35,11 +35,13 @@ void append_utf8(std::string& out, std::uint32_t point) {
 
 }  // namespace
 
-JsonCursor::JsonCursor(std::string_view text) : text_(text) { skip_space(); }
+JsonCursor::JsonCursor(std::string_view text) : text_(text) {
+  skip_space();
+}
 
 void JsonCursor::skip_space() {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' ||
-                                text_[at_] == '\t')) {
+  while (at_ < text_.size() &&
+         (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
     ++at_;
   }
 }
@@ -47,13 +49,19 @@ void JsonCursor::skip_space() {
 JsonCursor::Kind JsonCursor::kind() const {
   WEIR_ASSERT(at_ < text_.size());
   switch (text_[at_]) {
-    case '{': return Kind::object;
-    case '[': return Kind::array;
-    case '"': return Kind::string;
+    case '{':
+      return Kind::object;
+    case '[':
+      return Kind::array;
+    case '"':
+      return Kind::string;
     case 't':
-    case 'f': return Kind::boolean;
-    case 'n': return Kind::null;
-    default: return Kind::number;
+    case 'f':
+      return Kind::boolean;
+    case 'n':
+      return Kind::null;
+    default:
+      return Kind::number;
   }
 }
 
@@ -97,11 +105,21 @@ std::string JsonCursor::string() {
       continue;
     }
     switch (const char escaped = source[++i]) {
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
       case 'u': {
         auto point = hex4(source.substr(i + 1, 4));
         i += 4;
@@ -112,7 +130,8 @@ std::string JsonCursor::string() {
         append_utf8(out, point);
         break;
       }
-      default: out += escaped;
+      default:
+        out += escaped;
     }
   }
   return out;
@@ -144,12 +163,18 @@ bool JsonCursor::next_member(std::string& name) {
 
 std::string_view name_of(JsonCursor::Kind kind) {
   switch (kind) {
-    case JsonCursor::Kind::object: return "an object";
-    case JsonCursor::Kind::array: return "an array";
-    case JsonCursor::Kind::string: return "a string";
-    case JsonCursor::Kind::number: return "a number";
-    case JsonCursor::Kind::boolean: return "true or false";
-    case JsonCursor::Kind::null: return "null";
+    case JsonCursor::Kind::object:
+      return "an object";
+    case JsonCursor::Kind::array:
+      return "an array";
+    case JsonCursor::Kind::string:
+      return "a string";
+    case JsonCursor::Kind::number:
+      return "a number";
+    case JsonCursor::Kind::boolean:
+      return "true or false";
+    case JsonCursor::Kind::null:
+      return "null";
   }
   return "a value";
 }

@@ -5,10 +5,10 @@
 
 #include <google/protobuf/util/message_differencer.h>
 
+#include <weir/gateway/testing/shelf.pb.h>
 #include <weir/base/json.hpp>
 #include <weir/gateway/json_reader.hpp>
 #include <weir/gateway/json_writer.hpp>
-#include <weir/gateway/testing/shelf.pb.h>
 
 /// What was read must be writable as JSON that reads back as the same message.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -24,8 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Book again;
   if (!weir::check_json(written) || !weir::gateway::read_json(written, again)) std::abort();
   google::protobuf::util::MessageDifferencer differencer;
-  differencer.set_message_field_comparison(
-      google::protobuf::util::MessageDifferencer::EQUIVALENT);
+  differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
   google::protobuf::util::DefaultFieldComparator numbers;
   numbers.set_treat_nan_as_equal(true);
   differencer.set_field_comparator(&numbers);

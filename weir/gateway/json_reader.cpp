@@ -97,18 +97,17 @@ class Reader {
   }
 
   static Result<void> set_payload(pb::Message& message, const Payload& payload) {
-    const auto form =
-        payload.base64 ? PayloadForm::base64 : payload_form(message, *payload.field);
+    const auto form = payload.base64 ? PayloadForm::base64 : payload_form(message, *payload.field);
     std::string bytes(payload.raw);
     if (form != PayloadForm::json) {
       JsonCursor cursor(payload.raw);
       if (cursor.kind() != Kind::string) {
-        return invalid_field(payload.where,
-                             fmt::format("expected a string{}, not {}",
-                                         form == PayloadForm::text
-                                             ? ", as the content type is text"
-                                             : " of base64, as the content type is not JSON",
-                                         name_of(cursor.kind())));
+        return invalid_field(
+            payload.where,
+            fmt::format("expected a string{}, not {}",
+                        form == PayloadForm::text ? ", as the content type is text"
+                                                  : " of base64, as the content type is not JSON",
+                        name_of(cursor.kind())));
       }
       bytes = cursor.string();
       if (form == PayloadForm::base64) {
@@ -157,8 +156,8 @@ class Reader {
                                                : *reflection->MutableMessage(&message, &field));
     }
     const auto kind = cursor_.kind();
-    const bool number = field.cpp_type() != Field::CPPTYPE_STRING &&
-                        field.cpp_type() != Field::CPPTYPE_BOOL;
+    const bool number =
+        field.cpp_type() != Field::CPPTYPE_STRING && field.cpp_type() != Field::CPPTYPE_BOOL;
     if (field.cpp_type() == Field::CPPTYPE_BOOL) {
       WEIR_TRY(expect(Kind::boolean));
     } else if (kind != Kind::string && !(number && kind == Kind::number)) {

@@ -1,11 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <weir/gateway/testing/shelf.pb.h>
 #include <weir/base/json.hpp>
 #include <weir/gateway/base64.hpp>
 #include <weir/gateway/json_reader.hpp>
 #include <weir/gateway/json_writer.hpp>
-#include <weir/gateway/testing/shelf.pb.h>
 
 namespace weir::gateway {
 namespace {
@@ -200,7 +200,8 @@ TEST(Query, sets_fields_by_path_and_repeats_lists) {
 TEST(Query, takes_messages_and_maps_as_json) {
   Book book;
   ASSERT_TRUE(read_query(R"(details={"pages":[1,2]}&remarks={"note":"a"}&remarks={"note":"b"})"
-                         R"(&labels={"k":"v"}&printedAt=2011-10-11T11:45:40Z)", {}, book));
+                         R"(&labels={"k":"v"}&printedAt=2011-10-11T11:45:40Z)",
+                         {}, book));
   EXPECT_EQ(book.details().pages_size(), 2);
   EXPECT_EQ(book.remarks_size(), 2);
   EXPECT_EQ(book.labels().at("k"), "v");

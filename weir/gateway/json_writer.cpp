@@ -33,17 +33,13 @@ std::string integer_text(const pb::Message& message, const Field* field, int ind
   using R = pb::Reflection;
   switch (field->cpp_type()) {
     case Field::CPPTYPE_INT32:
-      return std::to_string(
-          value_of(message, field, index, &R::GetInt32, &R::GetRepeatedInt32));
+      return std::to_string(value_of(message, field, index, &R::GetInt32, &R::GetRepeatedInt32));
     case Field::CPPTYPE_UINT32:
-      return std::to_string(
-          value_of(message, field, index, &R::GetUInt32, &R::GetRepeatedUInt32));
+      return std::to_string(value_of(message, field, index, &R::GetUInt32, &R::GetRepeatedUInt32));
     case Field::CPPTYPE_INT64:
-      return std::to_string(
-          value_of(message, field, index, &R::GetInt64, &R::GetRepeatedInt64));
+      return std::to_string(value_of(message, field, index, &R::GetInt64, &R::GetRepeatedInt64));
     default:
-      return std::to_string(
-          value_of(message, field, index, &R::GetUInt64, &R::GetRepeatedUInt64));
+      return std::to_string(value_of(message, field, index, &R::GetUInt64, &R::GetRepeatedUInt64));
   }
 }
 
@@ -199,13 +195,12 @@ class Writer {
         number(float_text(value_of(holder, field, index, &R::GetDouble, &R::GetRepeatedDouble)));
         break;
       case Field::CPPTYPE_ENUM:
-        enumerator(field, value_of(holder, field, index, &R::GetEnumValue,
-                                   &R::GetRepeatedEnumValue));
+        enumerator(field,
+                   value_of(holder, field, index, &R::GetEnumValue, &R::GetRepeatedEnumValue));
         break;
       case Field::CPPTYPE_STRING: {
         const auto text = value_of(holder, field, index, &R::GetString, &R::GetRepeatedString);
-        append_json_string(out_,
-                           field->type() == Field::TYPE_BYTES ? encode_base64(text) : text);
+        append_json_string(out_, field->type() == Field::TYPE_BYTES ? encode_base64(text) : text);
         break;
       }
       case Field::CPPTYPE_MESSAGE:

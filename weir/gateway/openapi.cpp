@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <weir/gateway/openapi_schemas.hpp>
 
@@ -21,9 +21,9 @@ std::string lower(std::string text) {
 }
 
 json::value error_response_of(std::string_view description) {
-  return {{"description", description},
-          {"content",
-           {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}};
+  return {
+      {"description", description},
+      {"content", {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}};
 }
 
 json::object error_schema() {
@@ -38,8 +38,7 @@ json::object error_schema() {
                 {"status", {{"type", "integer"}}},
                 {"message", {{"type", "string"}}},
                 {"reason", {{"type", "string"}}},
-                {"details",
-                 {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}}},
+                {"details", {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}}},
                 {"retryAfterSeconds", {{"type", "number"}}}}}}}}}};
 }
 

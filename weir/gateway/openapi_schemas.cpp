@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include <boost/json/array.hpp>
 #include <google/protobuf/timestamp.pb.h>
+#include <boost/json/array.hpp>
 
 #include <weir/gateway/payload.hpp>
 #include <weir/gateway/scalar.hpp>
@@ -105,6 +105,8 @@ json::object OpenApiSchemas::message(const pb::Descriptor& type) {
   return schema;
 }
 
-json::object OpenApiSchemas::take() { return std::move(schemas_); }
+json::object OpenApiSchemas::take() {
+  return std::move(schemas_);
+}
 
 }  // namespace weir::gateway

@@ -13,10 +13,10 @@ namespace weir::gateway {
 namespace {
 
 namespace json = boost::json;
-using testing::HttpClient;
-using testing::ShelfServer;
 using ::testing::HasSubstr;
+using testing::HttpClient;
 using ::testing::Not;
+using testing::ShelfServer;
 
 class OpenApi : public ::testing::Test {
  protected:
@@ -100,8 +100,8 @@ TEST_F(OpenApi, has_a_page_that_may_run_its_own_script_and_style_and_has_no_othe
   EXPECT_EQ(count("<script"), 1);
   EXPECT_EQ(count("<style"), 1);
   for (const auto* inlined : {" style=\"", " onclick=\"", " onload=\"", " onsubmit=\"",
-                              "javascript:", "setAttribute(\"style\"", "eval(",
-                              "new Function", "<img", "<link", "<iframe", "innerHTML"}) {
+                              "javascript:", "setAttribute(\"style\"", "eval(", "new Function",
+                              "<img", "<link", "<iframe", "innerHTML"}) {
     EXPECT_EQ(count(inlined), 0) << inlined;
   }
 }

@@ -89,7 +89,9 @@ class PathTemplate::Parser {
   PathTemplate made_;
 };
 
-Result<PathTemplate> PathTemplate::parse(std::string_view text) { return Parser(text).parse(); }
+Result<PathTemplate> PathTemplate::parse(std::string_view text) {
+  return Parser(text).parse();
+}
 
 std::optional<PathTemplate::Bindings> PathTemplate::match(std::string_view path) const {
   if (!path.starts_with('/')) return {};
@@ -122,12 +124,12 @@ std::optional<PathTemplate::Bindings> PathTemplate::match(std::string_view path)
   Bindings bindings;
   for (const auto& variable : variables_) {
     const auto end = open && variable.end == segments_.size() ? parts.size() : variable.end;
-    const bool many = variable.end - variable.begin > 1 ||
-                      segments_[variable.begin].kind == Kind::rest;
+    const bool many =
+        variable.end - variable.begin > 1 || segments_[variable.begin].kind == Kind::rest;
     std::string value;
     for (std::size_t i = variable.begin; i < end; ++i) {
-      const auto part = decode_percent(
-          parts[i], many ? PercentDecoding::except_slash : PercentDecoding::all);
+      const auto part =
+          decode_percent(parts[i], many ? PercentDecoding::except_slash : PercentDecoding::all);
       if (!part) return {};
       if (i > variable.begin) value += '/';
       value += *part;

@@ -36,6 +36,8 @@ PayloadForm payload_form(const pb::Message& message, const pb::FieldDescriptor& 
   return payload_form(message.GetReflection()->GetStringReference(message, type, &scratch));
 }
 
-std::string base64_name(const pb::FieldDescriptor& field) { return field.json_name() + "Base64"; }
+std::string base64_name(const pb::FieldDescriptor& field) {
+  return field.json_name() + "Base64";
+}
 
 }  // namespace weir::gateway

@@ -41,11 +41,10 @@ Result<Target> find_target(std::string_view path, std::string_view where, pb::Me
     target.path += target.field->name();
     if (name.end() == path.end()) return target;
     if (target.field->cpp_type() != Field::CPPTYPE_MESSAGE || target.field->is_repeated()) {
-      return invalid_field(where, fmt::format("unknown parameter; '{}' has no fields",
-                                              target.field->json_name()));
+      return invalid_field(
+          where, fmt::format("unknown parameter; '{}' has no fields", target.field->json_name()));
     }
-    target.message =
-        target.message->GetReflection()->MutableMessage(target.message, target.field);
+    target.message = target.message->GetReflection()->MutableMessage(target.message, target.field);
   }
 }
 
@@ -100,8 +99,8 @@ Result<void> read_query(std::string_view query, const std::vector<std::string>& 
     if (!seen.insert(target.path).second && !many) return invalid_field(where, "given twice");
     if (const auto* oneof = target.field->real_containing_oneof();
         oneof != nullptr && target.message->GetReflection()->HasOneof(*target.message, oneof)) {
-      return invalid_field(where, fmt::format("only one of the fields of '{}' may be given",
-                                              oneof->name()));
+      return invalid_field(
+          where, fmt::format("only one of the fields of '{}' may be given", oneof->name()));
     }
     WEIR_TRY(set_target(target, *text, where));
   }

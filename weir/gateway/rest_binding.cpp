@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <google/api/annotations.pb.h>
 
+#include <weir/gateway/v1/annotations.pb.h>
 #include <weir/gateway/json_reader.hpp>
 #include <weir/gateway/json_writer.hpp>
 #include <weir/gateway/rest.hpp>
-#include <weir/gateway/v1/annotations.pb.h>
 
 namespace weir::gateway {
 namespace {
@@ -36,17 +36,26 @@ Result<RestBinding> read_rule(const pb::MethodDescriptor& method,
   binding.method = &method;
   std::string path;
   switch (rule.pattern_case()) {
-    case google::api::HttpRule::kGet: binding.http_method = "GET", path = rule.get(); break;
-    case google::api::HttpRule::kPut: binding.http_method = "PUT", path = rule.put(); break;
-    case google::api::HttpRule::kPost: binding.http_method = "POST", path = rule.post(); break;
+    case google::api::HttpRule::kGet:
+      binding.http_method = "GET", path = rule.get();
+      break;
+    case google::api::HttpRule::kPut:
+      binding.http_method = "PUT", path = rule.put();
+      break;
+    case google::api::HttpRule::kPost:
+      binding.http_method = "POST", path = rule.post();
+      break;
     case google::api::HttpRule::kDelete:
       binding.http_method = "DELETE", path = rule.delete_();
       break;
-    case google::api::HttpRule::kPatch: binding.http_method = "PATCH", path = rule.patch(); break;
+    case google::api::HttpRule::kPatch:
+      binding.http_method = "PATCH", path = rule.patch();
+      break;
     case google::api::HttpRule::kCustom:
       binding.http_method = rule.custom().kind(), path = rule.custom().path();
       break;
-    case google::api::HttpRule::PATTERN_NOT_SET: return wrong(method, "its http rule has no path");
+    case google::api::HttpRule::PATTERN_NOT_SET:
+      return wrong(method, "its http rule has no path");
   }
   auto parsed = PathTemplate::parse(path);
   if (!parsed) return wrong(method, parsed.error().message);

@@ -11,9 +11,9 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Answer;
 using testing::eventually;
+using ::testing::HasSubstr;
 using testing::HttpClient;
 using testing::ShelfServer;
-using ::testing::HasSubstr;
 
 class Rest : public ::testing::Test {
  protected:
@@ -42,8 +42,8 @@ class Rest : public ::testing::Test {
 };
 
 TEST_F(Rest, posts_a_whole_body_with_a_field_from_the_path) {
-  const auto answer = post("/v1/shelves/s%201/books",
-                           R"({"title":"Dune","data":{"n":12345678901234567890123}})");
+  const auto answer =
+      post("/v1/shelves/s%201/books", R"({"title":"Dune","data":{"n":12345678901234567890123}})");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.headers.at("content-type"), "application/json");
   EXPECT_THAT(answer.body, HasSubstr(R"("shelf":"s 1","title":"Dune")"));
@@ -92,8 +92,10 @@ TEST_F(Rest, takes_json_only) {
   EXPECT_EQ(client.post("/v1/shelves/a/books", "{}", "Content-Type: text/plain\r\n").status, 415);
   EXPECT_EQ(client.post("/v1/shelves/a/books", "{}", "Content-Encoding: gzip\r\n").status, 415);
   EXPECT_EQ(client.post("/v1/shelves/a/books", "{}", "").status, 200);
-  EXPECT_EQ(client.post("/v1/shelves/a/books", "{}",
-                        "Content-Type: Application/JSON; charset=utf-8\r\n").status, 200);
+  EXPECT_EQ(
+      client.post("/v1/shelves/a/books", "{}", "Content-Type: Application/JSON; charset=utf-8\r\n")
+          .status,
+      200);
 }
 
 TEST_F(Rest, says_what_a_path_takes) {
@@ -179,7 +181,9 @@ class ShortDeadline : public Rest {
   ShortDeadline() : Rest([](GatewayOptions& o) { o.unary_timeout = 100ms; }) {}
 };
 
-TEST_F(ShortDeadline, ends_a_unary_call_without_its_own) { EXPECT_EQ(get("/v1/wait").status, 504); }
+TEST_F(ShortDeadline, ends_a_unary_call_without_its_own) {
+  EXPECT_EQ(get("/v1/wait").status, 504);
+}
 
 TEST(Gateway, names_the_service_it_does_not_know) {
   ShelfServer shelf;

@@ -20,8 +20,8 @@ void Router::add(std::string method, PathTemplate path, TemplateHandler handler)
     return path.more_specific_than(route.path);
   });
   auto route = path.simple();
-  templates_.insert(
-      place, {std::move(method), std::move(path), std::move(route), std::move(handler)});
+  templates_.insert(place,
+                    {std::move(method), std::move(path), std::move(route), std::move(handler)});
 }
 
 void Router::handle(HttpRequest request, std::shared_ptr<Exchange> exchange) const {

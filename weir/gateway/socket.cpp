@@ -45,8 +45,8 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(
   if (!material.client_ca.empty()) {
     context->add_certificate_authority(asio::buffer(material.client_ca), error);
     if (error) return failed("the authorities of clients can't be used");
-    context->set_verify_mode(
-        asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert, error);
+    context->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert,
+                             error);
     if (error) return failed("clients can't be verified");
     // A session that is resumed must belong to this server.
     static constexpr unsigned char id[] = "weir";

@@ -29,8 +29,7 @@ class Socket {
 
   /// Without a context: no TLS.
   Socket(Tcp socket, std::shared_ptr<boost::asio::ssl::context> context)
-      : context_(std::move(context)),
-        plain_(std::move(socket)) {
+      : context_(std::move(context)), plain_(std::move(socket)) {
     if (context_) tls_.emplace(plain_, *context_);
   }
 

@@ -13,13 +13,13 @@ namespace weir::gateway {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using testing::Answer;
 using testing::eventually;
-using testing::HttpClient;
-using testing::ShelfServer;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::HttpClient;
 using ::testing::Not;
+using testing::ShelfServer;
 using ::testing::StartsWith;
 
 constexpr std::string_view sse = "Accept: text/event-stream\r\n";
@@ -97,11 +97,14 @@ TEST_F(Stream, that_fails_before_its_first_response_answers_with_the_status) {
 }
 
 TEST_F(Stream, that_fails_later_tells_so_in_its_format) {
-  EXPECT_TRUE(get("/v1/list?count=1&failCode=15", sse).body.ends_with(
-      "event: error\ndata: {\"error\":{\"code\":\"DATA_LOSS\",\"status\":500,"
-      "\"message\":\"no more\"}}\n\n"));
-  EXPECT_TRUE(get("/v1/list?count=1&failCode=15", ndjson).body.ends_with(
-      "\n{\"error\":{\"code\":\"DATA_LOSS\",\"status\":500,\"message\":\"no more\"}}\n"));
+  EXPECT_TRUE(
+      get("/v1/list?count=1&failCode=15", sse)
+          .body.ends_with("event: error\ndata: {\"error\":{\"code\":\"DATA_LOSS\",\"status\":500,"
+                          "\"message\":\"no more\"}}\n\n"));
+  EXPECT_TRUE(
+      get("/v1/list?count=1&failCode=15", ndjson)
+          .body.ends_with(
+              "\n{\"error\":{\"code\":\"DATA_LOSS\",\"status\":500,\"message\":\"no more\"}}\n"));
 }
 
 TEST_F(Stream, that_fails_later_is_cut_as_a_json_document) {
@@ -164,8 +167,8 @@ TEST_F(Stream, waits_for_a_slow_reader_without_keeping_what_it_does_not_take) {
   constexpr std::uint64_t bytes = 256 * 1024;
   const auto before = resident_bytes();
   HttpClient client(gateway_->port(), 4096);
-  client.request("GET", "/v1/list?count=" + std::to_string(responses) + "&bytes=" +
-                            std::to_string(bytes));
+  client.request("GET",
+                 "/v1/list?count=" + std::to_string(responses) + "&bytes=" + std::to_string(bytes));
   ASSERT_TRUE(eventually([&] { return shelf_.written() > 0; }));
   std::uint64_t written = 0;
   ASSERT_TRUE(eventually([&] {

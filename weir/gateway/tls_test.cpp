@@ -15,10 +15,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AnyOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::eventually;
+using ::testing::HasSubstr;
 using testing::HttpClient;
+using ::testing::Not;
 using testing::TlsClient;
 using testing_support::Authority;
 using testing_support::Issued;
@@ -118,11 +118,9 @@ TEST_F(Https, a_refused_body_still_gets_its_answer) {
 
 TEST_F(Https, is_not_spoken_below_1_2) {
   const auto server = serve(material(issued_));
-  TlsClient old(server->port(),
-                {.ca = authority_.certificate(), .version_max = TLS1_1_VERSION});
+  TlsClient old(server->port(), {.ca = authority_.certificate(), .version_max = TLS1_1_VERSION});
   EXPECT_NE(old.error(), "");
-  TlsClient good(server->port(),
-                 {.ca = authority_.certificate(), .version_max = TLS1_2_VERSION});
+  TlsClient good(server->port(), {.ca = authority_.certificate(), .version_max = TLS1_2_VERSION});
   EXPECT_EQ(good.error(), "");
   EXPECT_EQ(good.version(), "TLSv1.2");
 }
@@ -138,17 +136,17 @@ TEST_F(Https, is_not_trusted_by_a_client_of_another_authority) {
 TEST_F(Https, turns_away_clients_without_a_good_certificate_when_one_is_wanted) {
   const auto server = serve(material(issued_, authority_.certificate()));
   const auto try_with = [&](const Issued& shown) {
-    TlsClient client(server->port(), {.ca = authority_.certificate(),
-                                      .certificate = shown.certificate,
-                                      .key = shown.key});
+    TlsClient client(
+        server->port(),
+        {.ca = authority_.certificate(), .certificate = shown.certificate, .key = shown.key});
     const auto answer = client.get("/x");
     return answer.empty() ? "refused: " + client.error() : answer;
   };
   EXPECT_THAT(try_with({}), HasSubstr("refused: "));
   EXPECT_THAT(try_with(Authority("another").issue({.name = "client"})), HasSubstr("refused: "));
-  EXPECT_THAT(try_with(authority_.issue({.name = "old", .from_seconds = -7200,
-                                         .until_seconds = -60})),
-              HasSubstr("refused: "));
+  EXPECT_THAT(
+      try_with(authority_.issue({.name = "old", .from_seconds = -7200, .until_seconds = -60})),
+      HasSubstr("refused: "));
   EXPECT_THAT(try_with(authority_.issue({.name = "client"})), HasSubstr("200 OK"));
 }
 

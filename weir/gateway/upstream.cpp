@@ -64,8 +64,8 @@ Result<Timeout> timeout_of(const HttpRequest& request) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
     if (error != std::errc{} || end != text.data() + text.size() || !(seconds > 0) ||
         seconds > seconds_max) {
-      return invalid_field(name, fmt::format("expected seconds, more than 0 and at most {}",
-                                             seconds_max));
+      return invalid_field(
+          name, fmt::format("expected seconds, more than 0 and at most {}", seconds_max));
     }
     return in_milliseconds(seconds);
   }

@@ -26,8 +26,7 @@ std::uint32_t byte_at(std::string_view bytes, std::size_t i) {
 
 void append_base64(std::string& out, std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto group =
-        byte_at(bytes, i) << 16 | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2);
+    const auto group = byte_at(bytes, i) << 16 | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2);
     out += alphabet[group >> 18];
     out += alphabet[group >> 12 & 63];
     out += i + 1 < bytes.size() ? alphabet[group >> 6 & 63] : '=';

@@ -24,8 +24,8 @@ struct Columns {
 Result<std::size_t> find_column(const std::vector<std::string>& header, const std::string& name) {
   const auto at = std::find(header.begin(), header.end(), name);
   if (at == header.end()) {
-    return invalid_field("header", fmt::format("has no column '{}'; there are: {}", name,
-                                               fmt::join(header, ", ")));
+    return invalid_field(
+        "header", fmt::format("has no column '{}'; there are: {}", name, fmt::join(header, ", ")));
   }
   return static_cast<std::size_t>(at - header.begin());
 }

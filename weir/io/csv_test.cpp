@@ -77,9 +77,9 @@ TEST(Csv, reports_bytes_that_are_not_utf8) {
 }
 
 TEST(Csv, reports_a_row_that_is_too_long_and_reads_on) {
-  const auto rows = rows_of("a,b\n" + std::string(50, 'x') + ",1\n\"" + std::string(50, 'y') +
-                                "\",1\n3,4\n",
-                            {.row_bytes_max = 20});
+  const auto rows =
+      rows_of("a,b\n" + std::string(50, 'x') + ",1\n\"" + std::string(50, 'y') + "\",1\n3,4\n",
+              {.row_bytes_max = 20});
   ASSERT_EQ(rows.size(), 4U);
   EXPECT_EQ(rows[1].problem, "is longer than 20 bytes");
   EXPECT_THAT(rows[2].problem, HasSubstr("within 20 bytes"));

@@ -14,7 +14,7 @@ namespace {
 
 /// The order is that of the lines, and of the bits in Parser::seen_.
 constexpr std::array<std::string_view, 12> members = {
-    "position", "id",         "type",        "tags",     "data",       "dataText",
+    "position",   "id",          "type",     "tags",       "data",       "dataText",
     "dataBase64", "contentType", "metadata", "occurredAt", "recordedAt", "tracking"};
 
 bool fits_a_line(std::string_view json) {
@@ -82,8 +82,8 @@ class Parser {
     WEIR_TRY(cursor_.expect(':'));
     const auto known = std::find(members.begin(), members.end(), name);
     if (known == members.end()) {
-      return invalid_field(name.substr(0, 64), fmt::format("unknown member; there are {}",
-                                                           fmt::join(members, ", ")));
+      return invalid_field(name.substr(0, 64),
+                           fmt::format("unknown member; there are {}", fmt::join(members, ", ")));
     }
     const auto bit = 1U << (known - members.begin());
     if ((seen_ & bit) != 0) return invalid_field(name, "stands there twice");

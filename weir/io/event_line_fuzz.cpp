@@ -30,8 +30,7 @@ std::string line_of(const weir::io::LineEvent& line) {
 
 /// A line that is taken is written and taken again as the same event.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto read =
-      weir::io::parse_event_line({reinterpret_cast<const char*>(data), size});
+  const auto read = weir::io::parse_event_line({reinterpret_cast<const char*>(data), size});
   if (!read || !weir::check(read.value().event, weir::Limits{}, "event")) return 0;
   const auto line = line_of(read.value());
   const auto again = weir::io::parse_event_line(line);

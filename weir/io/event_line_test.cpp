@@ -95,11 +95,22 @@ TEST(EventLine, has_its_members_in_a_fixed_order) {
 }
 
 TEST(EventLine, keeps_json_payloads_byte_for_byte) {
-  const std::vector<std::string> payloads = {
-      "{}", "[]", "null", "true", R"("a \" } ] , \\")", "-0.0", "1E5", "1e+05", "0.10",
-      "1234567890123456789012345678901234567890", "-0.00000000000000000000000000000000000001",
-      R"({"a":1,"a":2, "b" : [ 1 ,{"c":"}"}] })", R"({"\u00e9":"\ud83d\ude00","é":"\/"})",
-      "{\"tab\":\t1}", "[[[[[[[[]]]]]]]]", "18446744073709551616"};
+  const std::vector<std::string> payloads = {"{}",
+                                             "[]",
+                                             "null",
+                                             "true",
+                                             R"("a \" } ] , \\")",
+                                             "-0.0",
+                                             "1E5",
+                                             "1e+05",
+                                             "0.10",
+                                             "1234567890123456789012345678901234567890",
+                                             "-0.00000000000000000000000000000000000001",
+                                             R"({"a":1,"a":2, "b" : [ 1 ,{"c":"}"}] })",
+                                             R"({"\u00e9":"\ud83d\ude00","é":"\/"})",
+                                             "{\"tab\":\t1}",
+                                             "[[[[[[[[]]]]]]]]",
+                                             "18446744073709551616"};
   for (const auto& payload : payloads) {
     EXPECT_EQ(round_trip(recorded(payload)), payload);
     EXPECT_THAT(line_of(recorded(payload)), HasSubstr("\"data\":" + payload + ",")) << payload;
@@ -145,7 +156,9 @@ TEST(EventLine, keeps_whatever_random_json_and_bytes_there_are) {
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   const auto below = [&](std::size_t n) { return random() % n; };
-  constexpr std::string_view alphabet(R"( {}[],:"\0019eE.-tru)" "\n\t\0", 23);
+  constexpr std::string_view alphabet(R"( {}[],:"\0019eE.-tru)"
+                                      "\n\t\0",
+                                      23);
   for (int i = 0; i < 3000; ++i) {
     std::string bytes;
     for (auto n = below(12); n > 0; --n) bytes += alphabet[below(alphabet.size())];

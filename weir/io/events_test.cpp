@@ -83,13 +83,15 @@ TEST(CsvEvents, an_empty_cell_gives_no_tag) {
 }
 
 TEST(CsvEvents, report_bad_rows_by_line_and_keep_the_others) {
-  const auto read = read_csv("concept:name,case:concept:name,who,time\n"
-                             "A,c,,2020-01-01T00:00:01Z\n"
-                             "B,c,,yesterday\n"
-                             "C,c,2020-01-01T00:00:01Z\n"
-                             ",c,,2020-01-01T00:00:01Z\n" +
-                             std::string(2000, 'x') + ",c,,2020-01-01T00:00:01Z\n"
-                             "D,c,,2020-01-01T00:00:01Z\n");
+  const auto read = read_csv(
+      "concept:name,case:concept:name,who,time\n"
+      "A,c,,2020-01-01T00:00:01Z\n"
+      "B,c,,yesterday\n"
+      "C,c,2020-01-01T00:00:01Z\n"
+      ",c,,2020-01-01T00:00:01Z\n" +
+      std::string(2000, 'x') +
+      ",c,,2020-01-01T00:00:01Z\n"
+      "D,c,,2020-01-01T00:00:01Z\n");
   EXPECT_THAT(read.lines, ElementsAre(2, 7));
   ASSERT_EQ(read.problems.size(), 4U);
   EXPECT_THAT(read.problems[0], HasSubstr("3: time: 'yesterday'"));
@@ -121,8 +123,9 @@ TEST(CsvTag, is_divided_at_its_last_equals_sign) {
 }
 
 TEST(LineEvents, keep_the_order_of_the_file_and_report_bad_lines) {
-  auto source = open_line_events(file_of("\xEF\xBB\xBF{\"type\":\"A\"}\r\n\n{\"type\":}\n"
-                                         "{\"type\":\"\"}\n{\"type\":\"B\"}"));
+  auto source =
+      open_line_events(file_of("\xEF\xBB\xBF{\"type\":\"A\"}\r\n\n{\"type\":}\n"
+                               "{\"type\":\"\"}\n{\"type\":\"B\"}"));
   ASSERT_TRUE(source);
   const auto read = read_all(**source);
   EXPECT_THAT(read.lines, ElementsAre(1, 5));

@@ -31,8 +31,8 @@ class LineEvents final : public EventSource {
       WEIR_TRY_ASSIGN(found, lines_.next());
       if (found == LineReader::Next::end) return std::optional<SourceEvent>();
       if (found == LineReader::Next::too_long) {
-        on_problem(lines_.number(), fmt::format("line: longer than {} bytes",
-                                                options_.line_bytes_max));
+        on_problem(lines_.number(),
+                   fmt::format("line: longer than {} bytes", options_.line_bytes_max));
         continue;
       }
       auto line = lines_.line();

@@ -15,8 +15,8 @@ constexpr std::string_view digits = "0123456789abcdef";
 Digest sha256(std::string_view bytes) {
   Digest digest{};
   unsigned int size = 0;
-  WEIR_ASSERT(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(),
-                         nullptr) == 1);
+  WEIR_ASSERT(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) ==
+              1);
   WEIR_ASSERT(size == digest.size());
   return digest;
 }

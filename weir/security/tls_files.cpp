@@ -41,7 +41,9 @@ Bio bio_of(const std::string& text) {
 }
 
 /// Nobody is asked for the password of a key.
-int no_password(char*, int, int, void*) { return -1; }
+int no_password(char*, int, int, void*) {
+  return -1;
+}
 
 std::vector<Certificate> certificates_of(const std::string& pem) {
   std::vector<Certificate> all;
@@ -63,8 +65,8 @@ Result<void> check_validity(const X509& certificate, const std::string& path, Ti
   const auto from = time_of(*X509_get0_notBefore(&certificate));
   const auto until = time_of(*X509_get0_notAfter(&certificate));
   if (now < from) {
-    return wrong(path, fmt::format("its certificate is valid from {} on only",
-                                   format_timestamp(from)));
+    return wrong(path,
+                 fmt::format("its certificate is valid from {} on only", format_timestamp(from)));
   }
   if (now > until) {
     return wrong(path, fmt::format("its certificate expired at {}", format_timestamp(until)));
@@ -92,8 +94,7 @@ Result<std::string> read_pem(const std::string& path) {
   std::string text(pem_bytes_max + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!file.is_open() || file.bad() || (file.fail() && !file.eof())) {
-    return wrong(path, fmt::format("it can't be read: {}",
-                                   std::generic_category().message(errno)));
+    return wrong(path, fmt::format("it can't be read: {}", std::generic_category().message(errno)));
   }
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > pem_bytes_max) {

@@ -35,9 +35,12 @@ Result<void> check(const LogPatterns& patterns, Right right) {
 
 std::string_view name_of(Right right) {
   switch (right) {
-    case Right::read: return "read";
-    case Right::append: return "append";
-    case Right::admin: return "admin";
+    case Right::read:
+      return "read";
+    case Right::append:
+      return "append";
+    case Right::admin:
+      return "admin";
   }
   return "";
 }
@@ -74,8 +77,8 @@ bool Token::allows(Right right, std::string_view log) const {
 Result<NewToken> make_token(const TokenRequest& request, Timestamp now,
                             const std::array<std::uint8_t, 32>& chance, std::uint64_t id_chance) {
   if (request.name.empty() || request.name.size() > name_bytes_max || !is_utf8(request.name)) {
-    return invalid_field("name", fmt::format("1 to {} bytes of UTF-8 are expected",
-                                             name_bytes_max));
+    return invalid_field("name",
+                         fmt::format("1 to {} bytes of UTF-8 are expected", name_bytes_max));
   }
   const auto& rights = request.rights;
   WEIR_TRY(check(rights.read, Right::read));

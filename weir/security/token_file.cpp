@@ -10,8 +10,8 @@
 #include <set>
 #include <system_error>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <weir/base/json.hpp>
 
@@ -37,8 +37,8 @@ class Descriptor {
 };
 
 Error failed(Code code, const std::string& path, std::string_view what) {
-  return {.code = code, .message = fmt::format("{}: {}: {}", path, what,
-                                               std::generic_category().message(errno))};
+  return {.code = code,
+          .message = fmt::format("{}: {}: {}", path, what, std::generic_category().message(errno))};
 }
 
 Error wrong(std::string message) {
@@ -198,9 +198,9 @@ Result<Tokens> read_tokens(const std::string& path) {
     return failed(Code::not_found, path, "can't be read");
   }
   if ((about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return Error{.code = Code::permission_denied,
-                 .message = fmt::format("{}: others than its owner may write it: chmod 600 it",
-                                        path)};
+    return Error{
+        .code = Code::permission_denied,
+        .message = fmt::format("{}: others than its owner may write it: chmod 600 it", path)};
   }
   WEIR_TRY_ASSIGN(text, read_all(file.get(), path));
   return parse_tokens(text, path);

@@ -21,7 +21,8 @@ using ::testing::Not;
 const Timestamp now = parse_timestamp("2024-02-29T10:00:00Z").value();
 
 NewToken make(std::uint64_t id) {
-  return make_token({.name = "bill \"ing\"\n", .rights = {.read = {"*"}, .append = {"a", "b-*"}},
+  return make_token({.name = "bill \"ing\"\n",
+                     .rights = {.read = {"*"}, .append = {"a", "b-*"}},
                      .expires_at = now + std::chrono::hours(1)},
                     now, random_secret(), id)
       .value();
@@ -111,9 +112,9 @@ TEST_F(TokenFile, names_the_line_that_is_wrong_and_why) {
 
 TEST_F(TokenFile, that_is_not_there_is_said_so) {
   EXPECT_EQ(read_tokens(path_).error().code, Code::not_found);
-  EXPECT_EQ(change_tokens(folder_.file("no/such"), [](Tokens&) { return Result<void>(); })
-                .error().code,
-            Code::not_found);
+  EXPECT_EQ(
+      change_tokens(folder_.file("no/such"), [](Tokens&) { return Result<void>(); }).error().code,
+      Code::not_found);
 }
 
 }  // namespace

@@ -21,8 +21,7 @@ NewToken make(std::uint64_t id, Rights rights = {.read = {"*"}}) {
 TEST(Sha256, is_that_of_fips_180) {
   EXPECT_EQ(to_hex(sha256("abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(to_hex(sha256("")),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(to_hex(sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(digest_from_hex(to_hex(sha256("abc"))), sha256("abc"));
   EXPECT_FALSE(digest_from_hex("BA78"));
   EXPECT_FALSE(digest_from_hex(std::string(64, 'G')));

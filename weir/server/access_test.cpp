@@ -50,8 +50,7 @@ class AccessTest : public ::testing::Test {
     return out;
   }
   std::string metrics() {
-    return telemetry::write_exposition(registry_->collect(), {},
-                                       telemetry::choose_exposition(""));
+    return telemetry::write_exposition(registry_->collect(), {}, telemetry::choose_exposition(""));
   }
   static Code code(const Result<void>& result) { return result ? Code{} : result.error().code; }
 
@@ -157,8 +156,9 @@ TEST_F(AccessTest, logs_who_was_denied_what_without_the_secret_and_in_one_line) 
   const auto caller = with->caller("Bearer " + made.secret, "ipv4:127.0.0.1:5\n");
   EXPECT_FALSE(caller.may(Right::append, "or\nders"));
   ASSERT_EQ(lines_.size(), 1u);
-  EXPECT_EQ(lines_[0], "denied a call from ipv4:127.0.0.1:5?: it has no right to append log "
-                       "'or?ders' (token 3f9a1c02, billing)");
+  EXPECT_EQ(lines_[0],
+            "denied a call from ipv4:127.0.0.1:5?: it has no right to append log "
+            "'or?ders' (token 3f9a1c02, billing)");
   EXPECT_FALSE(with->caller("Bearer weir_3f9a1c02_" + std::string(64, 'a'), "x").known());
   EXPECT_FALSE(with->caller("Basic c2VjcmV0", "x").known());
   for (const auto& line : lines_) {

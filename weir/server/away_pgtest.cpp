@@ -26,12 +26,12 @@ TEST(ServerOnPostgres, keeps_its_subscribers_while_the_database_is_away) {
   const auto store = postgres::Store::open({.uri = cluster.new_database(), .engine = engine},
                                            std::make_shared<engine::Threads>());
   ASSERT_TRUE(store) << to_string(store.error());
-  const auto server = Server::start(shield->around(std::shared_ptr<Catalog>(*store)),
-                                    {.grpc_address = "127.0.0.1:0",
-                                     .streams = {.heartbeat = 100ms}})
-                          .value();
-  const auto log = remote::connect({.target = server->grpc_address()}).value()
-                       ->open("default").value();
+  const auto server =
+      Server::start(shield->around(std::shared_ptr<Catalog>(*store)),
+                    {.grpc_address = "127.0.0.1:0", .streams = {.heartbeat = 100ms}})
+          .value();
+  const auto log =
+      remote::connect({.target = server->grpc_address()}).value()->open("default").value();
   const auto append = [&] { return log->append({.events = {{.type = "T", .data = "{}"}}}); };
   // One that is live when the database goes, and one that comes while it is away.
   Follower before{{}}, meanwhile{{}};

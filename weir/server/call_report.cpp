@@ -105,9 +105,9 @@ CallReport CallReports::begin(std::string_view method,
   report.method_ = method;
   report.duration_ = &duration_;
   report.began_ = system_clock().instant();
-  report.span_ = tracer_->start_span(method, {{"rpc.system.name", "grpc"}, {"rpc.method", method}},
-                                     {.kind = telemetry::SpanKind::server,
-                                      .parent = std::move(parent)});
+  report.span_ =
+      tracer_->start_span(method, {{"rpc.system.name", "grpc"}, {"rpc.method", method}},
+                          {.kind = telemetry::SpanKind::server, .parent = std::move(parent)});
   return report;
 }
 
@@ -147,14 +147,13 @@ SessionReport CallReports::begin(std::string_view operation, const v1::RequestCo
   auto parent =
       request != nullptr ? telemetry::w3c_propagator().extract(RequestHeaders(*request)) : stream;
   if (!reporting_) return {.operation = operation, .span = telemetry::Span(std::move(parent))};
-  return {.operation = operation,
-          .began = arrived,
-          .span = tracer_->start_span(
-              span_name(operation),
-              {{"rpc.system.name", "grpc"}, {"rpc.method", "weir.v1.EventLog/Session"}},
-              {.kind = telemetry::SpanKind::server,
-               .parent = std::move(parent),
-               .began = arrived})};
+  return {
+      .operation = operation,
+      .began = arrived,
+      .span = tracer_->start_span(
+          span_name(operation),
+          {{"rpc.system.name", "grpc"}, {"rpc.method", "weir.v1.EventLog/Session"}},
+          {.kind = telemetry::SpanKind::server, .parent = std::move(parent), .began = arrived})};
 }
 
 void CallReports::end(SessionReport& report, const Error* error) const {

@@ -23,7 +23,9 @@ Error failed(std::string_view what) {
   return unavailable(fmt::format("tls: {}: {}", what, std::generic_category().message(errno)));
 }
 
-std::string path_of(int file) { return fmt::format("/proc/self/fd/{}", file); }
+std::string path_of(int file) {
+  return fmt::format("/proc/self/fd/{}", file);
+}
 
 Result<void> write_all(int file, std::string_view text) {
   while (!text.empty()) {

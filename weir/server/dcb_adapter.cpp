@@ -84,8 +84,7 @@ class Reading : public std::enable_shared_from_this<Reading> {
   const Admission::Ticket ticket_;
 };
 
-void read(const std::shared_ptr<EventStore>& log,
-          const std::shared_ptr<Admission>& admission,
+void read(const std::shared_ptr<EventStore>& log, const std::shared_ptr<Admission>& admission,
           const gateway::HttpRequest& http, const Exchange& exchange) {
   auto ticket = admission->stream(http.peer, http.query.size());
   if (!ticket) return exchange->respond(gateway::error_response(ticket.error()));
@@ -95,14 +94,13 @@ void read(const std::shared_ptr<EventStore>& log,
       ->start();
 }
 
-void append(const std::shared_ptr<EventStore>& log,
-            const std::shared_ptr<Admission>& admission,
+void append(const std::shared_ptr<EventStore>& log, const std::shared_ptr<Admission>& admission,
             const gateway::HttpRequest& http, const Exchange& exchange) {
   auto ticket = admission->call(http.peer, http.body.size());
   if (!ticket) return exchange->respond(gateway::error_response(ticket.error()));
   if (!is_json(http.content_type())) {
-    return exchange->respond(gateway::error_response(
-        invalid_field("Content-Type", "expected application/json"), 415));
+    return exchange->respond(
+        gateway::error_response(invalid_field("Content-Type", "expected application/json"), 415));
   }
   auto request = parse_dcb_append(http.body);
   if (!request) return exchange->respond(gateway::error_response(request.error()));
@@ -114,8 +112,8 @@ void append(const std::shared_ptr<EventStore>& log,
     if (!appended && !conflict) {
       return exchange->respond(gateway::error_response(appended.error()));
     }
-    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
-        system_clock().instant() - begun);
+    const auto took =
+        std::chrono::duration_cast<std::chrono::microseconds>(system_clock().instant() - begun);
     exchange->respond(
         {.status = 200,
          .headers = {json_header},
@@ -133,8 +131,7 @@ std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
   using Work = void (*)(const std::shared_ptr<EventStore>&, const std::shared_ptr<Admission>&,
                         const Request&, const Exchange&);
   const auto guarded = [log, access, admission](security::Right right, Work work) {
-    return [log, access, admission, right, work](const Request& request,
-                                                 const Exchange& exchange) {
+    return [log, access, admission, right, work](const Request& request, const Exchange& exchange) {
       const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
       const auto may = caller.may(right, log->info().name);
       if (!may) return exchange->respond(gateway::error_response(may.error()));

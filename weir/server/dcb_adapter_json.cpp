@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <weir/base/json.hpp>
 #include <weir/gateway/base64.hpp>
@@ -80,45 +80,55 @@ Result<void> read_into(std::optional<std::uint64_t>& out, const json::value& val
 }
 
 Result<void> read_into(QueryItem& out, const json::value& value, const std::string& field) {
-  return read_members(value, field, [&](std::string_view key, const json::value& member,
-                                        const std::string& name) -> Result<void> {
-    if (key == "types") return read_into(out.types, member, name);
-    if (key == "tags") return read_into(out.tags, member, name);
-    return invalid_field(name, "unknown field; there are types and tags");
-  });
+  return read_members(value, field,
+                      [&](std::string_view key, const json::value& member,
+                          const std::string& name) -> Result<void> {
+                        if (key == "types") return read_into(out.types, member, name);
+                        if (key == "tags") return read_into(out.tags, member, name);
+                        return invalid_field(name, "unknown field; there are types and tags");
+                      });
 }
 
 Result<void> read_into(Query& out, const json::value& value, const std::string& field) {
-  return read_members(value, field, [&](std::string_view key, const json::value& member,
-                                        const std::string& name) -> Result<void> {
-    if (key != "items") return invalid_field(name, "unknown field; there is items");
-    return read_elements(member, name, [&](const json::value& element, const std::string& item) {
-      return read_into(out.items.emplace_back(), element, item);
-    });
-  });
+  return read_members(value, field,
+                      [&](std::string_view key, const json::value& member,
+                          const std::string& name) -> Result<void> {
+                        if (key != "items")
+                          return invalid_field(name, "unknown field; there is items");
+                        return read_elements(
+                            member, name, [&](const json::value& element, const std::string& item) {
+                              return read_into(out.items.emplace_back(), element, item);
+                            });
+                      });
 }
 
 Result<void> read_into(Event& out, const json::value& value, const std::string& field) {
   out.content_type = data_content_type;
-  return read_members(value, field, [&](std::string_view key, const json::value& member,
-                                        const std::string& name) -> Result<void> {
-    if (key == "type") return read_into(out.type, member, name);
-    if (key == "tags") return read_into(out.tags, member, name);
-    if (key == "data") return read_into(out.data, member, name);
-    return invalid_field(name, "unknown field; there are type, tags and data");
-  });
+  return read_members(value, field,
+                      [&](std::string_view key, const json::value& member,
+                          const std::string& name) -> Result<void> {
+                        if (key == "type") return read_into(out.type, member, name);
+                        if (key == "tags") return read_into(out.tags, member, name);
+                        if (key == "data") return read_into(out.data, member, name);
+                        return invalid_field(name, "unknown field; there are type, tags and data");
+                      });
 }
 
-Position to_position(std::uint64_t number) { return std::min(Position(number), position_max); }
+Position to_position(std::uint64_t number) {
+  return std::min(Position(number), position_max);
+}
 
 Result<void> read_into(Condition& out, const json::value& value, const std::string& field) {
   std::optional<std::uint64_t> after;
-  WEIR_TRY(read_members(value, field, [&](std::string_view key, const json::value& member,
-                                          const std::string& name) -> Result<void> {
-    if (key == "failIfEventsMatch") return read_into(out.fail_if_events_match, member, name);
-    if (key == "after") return read_into(after, member, name);
-    return invalid_field(name, "unknown field; there are failIfEventsMatch and after");
-  }));
+  WEIR_TRY(read_members(value, field,
+                        [&](std::string_view key, const json::value& member,
+                            const std::string& name) -> Result<void> {
+                          if (key == "failIfEventsMatch")
+                            return read_into(out.fail_if_events_match, member, name);
+                          if (key == "after") return read_into(after, member, name);
+                          return invalid_field(
+                              name, "unknown field; there are failIfEventsMatch and after");
+                        }));
   if (after) out.after = to_position(*after);
   return {};
 }
@@ -126,13 +136,15 @@ Result<void> read_into(Condition& out, const json::value& value, const std::stri
 Result<void> read_options(ReadRequest& out, const json::value& value) {
   std::optional<std::uint64_t> from;
   bool backwards = false;
-  WEIR_TRY(read_members(value, "options", [&](std::string_view key, const json::value& member,
-                                              const std::string& name) -> Result<void> {
-    if (key == "from") return read_into(from, member, name);
-    if (key == "limit") return read_into(out.limit, member, name);
-    if (key == "backwards") return read_into(backwards, member, name);
-    return invalid_field(name, "unknown field; there are from, limit and backwards");
-  }));
+  WEIR_TRY(read_members(value, "options",
+                        [&](std::string_view key, const json::value& member,
+                            const std::string& name) -> Result<void> {
+                          if (key == "from") return read_into(from, member, name);
+                          if (key == "limit") return read_into(out.limit, member, name);
+                          if (key == "backwards") return read_into(backwards, member, name);
+                          return invalid_field(
+                              name, "unknown field; there are from, limit and backwards");
+                        }));
   if (backwards) out.direction = Direction::backwards;
   if (from && backwards) out.until = to_position(*from);
   if (from && !backwards) out.after = to_position(*from).previous();

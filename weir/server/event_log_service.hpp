@@ -14,17 +14,16 @@ namespace weir::server {
 /// the raw methods.
 /// Threads: gRPC's; none of them waits for the disk.
 class EventLogService final
-    : public v1::EventLog::WithCallbackMethod_Append<
-          v1::EventLog::WithRawCallbackMethod_Read<v1::EventLog::WithRawCallbackMethod_Subscribe<
-              v1::EventLog::WithCallbackMethod_GetLog<v1::EventLog::WithCallbackMethod_Head<
-                  v1::EventLog::WithCallbackMethod_ListLogs<
-                      v1::EventLog::WithCallbackMethod_CreateLog<
-                          v1::EventLog::WithCallbackMethod_SaveSnapshot<
-                              v1::EventLog::WithCallbackMethod_LoadSnapshot<
-                                  v1::EventLog::WithCallbackMethod_DeleteSnapshot<
-                                      v1::EventLog::WithCallbackMethod_GetTracking<
-                                          v1::EventLog::WithCallbackMethod_Session<
-                                              v1::EventLog::Service>>>>>>>>>>>> {
+    : public v1::EventLog::WithCallbackMethod_Append<v1::EventLog::WithRawCallbackMethod_Read<
+          v1::EventLog::WithRawCallbackMethod_Subscribe<v1::EventLog::WithCallbackMethod_GetLog<
+              v1::EventLog::WithCallbackMethod_Head<v1::EventLog::WithCallbackMethod_ListLogs<
+                  v1::EventLog::WithCallbackMethod_CreateLog<
+                      v1::EventLog::WithCallbackMethod_SaveSnapshot<
+                          v1::EventLog::WithCallbackMethod_LoadSnapshot<
+                              v1::EventLog::WithCallbackMethod_DeleteSnapshot<
+                                  v1::EventLog::WithCallbackMethod_GetTracking<
+                                      v1::EventLog::WithCallbackMethod_Session<
+                                          v1::EventLog::Service>>>>>>>>>>>> {
  public:
   /// All must outlive it.
   EventLogService(Logs& logs, Executor& readers, const CallReports& reports, const Access& access,

@@ -104,9 +104,8 @@ class StatusFeed final : public StepFeed {
   OnStop on_gone_;
 };
 
-class HealthService final
-    : public v1::Health::WithCallbackMethod_Check<
-          v1::Health::WithRawCallbackMethod_Watch<v1::Health::Service>> {
+class HealthService final : public v1::Health::WithCallbackMethod_Check<
+                                v1::Health::WithRawCallbackMethod_Watch<v1::Health::Service>> {
  public:
   HealthService(std::vector<std::string> services, std::shared_ptr<Health> health,
                 std::stop_token draining)

@@ -20,7 +20,9 @@ std::string time_of(const spdlog::details::log_msg& line) {
   return text;
 }
 
-std::string_view view(const spdlog::string_view_t& text) { return {text.data(), text.size()}; }
+std::string_view view(const spdlog::string_view_t& text) {
+  return {text.data(), text.size()};
+}
 
 /// Calls with each id that this thread's work has.
 template <class Each>
@@ -86,8 +88,8 @@ std::unique_ptr<spdlog::formatter> make_log_formatter(LogFormat format) {
 Result<void> log_to_stderr(LogFormat format, std::string_view level) {
   for (const std::string_view known : {"trace", "debug", "info", "warn", "error", "off"}) {
     if (level != known) continue;
-    auto logger = std::make_shared<spdlog::logger>(
-        "weir", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto logger =
+        std::make_shared<spdlog::logger>("weir", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_formatter(make_log_formatter(format));
     logger->set_level(spdlog::level::from_str(std::string(level)));
     spdlog::set_default_logger(std::move(logger));

@@ -38,8 +38,8 @@ class Protected : public ::testing::Test {
 
   static security::NewToken make(security::Rights rights) {
     static std::uint64_t id = 0;
-    return security::make_token({.name = "test", .rights = std::move(rights)},
-                                system_clock().now(), random_secret(), ++id)
+    return security::make_token({.name = "test", .rights = std::move(rights)}, system_clock().now(),
+                                random_secret(), ++id)
         .value();
   }
   static security::Tokens tokens(const std::vector<security::NewToken>& made) {
@@ -50,8 +50,8 @@ class Protected : public ::testing::Test {
   /// The store as a client with this token sees it.
   Result<std::shared_ptr<EventStore>> open(const std::string& token,
                                            const std::string& log = "orders") {
-    auto client = remote::connect(
-        {.target = service_->grpc_address(), .credentials = {.token = token}});
+    auto client =
+        remote::connect({.target = service_->grpc_address(), .credentials = {.token = token}});
     if (!client) return client.error();
     return (*client)->open(log);
   }
@@ -75,8 +75,8 @@ class Protected : public ::testing::Test {
   const security::NewToken owner_ = make({.read = {"*"}, .append = {"*"}, .admin = {"team-*"}});
   const std::vector<security::NewToken> all_ = {reader_, writer_, owner_};
   std::shared_ptr<Reporting> reporting_ = Reporting::create({}).value();
-  std::shared_ptr<Access> access_ = std::make_shared<Access>(AccessOptions{
-      .tokens = tokens(all_), .meter = reporting_->telemetry().meter});
+  std::shared_ptr<Access> access_ = std::make_shared<Access>(
+      AccessOptions{.tokens = tokens(all_), .meter = reporting_->telemetry().meter});
   std::shared_ptr<testing::MemoryCatalog> catalog_ = std::make_shared<testing::MemoryCatalog>();
   std::unique_ptr<Service> service_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -196,8 +196,8 @@ TEST_F(Protected, the_list_shows_the_logs_that_the_token_is_for) {
 }
 
 TEST_F(Protected, each_request_of_a_session_is_judged_by_its_own_log_and_right) {
-  auto client = remote::connect({.target = service_->grpc_address(),
-                                 .credentials = {.token = reader_.secret}});
+  auto client = remote::connect(
+      {.target = service_->grpc_address(), .credentials = {.token = reader_.secret}});
   ASSERT_TRUE(client);
   const auto orders = (*client)->open("orders");
   ASSERT_TRUE(orders) << orders.error().message;
@@ -331,12 +331,12 @@ TEST_F(Protected, the_routes_of_the_benchmark_want_the_rights_on_the_default_log
   EXPECT_EQ(http.get(read, bearer(owner_)).status, 200);
   const std::string body = R"({"events":[{"type":"A","tags":[],"data":"{}"}]})";
   EXPECT_EQ(http.post("/append", body).status, 401);
-  EXPECT_EQ(http.post("/append", body, "Content-Type: application/json\r\n" + bearer(writer_))
-                .status,
-            403);
-  EXPECT_EQ(http.post("/append", body, "Content-Type: application/json\r\n" + bearer(owner_))
-                .status,
-            200);
+  EXPECT_EQ(
+      http.post("/append", body, "Content-Type: application/json\r\n" + bearer(writer_)).status,
+      403);
+  EXPECT_EQ(
+      http.post("/append", body, "Content-Type: application/json\r\n" + bearer(owner_)).status,
+      200);
 }
 
 TEST_F(Protected, a_stream_of_events_for_browsers_takes_its_token_from_the_address) {
@@ -348,9 +348,9 @@ TEST_F(Protected, a_stream_of_events_for_browsers_takes_its_token_from_the_addre
   wrong.request("GET", path + std::string("x"), {}, "Accept: text/event-stream\r\n");
   EXPECT_EQ(wrong.answer().status, 401);
   // Elsewhere it would only end up in more logs.
-  EXPECT_EQ(HttpClient(http_port()).get("/v1/logs/orders/head?access_token=" + reader_.secret)
-                .status,
-            400);
+  EXPECT_EQ(
+      HttpClient(http_port()).get("/v1/logs/orders/head?access_token=" + reader_.secret).status,
+      400);
 }
 
 TEST_F(Protected, the_servers_own_look_at_its_streams_needs_nobodys_token) {

@@ -24,8 +24,8 @@ constexpr std::string_view scope = "weir.server";
 
 /// The methods of HTTP that metrics tell apart, by the conventions.
 std::string_view known_method(std::string_view method) {
-  for (const std::string_view known : {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH",
-                                       "CONNECT", "TRACE"}) {
+  for (const std::string_view known :
+       {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE"}) {
     if (method == known) return known;
   }
   return "_OTHER";
@@ -84,15 +84,13 @@ void Reporting::Parts::observe_process() {
     to.observe(seconds(usage.ru_utime), {"user"});
     to.observe(seconds(usage.ru_stime), {"system"});
   }));
-  observed.push_back(registry->observe(metric::process_memory_usage, [](Observer& to) {
-    to.observe(resident_bytes(), {});
-  }));
+  observed.push_back(registry->observe(metric::process_memory_usage,
+                                       [](Observer& to) { to.observe(resident_bytes(), {}); }));
   observed.push_back(registry->observe(metric::process_uptime, [this](Observer& to) {
     to.observe(std::chrono::duration<double>(clock->instant() - began).count(), {});
   }));
-  observed.push_back(registry->observe(metric::build_info, [](Observer& to) {
-    to.observe(1, {WEIR_VERSION});
-  }));
+  observed.push_back(
+      registry->observe(metric::build_info, [](Observer& to) { to.observe(1, {WEIR_VERSION}); }));
 }
 
 Result<std::shared_ptr<Reporting>> Reporting::create(ReportingOptions options) {
@@ -110,19 +108,18 @@ Result<std::shared_ptr<Reporting>> Reporting::create(ReportingOptions options) {
   const auto& settings = parts->settings;
   if (!settings.disabled && settings.traces != ExporterKind::none) {
     WEIR_TRY_ASSIGN(exporter, span_exporter(settings, options));
-    WEIR_TRY_ASSIGN(processor, telemetry::BatchSpanProcessor::create(
-                                   std::move(exporter), settings.batch, *parts->registry,
-                                   *options.clock));
+    WEIR_TRY_ASSIGN(processor,
+                    telemetry::BatchSpanProcessor::create(std::move(exporter), settings.batch,
+                                                          *parts->registry, *options.clock));
     parts->processor = std::move(processor);
     parts->tracers = std::make_unique<telemetry::SdkTracerProvider>(
-        parts->processor, telemetry::TracerProviderOptions{.sampler = settings.sampler,
-                                                           .clock = options.clock});
+        parts->processor,
+        telemetry::TracerProviderOptions{.sampler = settings.sampler, .clock = options.clock});
   }
   if (!settings.disabled && settings.metrics != ExporterKind::none) {
     WEIR_TRY_ASSIGN(exporter, metric_exporter(settings, options));
-    WEIR_TRY_ASSIGN(reader,
-                    telemetry::PeriodicReader::create(*parts->registry, std::move(exporter),
-                                                      settings.reader, *options.clock));
+    WEIR_TRY_ASSIGN(reader, telemetry::PeriodicReader::create(*parts->registry, std::move(exporter),
+                                                              settings.reader, *options.clock));
     parts->reader = std::move(reader);
   }
   auto made = std::shared_ptr<Reporting>(new Reporting(std::move(parts)));
@@ -144,13 +141,17 @@ telemetry::Telemetry Reporting::telemetry() const {
   return telemetry;
 }
 
-StoreObserver* Reporting::store_observer() const { return parts_->store.get(); }
+StoreObserver* Reporting::store_observer() const {
+  return parts_->store.get();
+}
 
 std::shared_ptr<resilience::Listener> Reporting::resilience_listener() const {
   return parts_->resilience;
 }
 
-telemetry::MetricRegistry& Reporting::registry() const { return *parts_->registry; }
+telemetry::MetricRegistry& Reporting::registry() const {
+  return *parts_->registry;
+}
 
 gateway::Route Reporting::metrics_route() const {
   return {"GET", "/metrics",
@@ -192,8 +193,8 @@ std::function<void(const gateway::HttpSummary&)> http_reports(telemetry::Meter& 
   };
 }
 
-std::vector<std::unique_ptr<telemetry::Observed>> observe_gateway(
-    telemetry::Meter& meter, const gateway::Gateway& gateway) {
+std::vector<std::unique_ptr<telemetry::Observed>> observe_gateway(telemetry::Meter& meter,
+                                                                  const gateway::Gateway& gateway) {
   std::vector<std::unique_ptr<telemetry::Observed>> observed;
   observed.push_back(meter.observe(metric::http_server_connections, [&gateway](Observer& to) {
     to.observe(static_cast<double>(gateway.stats().connections_open), {});

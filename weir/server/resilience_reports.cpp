@@ -24,8 +24,11 @@ void log(const resilience::Event& event) {
     case EventKind::half_opened:
       spdlog::info("{}: the circuit lets a call through to try", event.pipeline);
       break;
-    case EventKind::closed: spdlog::info("{}: the circuit closed", event.pipeline); break;
-    default: break;
+    case EventKind::closed:
+      spdlog::info("{}: the circuit closed", event.pipeline);
+      break;
+    default:
+      break;
   }
 }
 

@@ -79,7 +79,9 @@ struct Server::Parts {
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-Server::~Server() { shut_down(std::chrono::milliseconds(0)); }
+Server::~Server() {
+  shut_down(std::chrono::milliseconds(0));
+}
 
 Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
                                               ServerOptions options) {
@@ -89,8 +91,8 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
     return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT, with a port from 0 to 65535",
                                              options.grpc_address));
   }
-  WEIR_TRY_ASSIGN(admission, Admission::create(options.admission, *options.telemetry.meter,
-                                               system_clock()));
+  WEIR_TRY_ASSIGN(admission,
+                  Admission::create(options.admission, *options.telemetry.meter, system_clock()));
   auto parts = std::make_unique<Parts>(std::move(catalog), options, std::move(admission));
   parts->host = options.grpc_address.substr(0, colon);
 
@@ -116,21 +118,25 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   for (const auto& service : parts->others) builder.RegisterService(service.get());
   parts->grpc = builder.BuildAndStart();
   if (!parts->grpc || parts->port == 0) {
-    return unavailable(fmt::format("can't listen on {}: is another server running there?",
-                                   options.grpc_address));
+    return unavailable(
+        fmt::format("can't listen on {}: is another server running there?", options.grpc_address));
   }
   // So that metrics tell of it from the start. If it can't be opened, whoever asks for it is told.
   parts->logs.find("default", [](const Result<std::shared_ptr<EventStore>>&) {});
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
-int Server::grpc_port() const { return parts_->port; }
+int Server::grpc_port() const {
+  return parts_->port;
+}
 
 std::string Server::grpc_address() const {
   return fmt::format("{}:{}", parts_->host, parts_->port);
 }
 
-void Server::replace_limits(const Limits& limits) { parts_->logs.replace_limits(limits); }
+void Server::replace_limits(const Limits& limits) {
+  parts_->logs.replace_limits(limits);
+}
 
 Result<void> Server::replace_tls(const security::TlsMaterial& material) {
   WEIR_ASSERT(parts_->certificates != nullptr);
@@ -143,7 +149,9 @@ std::shared_ptr<grpc::Channel> Server::in_process_channel() {
   return parts_->grpc->InProcessChannel(arguments);
 }
 
-std::shared_ptr<Admission> Server::admission() const { return parts_->admission; }
+std::shared_ptr<Admission> Server::admission() const {
+  return parts_->admission;
+}
 
 void Server::shut_down(std::chrono::milliseconds grace) {
   if (std::exchange(parts_->shut_down, true)) return;

@@ -24,8 +24,7 @@ std::string_view operation_of(const v1::SessionRequest& request) {
 
 SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, Caller caller,
                                     Admission& admission,
-                                    const grpc::CallbackServerContext& context,
-                                    CallReport report) {
+                                    const grpc::CallbackServerContext& context, CallReport report) {
   auto stream = std::shared_ptr<SessionStream>(
       new SessionStream(logs, reports, std::move(caller), admission, std::move(report)));
   stream->self_ = stream;
@@ -134,8 +133,8 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
   if (const auto timeout = request.timeout_milliseconds(); timeout > 0) {
     call.deadline = system_clock().instant() + std::chrono::milliseconds(timeout);
   }
-  auto ticket = admission_.call(
-      client_, admission_.by_bytes() ? request.ByteSizeLong() : std::size_t{0});
+  auto ticket =
+      admission_.call(client_, admission_.by_bytes() ? request.ByteSizeLong() : std::size_t{0});
   auto report = reports_.begin(operation, request.has_context() ? &request.context() : nullptr,
                                report_.context(), arrived_);
   call.context = report.span.context();
@@ -174,16 +173,16 @@ void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendReq
   taken->call = std::move(call);
   taken->limits = logs_.limits();
   auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
-  logs_.find(request.log(), [self = shared_from_this(), number,
-                             shared](Result<std::shared_ptr<EventStore>> log) {
-    if (!log) return self->refuse(number, log.error());
-    (*log)->append(std::move(*shared), [self, number](Result<Appended> appended) {
-      if (!appended) return self->refuse(number, appended.error());
-      self->answer(number, nullptr, [&](v1::SessionResponse& response) {
-        remote::to_proto(*appended, *response.mutable_append());
-      });
-    });
-  });
+  logs_.find(request.log(),
+             [self = shared_from_this(), number, shared](Result<std::shared_ptr<EventStore>> log) {
+               if (!log) return self->refuse(number, log.error());
+               (*log)->append(std::move(*shared), [self, number](Result<Appended> appended) {
+                 if (!appended) return self->refuse(number, appended.error());
+                 self->answer(number, nullptr, [&](v1::SessionResponse& response) {
+                   remote::to_proto(*appended, *response.mutable_append());
+                 });
+               });
+             });
 }
 
 void SessionStream::read(std::uint64_t number, CallOptions call, v1::SessionRead& request) {
@@ -192,16 +191,17 @@ void SessionStream::read(std::uint64_t number, CallOptions call, v1::SessionRead
   read->call = std::move(call);
   read->limits = logs_.limits();
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
-  logs_.find(request.read().log(), [self = shared_from_this(), number,
-                                    shared](Result<std::shared_ptr<EventStore>> log) {
-    if (!log) return self->refuse(number, log.error());
-    (*log)->read_step(std::move(*shared), [self, number](Result<ReadStep> step) {
-      if (!step) return self->refuse(number, step.error());
-      auto wire = remote::to_wire(std::move(step).value());
-      self->answer(number, nullptr,
-                   [&](v1::SessionResponse& response) { response.set_read(std::move(wire)); });
-    });
-  });
+  logs_.find(request.read().log(),
+             [self = shared_from_this(), number, shared](Result<std::shared_ptr<EventStore>> log) {
+               if (!log) return self->refuse(number, log.error());
+               (*log)->read_step(std::move(*shared), [self, number](Result<ReadStep> step) {
+                 if (!step) return self->refuse(number, step.error());
+                 auto wire = remote::to_wire(std::move(step).value());
+                 self->answer(number, nullptr, [&](v1::SessionResponse& response) {
+                   response.set_read(std::move(wire));
+                 });
+               });
+             });
 }
 
 void SessionStream::head(std::uint64_t number, CallOptions call, const std::string& name) {

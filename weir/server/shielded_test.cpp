@@ -129,8 +129,7 @@ TEST(ResilienceReports, are_spans_under_the_work_that_they_happened_in) {
   auto registry = telemetry::MetricRegistry::create({}).value();
   const auto kept = std::make_shared<Kept>();
   telemetry::SdkTracerProvider provider(kept, {});
-  const telemetry::Telemetry telemetry{.tracer = &provider.tracer("test"),
-                                       .meter = registry.get()};
+  const telemetry::Telemetry telemetry{.tracer = &provider.tracer("test"), .meter = registry.get()};
   StoreReports observer(telemetry);
   auto options = quick();
   options.listener = std::make_shared<ResilienceReports>(telemetry);
@@ -143,15 +142,15 @@ TEST(ResilienceReports, are_spans_under_the_work_that_they_happened_in) {
 
   auto appending = telemetry.tracer->start_span("appending");
   for (int i = 0; i < 2; ++i) {
-    EXPECT_FALSE(store.log->append({.events = {{.type = "T", .data = "{}"}},
-                                    .call = {.context = appending.context()}}));
+    EXPECT_FALSE(store.log->append(
+        {.events = {{.type = "T", .data = "{}"}}, .call = {.context = appending.context()}}));
   }
   const auto under = kept->children_of(appending.span_context());
   EXPECT_THAT(under, Contains("retried store.write"));
   EXPECT_THAT(under, Contains("opened store.write"));
 
-  const auto text = telemetry::write_exposition(registry->collect(), {},
-                                                telemetry::ExpositionFormat::text_0_0_4);
+  const auto text =
+      telemetry::write_exposition(registry->collect(), {}, telemetry::ExpositionFormat::text_0_0_4);
   EXPECT_THAT(text, HasSubstr("weir_strategy_name=\"retry\",weir_event_name=\"retried\"} 1"));
 }
 

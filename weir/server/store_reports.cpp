@@ -45,8 +45,7 @@ void StoreReports::committed(const Commit& commit) {
   for (const auto code : commit.refused) refused(commit.log, code);
   if (commit.appends > 0 || commit.error) {
     const auto error = commit.error ? name_of(*commit.error) : std::string_view();
-    const auto span =
-        commit.traced.empty() ? telemetry::SpanContext() : commit.traced.front().span;
+    const auto span = commit.traced.empty() ? telemetry::SpanContext() : commit.traced.front().span;
     commit_duration_.bind({commit.log, error}).record(commit.took, span);
   }
   if (commit.appends > 0) {
@@ -59,12 +58,12 @@ void StoreReports::committed(const Commit& commit) {
 
 void StoreReports::trace(const Commit& commit) {
   for (const auto& context : commit.traced) {
-    auto span = tracer_->start_span(
-        fmt::format("append {}", commit.log),
-        {{"weir.log.name", commit.log},
-         {"weir.commit.appends", static_cast<std::int64_t>(commit.appends)},
-         {"weir.commit.events", static_cast<std::int64_t>(commit.events)}},
-        {.parent = context, .began = commit.began});
+    auto span =
+        tracer_->start_span(fmt::format("append {}", commit.log),
+                            {{"weir.log.name", commit.log},
+                             {"weir.commit.appends", static_cast<std::int64_t>(commit.appends)},
+                             {"weir.commit.events", static_cast<std::int64_t>(commit.events)}},
+                            {.parent = context, .began = commit.began});
     if (commit.error) {
       span.set_attribute("error.type", name_of(*commit.error));
       span.set_status(telemetry::StatusCode::error);

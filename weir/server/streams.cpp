@@ -82,8 +82,7 @@ std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRe
 
 std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log,
                                                  std::unique_ptr<Subscription> subscription,
-                                                 Executor& readers,
-                                                 const StreamOptions& options) {
+                                                 Executor& readers, const StreamOptions& options) {
   return std::make_unique<SubscriptionFeed>(
       std::make_shared<Watch>(std::move(log), std::move(subscription), readers,
                               WatchOptions{.heartbeat = options.heartbeat, .markers = true}));
@@ -104,8 +103,8 @@ std::shared_ptr<FeedStream> FeedStream::start(CallReport report, StatusOf status
 
 bool FeedStream::admit(const grpc::CallbackServerContext& context, Admission& admission,
                        std::size_t request_bytes) {
-  auto ticket = admission.stream(admission.by_client() ? client_of(context) : std::string(),
-                                 request_bytes);
+  auto ticket =
+      admission.stream(admission.by_client() ? client_of(context) : std::string(), request_bytes);
   if (!ticket) return fail(ticket.error()), false;
   const std::lock_guard lock(mutex_);
   ticket_ = std::move(*ticket);
@@ -113,9 +112,8 @@ bool FeedStream::admit(const grpc::CallbackServerContext& context, Admission& ad
 }
 
 CallOptions FeedStream::options(const grpc::CallbackServerContext& context) const {
-  return {.deadline = deadline_of(context),
-          .stop = stop_.get_token(),
-          .context = report_.context()};
+  return {
+      .deadline = deadline_of(context), .stop = stop_.get_token(), .context = report_.context()};
 }
 
 void FeedStream::fail(const Error& error) {

@@ -37,8 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   theirs::AppendRequest append;
   const auto appended = server::umadb::parse_append(bytes);
   if (appended && append.ParseFromArray(data, length)) {
-    WEIR_ASSERT(std::equal(append.events().begin(), append.events().end(),
-                           appended->events.begin(), appended->events.end(),
+    WEIR_ASSERT(std::equal(append.events().begin(), append.events().end(), appended->events.begin(),
+                           appended->events.end(),
                            [](const auto& a, const auto& b) { return same(a, b); }));
     WEIR_ASSERT(append.has_condition() == appended->condition.has_value());
     WEIR_ASSERT(!append.has_condition() || same(append.condition().fail_if_events_match(),

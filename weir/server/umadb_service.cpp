@@ -154,13 +154,12 @@ grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer
 
 /// The request is read once more rather than kept by every append for the few that need it.
 void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStore> log,
-                       const grpc::ByteBuffer& request, grpc::ByteBuffer& response,
-                       Error refusal) {
+                       const grpc::ByteBuffer& request, grpc::ByteBuffer& response, Error refusal) {
   const bool conflict = refusal.code == Code::aborted;
   if (!conflict && refusal.code != Code::invalid_argument) return refuse(call, refusal);
   const auto message = umadb::flatten(request);
-  auto parsed = message ? umadb::parse_append(umadb::view(*message))
-                        : Result<AppendRequest>(message.error());
+  auto parsed =
+      message ? umadb::parse_append(umadb::view(*message)) : Result<AppendRequest>(message.error());
   const bool look = parsed && parsed->condition && (!conflict || all_have_ids(parsed->events));
   if (!look) return refuse(call, refusal);
   parsed->call = call->options();
@@ -184,8 +183,8 @@ grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& respon
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
       if (!head) return refuse(call, head.error());
-      response = umadb::position_response(head->value == 0 ? std::nullopt
-                                                           : std::optional(head->value));
+      response =
+          umadb::position_response(head->value == 0 ? std::nullopt : std::optional(head->value));
       call->end(grpc::Status::OK);
     });
   });
@@ -199,8 +198,8 @@ grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuff
     return refuse(call, *why), call.get();
   }
   const auto message = umadb::flatten(request);
-  auto source = message ? umadb::parse_tracking(umadb::view(*message))
-                        : Result<std::string>(message.error());
+  auto source =
+      message ? umadb::parse_tracking(umadb::view(*message)) : Result<std::string>(message.error());
   if (!source) return refuse(call, source.error()), call.get();
   // A source that can't be recorded isn't.
   if (!check_key(*source, umadb_limits(), "source")) {
@@ -224,15 +223,14 @@ grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuff
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
                                                         const grpc::ByteBuffer& request) {
-  const auto stream =
-      FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
+  const auto stream = FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
   if (!stream->admit(context, admission_, request.Length())) return stream.get();
   const auto caller = access_.caller(context);
   const auto may = caller.may(Right::read, log_of(context));
   if (!may) return stream->fail(may.error()), stream.get();
   const auto message = umadb::flatten(request);
-  auto parsed = message ? umadb::parse_read(umadb::view(*message))
-                        : Result<ReadRequest>(message.error());
+  auto parsed =
+      message ? umadb::parse_read(umadb::view(*message)) : Result<ReadRequest>(message.error());
   if (!parsed) return stream->fail(parsed.error()), stream.get();
   parsed->call = stream->options(context);
   stream->end_when(caller.ended(), umadb::to_status(token_ended()));
@@ -321,8 +319,8 @@ std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Exec
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(
       std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports, access, admission));
-  services.push_back(std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports,
-                                                                     access, admission));
+  services.push_back(
+      std::make_unique<Served<::umadb::UmaDBService>>(logs, readers, reports, access, admission));
   return services;
 }
 

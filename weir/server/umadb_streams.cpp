@@ -95,8 +95,7 @@ std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRe
 
 std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log,
                                                  std::unique_ptr<Subscription> subscription,
-                                                 std::size_t batch_events_max,
-                                                 Executor& readers) {
+                                                 std::size_t batch_events_max, Executor& readers) {
   return std::make_unique<SubscriptionFeed>(
       std::make_shared<Watch>(std::move(log), std::move(subscription), readers, WatchOptions{}),
       batch_events_max);

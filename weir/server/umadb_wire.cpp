@@ -53,14 +53,23 @@ bool parse(std::string_view message, Event& event, std::string_view& uuid) {
   while (reader.next()) {
     if (!reader.is(reader.field(), Type::bytes)) continue;
     switch (reader.field()) {
-      case theirs::Event::kEventTypeFieldNumber: event.type = reader.bytes(); break;
-      case theirs::Event::kTagsFieldNumber: event.tags.emplace_back(reader.bytes()); break;
-      case theirs::Event::kDataFieldNumber: event.data = reader.bytes(); break;
-      case theirs::Event::kUuidFieldNumber: uuid = reader.bytes(); break;
+      case theirs::Event::kEventTypeFieldNumber:
+        event.type = reader.bytes();
+        break;
+      case theirs::Event::kTagsFieldNumber:
+        event.tags.emplace_back(reader.bytes());
+        break;
+      case theirs::Event::kDataFieldNumber:
+        event.data = reader.bytes();
+        break;
+      case theirs::Event::kUuidFieldNumber:
+        uuid = reader.bytes();
+        break;
       case theirs::Event::kMetadataFieldNumber:
         if (!parse(reader.bytes(), event.metadata.emplace_back())) return false;
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return reader.ok();
@@ -89,7 +98,9 @@ bool parse(std::string_view message, Query& query) {
 }
 
 /// No engine keeps a position past position_max, so that one stands for all beyond it.
-Position to_position(std::uint64_t number) { return std::min(Position(number), position_max); }
+Position to_position(std::uint64_t number) {
+  return std::min(Position(number), position_max);
+}
 
 bool parse(std::string_view message, Condition& condition) {
   Reader reader(message);
@@ -133,12 +144,18 @@ void append_number(std::string& out, std::uint32_t field, std::uint64_t number) 
 /// Their number of a weir.v1.Event's field that is the same bytes in their Event; 0 for others.
 std::uint32_t field_in_event(const Reader& field) {
   switch (field.field()) {
-    case v1::Event::kTypeFieldNumber: return theirs::Event::kEventTypeFieldNumber;
-    case v1::Event::kTagsFieldNumber: return theirs::Event::kTagsFieldNumber;
-    case v1::Event::kDataFieldNumber: return theirs::Event::kDataFieldNumber;
-    case v1::Event::kIdFieldNumber: return theirs::Event::kUuidFieldNumber;
-    case v1::Event::kMetadataFieldNumber: return theirs::Event::kMetadataFieldNumber;
-    default: return 0;
+    case v1::Event::kTypeFieldNumber:
+      return theirs::Event::kEventTypeFieldNumber;
+    case v1::Event::kTagsFieldNumber:
+      return theirs::Event::kTagsFieldNumber;
+    case v1::Event::kDataFieldNumber:
+      return theirs::Event::kDataFieldNumber;
+    case v1::Event::kIdFieldNumber:
+      return theirs::Event::kUuidFieldNumber;
+    case v1::Event::kMetadataFieldNumber:
+      return theirs::Event::kMetadataFieldNumber;
+    default:
+      return 0;
   }
 }
 
@@ -256,10 +273,10 @@ Result<AppendRequest> parse_append(std::string_view message) {
       if (!uuid.empty()) {
         event.id = parse_any_uuid(uuid);
         if (!event.id) {
-          return Error{.code = Code::data_loss,
-                       .reason = Reason::invalid_field,
-                       .message = fmt::format("events[{}].uuid: is not a UUID",
-                                              request.events.size() - 1)};
+          return Error{
+              .code = Code::data_loss,
+              .reason = Reason::invalid_field,
+              .message = fmt::format("events[{}].uuid: is not a UUID", request.events.size() - 1)};
         }
       }
     } else if (reader.is(theirs::AppendRequest::kConditionFieldNumber, Type::bytes)) {
@@ -288,18 +305,23 @@ Result<ReadRequest> parse_read(std::string_view message) {
     if (!reader.is(reader.field(), Type::varint)) continue;
     const auto number = reader.number();
     switch (reader.field()) {
-      case theirs::ReadRequest::kStartFieldNumber: start = to_position(number); break;
+      case theirs::ReadRequest::kStartFieldNumber:
+        start = to_position(number);
+        break;
       case theirs::ReadRequest::kBackwardsFieldNumber:
         request.direction = number != 0 ? Direction::backwards : Direction::forwards;
         break;
       case theirs::ReadRequest::kLimitFieldNumber:
         request.limit = static_cast<std::uint32_t>(number);
         break;
-      case theirs::ReadRequest::kSubscribeFieldNumber: subscribe = number != 0; break;
+      case theirs::ReadRequest::kSubscribeFieldNumber:
+        subscribe = number != 0;
+        break;
       case theirs::ReadRequest::kBatchSizeFieldNumber:
         request.batch_events_max = batch_size(number);
         break;
-      default: break;
+      default:
+        break;
     }
   }
   if (!reader.ok()) return malformed("ReadRequest");

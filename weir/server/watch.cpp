@@ -73,10 +73,8 @@ bool Watch::worth_telling(const SubscriptionStep& step) {
 void Watch::beat() {
   std::unique_lock lock(mutex_);
   if (!ready_ || found_) return;
-  found_ = SubscriptionStep{.batch = {},
-                            .head = quiet_.head,
-                            .cursor = quiet_.cursor,
-                            .caught_up = quiet_.caught_up};
+  found_ = SubscriptionStep{
+      .batch = {}, .head = quiet_.head, .cursor = quiet_.cursor, .caught_up = quiet_.caught_up};
   deliver(lock);
 }
 

@@ -64,7 +64,8 @@ Timestamp decode_time(std::string_view message) {
 /// Whether each field of a message is whole.
 bool well_formed(std::string_view message) {
   wire::Reader reader(message);
-  while (reader.next()) {}
+  while (reader.next()) {
+  }
   return reader.ok();
 }
 
@@ -127,7 +128,9 @@ char* put_message(char* out, const EventFields& f, const EncodedTime& occurred,
 
 }  // namespace
 
-std::optional<Uuid> EventView::id() const { return parse_uuid(id_); }
+std::optional<Uuid> EventView::id() const {
+  return parse_uuid(id_);
+}
 
 std::vector<MetadataEntry> EventView::metadata() const {
   std::vector<MetadataEntry> entries;
@@ -184,16 +187,35 @@ bool EventView::parse(std::string_view message) {
     if (reader.is(position_field, Type::varint)) position_ = Position(reader.number());
     if (!reader.is(reader.field(), Type::bytes)) continue;
     switch (reader.field()) {
-      case type_field: type_ = reader.bytes(); break;
-      case tags_field: tags_.push_back(reader.bytes()); break;
-      case data_field: data_ = reader.bytes(); break;
-      case id_field: id_ = reader.bytes(); break;
-      case content_type_field: content_type_ = reader.bytes(); break;
-      case metadata_field: metadata_.push_back(reader.bytes()); break;
-      case occurred_at_field: occurred_at_ = decode_time(reader.bytes()); break;
-      case recorded_at_field: recorded_at_ = decode_time(reader.bytes()); break;
-      case tracking_field: tracking_ = reader.bytes(); break;
-      default: break;
+      case type_field:
+        type_ = reader.bytes();
+        break;
+      case tags_field:
+        tags_.push_back(reader.bytes());
+        break;
+      case data_field:
+        data_ = reader.bytes();
+        break;
+      case id_field:
+        id_ = reader.bytes();
+        break;
+      case content_type_field:
+        content_type_ = reader.bytes();
+        break;
+      case metadata_field:
+        metadata_.push_back(reader.bytes());
+        break;
+      case occurred_at_field:
+        occurred_at_ = decode_time(reader.bytes());
+        break;
+      case recorded_at_field:
+        recorded_at_ = decode_time(reader.bytes());
+        break;
+      case tracking_field:
+        tracking_ = reader.bytes();
+        break;
+      default:
+        break;
     }
   }
   return reader.ok();
@@ -293,6 +315,8 @@ void BatchBuilder::add(Position position, std::string_view message) {
   batch_.last_ = position;
 }
 
-Batch BatchBuilder::build() && { return std::move(batch_); }
+Batch BatchBuilder::build() && {
+  return std::move(batch_);
+}
 
 }  // namespace weir

@@ -87,7 +87,7 @@ class Batch {
 
    private:
     friend class Batch;
-    const char* at_ = nullptr;   ///< where the event in view_ begins, end_ past the last
+    const char* at_ = nullptr;  ///< where the event in view_ begins, end_ past the last
     const char* next_ = nullptr;
     const char* end_ = nullptr;
     EventView view_;

@@ -72,7 +72,9 @@ struct Event {
 };
 
 /// Starts an event: `weir::event("BookCopyLent").json({...}).tagged("book:dune")`.
-inline Event event(std::string type) { return Event{.type = std::move(type)}; }
+inline Event event(std::string type) {
+  return Event{.type = std::move(type)};
+}
 
 /// An event as the log has it, owning what it holds.
 struct RecordedEvent {

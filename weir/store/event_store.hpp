@@ -118,8 +118,7 @@ class Subscription {
 
   /// Waits for the next step. `heartbeat`: answer with an empty step after so long without news.
   /// Errors: cancelled, deadline_exceeded, shutting_down, and those of a read.
-  Result<SubscriptionStep> next(
-      std::optional<std::chrono::milliseconds> heartbeat = std::nullopt);
+  Result<SubscriptionStep> next(std::optional<std::chrono::milliseconds> heartbeat = std::nullopt);
 
   /// The events past this position have not been delivered.
   virtual Position cursor() const = 0;

@@ -147,8 +147,8 @@ std::size_t size_of(const Event& event) {
 namespace {
 
 Result<void> check_but_payload(const Event& event, const Limits& limits, std::string_view field) {
-  WEIR_TRY(check_text(event.type, limits.type_bytes_min, limits.type_bytes_max,
-                      name("{}.type", field)));
+  WEIR_TRY(
+      check_text(event.type, limits.type_bytes_min, limits.type_bytes_max, name("{}.type", field)));
   WEIR_TRY(check_count(event.tags.size(), limits.tags_max, name("{}.tags", field), "tags"));
   for (std::size_t i = 0; i < event.tags.size(); ++i) {
     WEIR_TRY(check_text(event.tags[i], limits.tag_bytes_min, limits.tag_bytes_max,
@@ -177,8 +177,8 @@ Result<void> check(const Event& event, const Limits& limits, std::string_view fi
 }
 
 Result<void> check(const Query& query, const Limits& limits, std::string_view field) {
-  WEIR_TRY(check_count(query.items.size(), limits.query_items_max, name("{}.items", field),
-                       "items"));
+  WEIR_TRY(
+      check_count(query.items.size(), limits.query_items_max, name("{}.items", field), "items"));
   for (std::size_t i = 0; i < query.items.size(); ++i) {
     const auto& item = query.items[i];
     const auto at = name("{}.items[{}]", field, i);
@@ -234,8 +234,8 @@ Result<void> check(const AppendRequest& request, const Limits& limits, Payloads 
   }
   WEIR_TRY(check_count(bytes, limits.append_bytes_max, "events", "bytes"));
   if (request.condition) {
-    WEIR_TRY(check(request.condition->fail_if_events_match, limits,
-                   "condition.fail_if_events_match"));
+    WEIR_TRY(
+        check(request.condition->fail_if_events_match, limits, "condition.fail_if_events_match"));
   }
   if (!request.idempotency_key.empty()) {
     WEIR_TRY(check_key(request.idempotency_key, limits, "idempotency_key"));
@@ -249,8 +249,8 @@ Result<void> check(const AppendRequest& request, const Limits& limits, Payloads 
 Result<void> check(const ReadRequest& request, const Limits& limits) {
   WEIR_TRY(check(request.query, limits, "query"));
   if (request.batch_events_max < 1 || request.batch_events_max > 10'000) {
-    return invalid_field("batch_size", fmt::format("{} is not 1 to 10000",
-                                                   request.batch_events_max));
+    return invalid_field("batch_size",
+                         fmt::format("{} is not 1 to 10000", request.batch_events_max));
   }
   if (request.occurred.from && request.occurred.until &&
       *request.occurred.from > *request.occurred.until) {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <xxhash.h>
+#include <boost/json.hpp>
 
 #include <weir/base/json.hpp>
 
@@ -171,8 +171,8 @@ Result<Query> parse_query(std::string_view text) {
     }
     if (!member.value().is_array()) return invalid_field("query.items", "must be an array");
     for (std::size_t i = 0; i < member.value().get_array().size(); ++i) {
-      WEIR_TRY_ASSIGN(item, read_item(member.value().get_array()[i],
-                                      fmt::format("query.items[{}]", i)));
+      WEIR_TRY_ASSIGN(item,
+                      read_item(member.value().get_array()[i], fmt::format("query.items[{}]", i)));
       query.items.push_back(std::move(item));
     }
   }

@@ -112,8 +112,8 @@ TEST(Limits, name_the_item_the_list_and_the_limit) {
   ASSERT_FALSE(items);
   EXPECT_THAT(items.error().message, HasSubstr("257"));
   EXPECT_THAT(items.error().message, HasSubstr("256"));
-  const auto tag = check(Query{}.of_type("A").or_else().tagged("a", std::string(1025, 'x')),
-                         Limits(), "query");
+  const auto tag =
+      check(Query{}.of_type("A").or_else().tagged("a", std::string(1025, 'x')), Limits(), "query");
   ASSERT_FALSE(tag);
   EXPECT_THAT(tag.error().message, HasSubstr("query.items[1].tags[1]: 1025 bytes, the limit is "
                                              "1024"));

@@ -62,11 +62,20 @@ class Reader {
     field_ = static_cast<std::uint32_t>(tag >> 3);
     type_ = static_cast<Type>(tag & 7);
     switch (type_) {
-      case Type::varint: number_ = take_varint(); break;
-      case Type::bytes: bytes_ = take(take_varint()); break;
-      case Type::fixed64: bytes_ = take(8); break;
-      case Type::fixed32: bytes_ = take(4); break;
-      default: ok_ = false;
+      case Type::varint:
+        number_ = take_varint();
+        break;
+      case Type::bytes:
+        bytes_ = take(take_varint());
+        break;
+      case Type::fixed64:
+        bytes_ = take(8);
+        break;
+      case Type::fixed32:
+        bytes_ = take(4);
+        break;
+      default:
+        ok_ = false;
     }
     return ok_;
   }

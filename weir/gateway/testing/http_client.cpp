@@ -27,7 +27,9 @@ HttpClient::HttpClient(std::uint16_t port, int receive_buffer_bytes) {
   WEIR_ASSERT(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
 }
 
-HttpClient::~HttpClient() { close(); }
+HttpClient::~HttpClient() {
+  close();
+}
 
 void HttpClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -126,7 +128,9 @@ bool HttpClient::closed() {
   }
 }
 
-void HttpClient::half_close() { ::shutdown(socket_, SHUT_WR); }
+void HttpClient::half_close() {
+  ::shutdown(socket_, SHUT_WR);
+}
 
 void HttpClient::close() {
   if (socket_ >= 0) ::close(socket_);

@@ -135,7 +135,9 @@ ShelfServer::ShelfServer() {
   channel_ = server_->InProcessChannel(arguments);
 }
 
-ShelfServer::~ShelfServer() { server_->Shutdown(std::chrono::system_clock::time_point{}); }
+ShelfServer::~ShelfServer() {
+  server_->Shutdown(std::chrono::system_clock::time_point{});
+}
 
 GatewayOptions ShelfServer::gateway_options() {
   GatewayOptions options;

@@ -6,8 +6,8 @@
 
 #include <grpcpp/server.h>
 
-#include <weir/gateway/gateway.hpp>
 #include <weir/gateway/testing/shelf.grpc.pb.h>
+#include <weir/gateway/gateway.hpp>
 
 namespace weir::gateway::testing {
 

@@ -61,7 +61,9 @@ TlsClient::TlsClient(std::uint16_t port, const TlsClientOptions& options)
 
 TlsClient::~TlsClient() = default;
 
-const std::string& TlsClient::error() const { return parts_->error; }
+const std::string& TlsClient::error() const {
+  return parts_->error;
+}
 
 std::string TlsClient::version() const {
   return SSL_get_version(parts_->stream->native_handle());
@@ -92,8 +94,8 @@ void TlsClient::send(const std::string& text) {
 
 std::string TlsClient::read_until(const std::string& mark) {
   boost::system::error_code code;
-  const auto size = asio::read_until(*parts_->stream, asio::dynamic_buffer(parts_->buffer), mark,
-                                     code);
+  const auto size =
+      asio::read_until(*parts_->stream, asio::dynamic_buffer(parts_->buffer), mark, code);
   parts_->note(code);
   if (code) return std::exchange(parts_->buffer, {});
   auto out = parts_->buffer.substr(0, size);

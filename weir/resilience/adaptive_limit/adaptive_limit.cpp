@@ -22,8 +22,7 @@ Result<void> check(const AdaptiveLimitOptions& options) {
       .result();
 }
 
-Result<std::unique_ptr<AdaptiveLimit>> AdaptiveLimit::create(
-    const AdaptiveLimitOptions& options) {
+Result<std::unique_ptr<AdaptiveLimit>> AdaptiveLimit::create(const AdaptiveLimitOptions& options) {
   WEIR_TRY(check(options));
   return std::unique_ptr<AdaptiveLimit>(new AdaptiveLimit(options));
 }

@@ -6,7 +6,9 @@
 namespace weir::resilience {
 namespace {
 
-double in_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double in_seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 /// The first ten samples of a long mean are taken as they are.
 constexpr int warm_up = 10;
@@ -65,8 +67,8 @@ double Gradient2::update(const LimitSample& sample) {
   if (sample.in_flight < limit_ / 2) return limit_;
   const double gradient = std::clamp(options_.tolerance * long_term_ / round_trip, 0.5, 1.0);
   const double wanted = limit_ * gradient + options_.queue;
-  limit_ = std::clamp(limit_ * (1 - options_.smoothing) + wanted * options_.smoothing,
-                      options_.min, options_.max);
+  limit_ = std::clamp(limit_ * (1 - options_.smoothing) + wanted * options_.smoothing, options_.min,
+                      options_.max);
   return limit_;
 }
 

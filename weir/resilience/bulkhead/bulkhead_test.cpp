@@ -79,10 +79,8 @@ TEST(Bulkhead, keeps_permits_in_use_when_it_gets_fewer_or_more) {
 }
 
 TEST(Bulkhead, never_exceeds_its_permits_nor_forgets_a_waiter_under_several_threads) {
-  const auto p = pipeline("b")
-                     .bulkhead({.permits = 2, .queue_max = 100, .wait_max = 1h})
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("b").bulkhead({.permits = 2, .queue_max = 100, .wait_max = 1h}).build().value();
   std::atomic<int> inside{0}, most{0}, done{0};
   const auto work = [&] {
     for (int i = 0; i < 2'000; ++i) {
@@ -106,10 +104,8 @@ TEST(Bulkhead, never_exceeds_its_permits_nor_forgets_a_waiter_under_several_thre
 }
 
 TEST(Bulkhead, lets_a_caller_that_stops_leave_the_queue) {
-  const auto p = pipeline("b")
-                     .bulkhead({.permits = 1, .queue_max = 1, .wait_max = 1h})
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("b").bulkhead({.permits = 1, .queue_max = 1, .wait_max = 1h}).build().value();
   ASSERT_TRUE(p.bulkhead()->try_enter());
   std::stop_source stop;
   std::thread stopper([&] {

@@ -12,8 +12,7 @@ bool injects(const Injection& injection, const Context& context, double chance) 
   const bool enabled =
       injection.enabled_generated ? injection.enabled_generated(context) : injection.enabled;
   if (!enabled) return false;
-  const double rate =
-      injection.rate_generated ? injection.rate_generated(context) : injection.rate;
+  const double rate = injection.rate_generated ? injection.rate_generated(context) : injection.rate;
   return chance < std::clamp(rate, 0.0, 1.0);
 }
 

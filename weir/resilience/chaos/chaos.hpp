@@ -69,11 +69,11 @@ struct ErasedChaosOutcome {
   template <class T>
   static ErasedChaosOutcome of(ChaosOutcomeOptions<T> options) {
     using Maker = std::function<Result<T>(Context&)>;
-    return {.name = std::move(options.name),
-            .injection = std::move(options.injection),
-            .type = type_key_of<T>(),
-            .outcome = options.outcome ? std::make_shared<Maker>(std::move(options.outcome))
-                                       : nullptr};
+    return {
+        .name = std::move(options.name),
+        .injection = std::move(options.injection),
+        .type = type_key_of<T>(),
+        .outcome = options.outcome ? std::make_shared<Maker>(std::move(options.outcome)) : nullptr};
   }
   template <class T>
   Result<T> run(Context& context) const {

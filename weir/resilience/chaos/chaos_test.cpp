@@ -41,19 +41,19 @@ TEST(Chaos, fails_calls_with_an_error_or_an_exception_without_making_them) {
       pipeline("c").chaos_fault({.injection = always}).listener(recorder).build().value();
   EXPECT_EQ(error.run(never).error().code, Code::unavailable);
   EXPECT_EQ(recorder->in_words(), "injected");
-  const auto thrown = pipeline("c")
-                          .chaos_fault({.injection = always,
-                                        .exception = std::make_exception_ptr(
-                                            std::runtime_error("chaos"))})
-                          .build()
-                          .value();
+  const auto thrown =
+      pipeline("c")
+          .chaos_fault({.injection = always,
+                        .exception = std::make_exception_ptr(std::runtime_error("chaos"))})
+          .build()
+          .value();
   EXPECT_THROW((void)thrown.run(never), std::runtime_error);
 }
 
 TEST(Chaos, answers_calls_with_an_outcome_of_its_own) {
   const auto p = pipeline("c")
-                     .chaos_outcome<int>({.injection = always,
-                                          .outcome = [](Context&) { return Result<int>(-1); }})
+                     .chaos_outcome<int>(
+                         {.injection = always, .outcome = [](Context&) { return Result<int>(-1); }})
                      .build()
                      .value();
   EXPECT_EQ(p.run([] { return 1; }).value(), -1);
@@ -76,26 +76,26 @@ TEST(Chaos, makes_calls_late_and_does_things_before_them) {
 TEST(Chaos, is_met_by_the_strategies_around_it) {
   FakeTime time;
   int left = 2;
-  const auto p = pipeline("c")
-                     .retry({.attempts_max = 5, .delay = 0s})
-                     .chaos_fault({.injection = {.rate_generated =
-                                                     [&](const Context&) {
-                                                       return left-- > 0 ? 1.0 : 0.0;
-                                                     }}})
-                     .time(time, time)
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("c")
+          .retry({.attempts_max = 5, .delay = 0s})
+          .chaos_fault({.injection = {.rate_generated =
+                                          [&](const Context&) { return left-- > 0 ? 1.0 : 0.0; }}})
+          .time(time, time)
+          .build()
+          .value();
   EXPECT_EQ(p.run([](Context& context) { return context.attempt(); }).value(), 3);
 }
 
 TEST(Chaos, can_be_switched_off) {
   bool enabled = false;
-  const auto p = pipeline("c")
-                     .chaos_fault({.injection = {.rate = 1,
-                                                 .enabled_generated =
-                                                     [&](const Context&) { return enabled; }}})
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("c")
+          .chaos_fault(
+              {.injection = {.rate = 1,
+                             .enabled_generated = [&](const Context&) { return enabled; }}})
+          .build()
+          .value();
   EXPECT_TRUE(p.run([] { return 1; }));
   enabled = true;
   EXPECT_FALSE(p.run([] { return 1; }));

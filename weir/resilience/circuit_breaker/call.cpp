@@ -5,9 +5,8 @@
 namespace weir::resilience {
 
 Error refused_by(const CircuitBreaker::Admission& admission) {
-  Error error{.code = Code::unavailable,
-              .reason = Reason::circuit_open,
-              .message = "circuit is open"};
+  Error error{
+      .code = Code::unavailable, .reason = Reason::circuit_open, .message = "circuit is open"};
   if (admission.retry_after) {
     error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*admission.retry_after);
   }

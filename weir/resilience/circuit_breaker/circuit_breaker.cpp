@@ -53,7 +53,7 @@ void CircuitBreaker::apply(const CircuitBreakerOptions& options) {
   options_ = options;
   probes_.reserve(static_cast<std::size_t>(options.probes_max));
   const bool ratio = options.failure_ratio || options.slow_call_ratio;
-  counting_ = !ratio                ? Counting::none
+  counting_ = !ratio                 ? Counting::none
               : options.window_calls ? Counting::by_count
                                      : Counting::by_time;
   slow_call_ = options.slow_call_ratio ? options.slow_call.count() : 0;
@@ -180,9 +180,12 @@ bool CircuitBreaker::past_bounds() const {
 
 CallCounts CircuitBreaker::counts() const {
   switch (counting_.load(std::memory_order_relaxed)) {
-    case Counting::by_time: return by_time_.counts();
-    case Counting::by_count: return by_count_.counts();
-    case Counting::none: break;
+    case Counting::by_time:
+      return by_time_.counts();
+    case Counting::by_count:
+      return by_count_.counts();
+    case Counting::none:
+      break;
   }
   return {};
 }

@@ -135,17 +135,20 @@ class CircuitBreaker {
   void succeed(std::uint64_t word) {
     if (word_.load(std::memory_order_relaxed) != word) return;  // an answer from before a break
     switch (counting_.load(std::memory_order_relaxed)) {
-      case Counting::by_time: by_time_.succeed(); break;
-      case Counting::by_count: by_count_.succeed(); break;
-      case Counting::none: break;
+      case Counting::by_time:
+        by_time_.succeed();
+        break;
+      case Counting::by_count:
+        by_count_.succeed();
+        break;
+      case Counting::none:
+        break;
     }
     if (consecutive_.load(std::memory_order_relaxed) != 0) {
       consecutive_.store(0, std::memory_order_relaxed);
     }
   }
-  bool needs_time() const {
-    return counting_.load(std::memory_order_relaxed) == Counting::by_time;
-  }
+  bool needs_time() const { return counting_.load(std::memory_order_relaxed) == Counting::by_time; }
   void roll(Instant now) {
     if (by_time_.due(now)) roll_slowly(now);
   }

@@ -296,8 +296,8 @@ TEST(CircuitBreaker, loses_no_call_of_several_threads_in_a_window_by_count) {
 }
 
 TEST(CircuitBreaker, opens_and_closes_consistently_under_several_threads) {
-  auto breaker = breaker_of(
-      {.failure_ratio = 0.5, .calls_min = 10, .window_calls = 10, .open_for = 1ms});
+  auto breaker =
+      breaker_of({.failure_ratio = 0.5, .calls_min = 10, .window_calls = 10, .open_for = 1ms});
   std::atomic<int> opened{0}, closed{0};
   const auto work = [&](int seed) {
     for (int i = 0; i < 50'000; ++i) {

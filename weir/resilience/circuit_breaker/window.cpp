@@ -25,7 +25,9 @@ CallCounts& operator-=(CallCounts& a, const CallCounts& b) {
   return a;
 }
 
-Instant::rep ticks(Instant at) { return at.time_since_epoch().count(); }
+Instant::rep ticks(Instant at) {
+  return at.time_since_epoch().count();
+}
 
 }  // namespace
 
@@ -75,7 +77,9 @@ void TimeWindow::reset() {
   due_.store(0, std::memory_order_relaxed);
 }
 
-void TimeWindow::set_length(Duration length) { slot_length_ = length / slots_count; }
+void TimeWindow::set_length(Duration length) {
+  slot_length_ = length / slots_count;
+}
 
 CountWindow::Ring::Ring(std::size_t capacity)
     : mask(capacity - 1), slots(std::make_unique<std::atomic<std::uint8_t>[]>(capacity)) {}

@@ -26,8 +26,9 @@ Check& Check::above(std::string_view option, double value, double least, double 
 Check& Check::in(std::string_view option, Duration value, Duration least, Duration most) {
   const bool holds = value >= least && value <= most;
   return holds ? *this
-               : that(false, option, fmt::format("{}, must be from {} to {}", in_words(value),
-                                                 in_words(least), in_words(most)));
+               : that(false, option,
+                      fmt::format("{}, must be from {} to {}", in_words(value), in_words(least),
+                                  in_words(most)));
 }
 
 Result<void> Check::result() const {

@@ -19,7 +19,9 @@ struct Context::Link {
   std::unique_ptr<Timers::Armed> armed;
 };
 
-void Context::LinkDeleter::operator()(Link* link) const { delete link; }
+void Context::LinkDeleter::operator()(Link* link) const {
+  delete link;
+}
 
 std::optional<Instant> Context::deadline() const {
   if (deadline_ == Instant::max()) return std::nullopt;

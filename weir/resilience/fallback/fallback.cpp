@@ -10,6 +10,8 @@ Result<void> check(const ErasedFallback& options) {
       .result();
 }
 
-bool any_error(const Error&) { return true; }
+bool any_error(const Error&) {
+  return true;
+}
 
 }  // namespace weir::resilience

@@ -31,11 +31,11 @@ struct ErasedFallback {
   template <class T>
   static ErasedFallback of(FallbackOptions<T> options) {
     using Action = std::function<Result<T>(const Outcome&, Context&)>;
-    return {.name = std::move(options.name),
-            .type = type_key_of<T>(),
-            .action = options.action ? std::make_shared<Action>(std::move(options.action))
-                                     : nullptr,
-            .handled = std::move(options.handled)};
+    return {
+        .name = std::move(options.name),
+        .type = type_key_of<T>(),
+        .action = options.action ? std::make_shared<Action>(std::move(options.action)) : nullptr,
+        .handled = std::move(options.handled)};
   }
   /// Only for the T of `type`.
   template <class T>

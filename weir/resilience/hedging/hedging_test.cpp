@@ -86,10 +86,7 @@ TEST(Hedging, answers_with_the_attempt_that_is_not_stuck_and_stops_the_other) {
 }
 
 TEST(Hedging, gives_the_last_failure_when_all_attempts_fail) {
-  const auto p = pipeline("h")
-                     .hedging({.attempts_max = 3, .delay = std::nullopt})
-                     .build()
-                     .value();
+  const auto p = pipeline("h").hedging({.attempts_max = 3, .delay = std::nullopt}).build().value();
   const auto done = p.run([](Context& context) -> Result<int> {
     return unavailable(std::to_string(context.attempt()));
   });

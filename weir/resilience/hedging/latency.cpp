@@ -7,8 +7,8 @@ namespace weir::resilience {
 
 void LatencyHistogram::add(Duration latency) {
   const double microseconds = std::max(1.0, static_cast<double>(latency.count()) / 1000);
-  const auto bucket = std::min(static_cast<std::size_t>(std::log2(microseconds) * 8),
-                               buckets_count - 1);
+  const auto bucket =
+      std::min(static_cast<std::size_t>(std::log2(microseconds) * 8), buckets_count - 1);
   const auto younger = younger_.load(std::memory_order_relaxed);
   auto& generation = generations_[younger];
   generation.buckets[bucket].fetch_add(1, std::memory_order_relaxed);

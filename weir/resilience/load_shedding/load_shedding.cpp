@@ -32,7 +32,9 @@ Result<std::unique_ptr<LoadShedder>> LoadShedder::create(const LoadSheddingOptio
   return std::unique_ptr<LoadShedder>(new LoadShedder(options));
 }
 
-LoadShedder::LoadShedder(const LoadSheddingOptions& options) { apply(options); }
+LoadShedder::LoadShedder(const LoadSheddingOptions& options) {
+  apply(options);
+}
 
 void LoadShedder::apply(const LoadSheddingOptions& options) {
   const std::array<double, 3> shares = {options.share_low, options.share_normal, 1.0};

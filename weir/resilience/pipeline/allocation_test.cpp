@@ -20,7 +20,9 @@ thread_local std::size_t allocations = 0;
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
@@ -58,15 +60,16 @@ TEST(ACallThatSucceeds, allocates_nothing_whatever_the_strategy) {
                            {.key = "a client whose name is long"}),
             0u);
   EXPECT_EQ(allocations_of(pipeline("p").adaptive_limit({})), 0u);
-  EXPECT_EQ(allocations_of(pipeline("p").load_shedding({.in_flight_max = 9,
-                                                        .accept_multiplier = 2})),
-            0u);
+  EXPECT_EQ(
+      allocations_of(pipeline("p").load_shedding({.in_flight_max = 9, .accept_multiplier = 2})),
+      0u);
   EXPECT_EQ(allocations_of(pipeline("p").fallback<int>(
                 {.action = [](const Outcome&, Context&) { return Result<int>(1); }})),
             0u);
-  EXPECT_EQ(allocations_of(pipeline("p").chaos_fault({.injection = never})
-                               .chaos_latency({.injection = never})),
-            0u);
+  EXPECT_EQ(
+      allocations_of(
+          pipeline("p").chaos_fault({.injection = never}).chaos_latency({.injection = never})),
+      0u);
   EXPECT_EQ(allocations_of(pipeline("p").preset(production)), 0u);
   EXPECT_EQ(allocations_of(pipeline("p")
                                .rate_limiter({.permits = 10'000})

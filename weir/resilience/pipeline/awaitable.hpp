@@ -121,8 +121,8 @@ Coroutine<void> make_within(F& f, Context& context, Landed<T>& out) {
   using namespace asio::experimental::awaitable_operators;
   Alarm alarm(co_await asio::this_coro::executor);
   const std::stop_callback on_stop(context.caller_stop(), Ring{alarm});
-  const auto first = co_await (make_awaited(f, context, out) ||
-                               alarm.wait(deadline.value_or(Instant::max())));
+  const auto first =
+      co_await (make_awaited(f, context, out) || alarm.wait(deadline.value_or(Instant::max())));
   if (first.index() == 0 || !out.exception) co_return;
   out.set(Result<T>(context.caller_stop().stop_requested() ? cancelled() : deadline_passed()));
 }
@@ -146,10 +146,11 @@ Coroutine<void> run_levels_awaited(const CorePtr& core, Context& context, std::s
         }
         step = execution.invoked(out.view());
         break;
-      case Step::Do::again: step = execution.waited(true); break;
+      case Step::Do::again:
+        step = execution.waited(true);
+        break;
       case Step::Do::wait:
-        step = execution.waited(
-            co_await wait_for(*core->timers, step.until, execution.stop()));
+        step = execution.waited(co_await wait_for(*core->timers, step.until, execution.stop()));
         break;
       case Step::Do::queue: {
         PermitAwaited permit(core->levels[step.level].with<Bulkhead>(),

@@ -121,8 +121,8 @@ Coroutine<void> run_beside_awaited(CorePtr core, Context& context, std::size_t i
     co_return;
   } else {
     const BesidePlan plan(*core, index, context, context.now());
-    const auto race = std::make_shared<AwaitedRace<T, F>>(
-        core, index, f, context, plan, co_await asio::this_coro::executor);
+    const auto race = std::make_shared<AwaitedRace<T, F>>(core, index, f, context, plan,
+                                                          co_await asio::this_coro::executor);
     co_await run_awaited_race(plan, race, context, out);
   }
 }

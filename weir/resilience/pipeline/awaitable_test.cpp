@@ -29,8 +29,7 @@ T await(Awaitable<T> coroutine) {
   asio::io_context io;
   std::optional<T> result;
   std::exception_ptr thrown;
-  asio::co_spawn(io, keep(std::move(coroutine), result),
-                 [&](std::exception_ptr e) { thrown = e; });
+  asio::co_spawn(io, keep(std::move(coroutine), result), [&](std::exception_ptr e) { thrown = e; });
   io.run();
   if (thrown) std::rethrow_exception(thrown);
   return std::move(*result);
@@ -80,9 +79,9 @@ TEST(AnAwaitablePipeline, throws_what_the_last_attempt_threw) {
   const auto p = pipeline("a").retry({.attempts_max = 2, .delay = 0s}).build().value();
   int calls = 0;
   EXPECT_THROW((void)await(p.run([&]() -> Awaitable<int> {
-    ++calls;
-    throw std::runtime_error("no");
-  })),
+                 ++calls;
+                 throw std::runtime_error("no");
+               })),
                std::runtime_error);
   EXPECT_EQ(calls, 2);
 }
@@ -106,11 +105,8 @@ TEST(AnAwaitablePipeline, cancels_the_call_at_its_deadline) {
 }
 
 TEST(AnAwaitablePipeline, gives_each_attempt_a_deadline_of_its_own) {
-  const auto p = pipeline("a")
-                     .retry({.attempts_max = 3, .delay = 0s})
-                     .timeout({.after = 1ms})
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("a").retry({.attempts_max = 3, .delay = 0s}).timeout({.after = 1ms}).build().value();
   int calls = 0;
   const auto done = await(p.run([&]() -> Awaitable<int> {
     if (++calls < 3) co_await for_ever();
@@ -132,10 +128,8 @@ TEST(AnAwaitablePipeline, cancels_the_call_when_its_caller_stops) {
 }
 
 TEST(AnAwaitablePipeline, stops_waiting_for_another_attempt_when_its_caller_stops) {
-  const auto p = pipeline("a")
-                     .retry({.delay = 1h, .delay_max = 1h, .jitter = Jitter::none})
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("a").retry({.delay = 1h, .delay_max = 1h, .jitter = Jitter::none}).build().value();
   std::stop_source stop;
   asio::io_context io;
   std::optional<Result<int>> done;
@@ -149,10 +143,8 @@ TEST(AnAwaitablePipeline, stops_waiting_for_another_attempt_when_its_caller_stop
 }
 
 TEST(AnAwaitablePipeline, queues_for_permits_in_order) {
-  const auto p = pipeline("a")
-                     .bulkhead({.permits = 1, .queue_max = 2, .wait_max = 1h})
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("a").bulkhead({.permits = 1, .queue_max = 2, .wait_max = 1h}).build().value();
   asio::io_context io;
   std::string order;
   const auto call = [&](char name) -> Awaitable<int> {
@@ -175,16 +167,13 @@ TEST(AnAwaitablePipeline, queues_for_permits_in_order) {
 }
 
 TEST(AnAwaitablePipeline, gives_back_what_it_holds_when_its_coroutine_is_destroyed) {
-  const auto p = pipeline("a")
-                     .bulkhead({.permits = 1, .queue_max = 1, .wait_max = 1h})
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("a").bulkhead({.permits = 1, .queue_max = 1, .wait_max = 1h}).build().value();
   {
     asio::io_context io;
     std::optional<Result<void>> first, second;
     asio::co_spawn(io, keep(p.run(for_ever), first), asio::detached);
-    asio::co_spawn(io, keep(p.run([]() -> Awaitable<void> { co_return; }), second),
-                   asio::detached);
+    asio::co_spawn(io, keep(p.run([]() -> Awaitable<void> { co_return; }), second), asio::detached);
     io.poll();
     EXPECT_EQ(p.bulkhead()->in_use(), 1);
     EXPECT_EQ(p.bulkhead()->waiting(), 1);
@@ -211,8 +200,7 @@ TEST(AnAwaitablePipeline, hedges_and_cancels_the_attempt_that_is_not_needed) {
 }
 
 TEST(AnAwaitablePipeline, hedges_at_once_after_a_failure_and_gives_the_last_one) {
-  const auto p =
-      pipeline("a").hedging({.attempts_max = 3, .delay = std::nullopt}).build().value();
+  const auto p = pipeline("a").hedging({.attempts_max = 3, .delay = std::nullopt}).build().value();
   const auto done = await(p.run([](Context& context) -> Awaitable<Result<int>> {
     co_return unavailable(std::to_string(context.attempt()));
   }));
@@ -235,13 +223,12 @@ TEST(AnAwaitablePipeline, answers_for_a_call_that_cannot_be_cancelled) {
 }
 
 TEST(AnAwaitablePipeline, falls_back) {
-  const auto p = pipeline("a")
-                     .fallback<int>({.action = [](const Outcome&,
-                                                  Context&) { return Result<int>(42); }})
-                     .build()
-                     .value();
-  EXPECT_EQ(await(p.run([]() -> Awaitable<Result<int>> { co_return unavailable("away"); }))
-                .value(),
+  const auto p =
+      pipeline("a")
+          .fallback<int>({.action = [](const Outcome&, Context&) { return Result<int>(42); }})
+          .build()
+          .value();
+  EXPECT_EQ(await(p.run([]() -> Awaitable<Result<int>> { co_return unavailable("away"); })).value(),
             42);
 }
 

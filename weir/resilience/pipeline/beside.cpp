@@ -85,9 +85,12 @@ bool wait_for_permit(Bulkhead& bulkhead, Instant until, const std::stop_token& s
                      Timers& timers) {
   WaitingThread waiter;
   switch (bulkhead.enter(waiter)) {
-    case Bulkhead::Entry::admitted: return true;
-    case Bulkhead::Entry::refused: return false;
-    case Bulkhead::Entry::queued: break;
+    case Bulkhead::Entry::admitted:
+      return true;
+    case Bulkhead::Entry::refused:
+      return false;
+    case Bulkhead::Entry::queued:
+      break;
   }
   const auto wake = [&waiter] { waiter.source().request_stop(); };
   const std::stop_callback on_stop(stop, wake);

@@ -70,6 +70,8 @@ class PipelineBuilder {
   PipelineSpec spec_;
 };
 
-inline PipelineBuilder pipeline(std::string name) { return PipelineBuilder(std::move(name)); }
+inline PipelineBuilder pipeline(std::string name) {
+  return PipelineBuilder(std::move(name));
+}
 
 }  // namespace weir::resilience

@@ -94,11 +94,11 @@ Result<void> check_all(const PipelineSpec& spec, const std::vector<StrategyOptio
     const auto* same = find_same(previous, options);
     if (limiter == nullptr || same == nullptr) continue;
     const auto& before = same->as<RateLimiterOptions>();
-    WEIR_TRY(Check(limiter->name)
-                 .that(limiter->algorithm == before.algorithm, "algorithm",
-                       "cannot change in a reload")
-                 .that(limiter->keyed == before.keyed, "keyed", "cannot change in a reload")
-                 .result());
+    WEIR_TRY(
+        Check(limiter->name)
+            .that(limiter->algorithm == before.algorithm, "algorithm", "cannot change in a reload")
+            .that(limiter->keyed == before.keyed, "keyed", "cannot change in a reload")
+            .result());
   }
   return {};
 }
@@ -140,8 +140,11 @@ HotLevel hot_level(const Level& level) {
     case Kind::circuit_breaker:
     case Kind::bulkhead:
     case Kind::rate_limiter:
-    case Kind::fallback: hot.slow = false; break;
-    default: break;
+    case Kind::fallback:
+      hot.slow = false;
+      break;
+    default:
+      break;
   }
   return hot;
 }
@@ -162,13 +165,15 @@ bool looks_at_values(const StrategyOptions& options) {
 
 std::string_view name_of(Kind kind) {
   static constexpr std::array<std::string_view, 13> names = {
-      "retry",          "circuit_breaker", "timeout",       "bulkhead",      "rate_limiter",
-      "adaptive_limit", "hedging",         "fallback",      "load_shedding", "chaos_fault",
+      "retry",          "circuit_breaker", "timeout",        "bulkhead",      "rate_limiter",
+      "adaptive_limit", "hedging",         "fallback",       "load_shedding", "chaos_fault",
       "chaos_outcome",  "chaos_latency",   "chaos_behaviour"};
   return names[static_cast<std::size_t>(kind)];
 }
 
-const std::string& Level::name() const { return name_in(options); }
+const std::string& Level::name() const {
+  return name_in(options);
+}
 
 bool Level::runs_beside() const {
   return kind == Kind::hedging || (kind == Kind::timeout && as<TimeoutOptions>().pessimistic);

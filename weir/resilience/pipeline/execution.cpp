@@ -25,17 +25,15 @@ milliseconds rounded_up(Duration duration) {
 
 /// Fifteen characters at most, and copied to where it stays: refusing a call is quick.
 void set_circuit_error(std::optional<Error>& error, std::optional<Duration> retry_after) {
-  static const Error open{.code = Code::unavailable,
-                          .reason = Reason::circuit_open,
-                          .message = "circuit is open"};
+  static const Error open{
+      .code = Code::unavailable, .reason = Reason::circuit_open, .message = "circuit is open"};
   error.emplace(open);
   if (retry_after) error->retry_after = rounded_up(*retry_after);
 }
 
 Error refusal(std::string_view what, std::optional<Duration> retry_after) {
-  Error error{.code = Code::resource_exhausted,
-              .reason = Reason::overloaded,
-              .message = std::string(what)};
+  Error error{
+      .code = Code::resource_exhausted, .reason = Reason::overloaded, .message = std::string(what)};
   if (retry_after) error.retry_after = rounded_up(*retry_after);
   return error;
 }
@@ -49,9 +47,12 @@ bool says_nothing(const Outcome& outcome) {
 
 EventKind event_of(CircuitBreaker::State state) {
   switch (state) {
-    case CircuitBreaker::State::closed: return EventKind::closed;
-    case CircuitBreaker::State::half_open: return EventKind::half_opened;
-    default: return EventKind::opened;
+    case CircuitBreaker::State::closed:
+      return EventKind::closed;
+    case CircuitBreaker::State::half_open:
+      return EventKind::half_opened;
+    default:
+      return EventKind::opened;
   }
 }
 
@@ -182,8 +183,7 @@ bool Execution::reject(const Level& level, Error error) {
 bool Execution::rejected(const Level& level) {
   step_.what = Step::Do::finish;
   if (!core_.listener) return false;
-  tell(core_, context_,
-       {.kind = EventKind::rejected, .strategy = level.name(), .error = &*error_});
+  tell(core_, context_, {.kind = EventKind::rejected, .strategy = level.name(), .error = &*error_});
   return false;
 }
 
@@ -197,8 +197,11 @@ bool Execution::enter(std::size_t index) {
           .outer_attempt = context_.attempt_};
       context_.attempt_ = 1;
       return true;
-    case Kind::circuit_breaker: return enter_circuit(level, frame);
-    case Kind::timeout: enter_timeout(level.as<TimeoutOptions>(), frame); return true;
+    case Kind::circuit_breaker:
+      return enter_circuit(level, frame);
+    case Kind::timeout:
+      enter_timeout(level.as<TimeoutOptions>(), frame);
+      return true;
     case Kind::bulkhead:
       return level.with<Bulkhead>().try_enter() || enter_bulkhead(level, index);
     case Kind::rate_limiter: {
@@ -209,10 +212,13 @@ bool Execution::enter(std::size_t index) {
       frame.started = context_.now();
       return level.with<AdaptiveLimit>().try_enter() ||
              reject(level, refusal("over the limit", std::nullopt));
-    case Kind::load_shedding: return enter_shedding(level);
+    case Kind::load_shedding:
+      return enter_shedding(level);
     case Kind::fallback:
-    case Kind::hedging: return true;
-    default: return enter_chaos(level, index);
+    case Kind::hedging:
+      return true;
+    default:
+      return enter_chaos(level, index);
   }
 }
 
@@ -249,8 +255,7 @@ bool Execution::enter_bulkhead(const Level& level, std::size_t index) {
   }
   return stop_at({.what = Step::Do::queue,
                   .level = static_cast<std::uint8_t>(index),
-                  .until = std::min(later(context_.now(), options.wait_max),
-                                    context_.deadline_)});
+                  .until = std::min(later(context_.now(), options.wait_max), context_.deadline_)});
 }
 
 bool Execution::enter_shedding(const Level& level) {
@@ -286,9 +291,8 @@ bool Execution::enter_chaos(const Level& level, std::size_t index) {
     case Kind::chaos_latency: {
       const auto& options = level.as<ChaosLatencyOptions>();
       if (!injected(options.injection)) return true;
-      return stop_at({.what = Step::Do::wait,
-                      .level = at,
-                      .until = later(now_again(), options.latency)});
+      return stop_at(
+          {.what = Step::Do::wait, .level = at, .until = later(now_again(), options.latency)});
     }
     default:
       if (injected(level.as<ChaosBehaviourOptions>().injection)) {
@@ -302,19 +306,30 @@ bool Execution::leave(std::size_t index, Outcome& outcome) {
   const Level& level = core_.levels[index];
   const Frame& frame = frames_[index];
   switch (level.kind) {
-    case Kind::retry: return leave_retry(index, outcome);
-    case Kind::circuit_breaker: leave_breaker(level, frame, outcome); return true;
-    case Kind::timeout: leave_timeout(level, frame, outcome); return true;
-    case Kind::bulkhead: level.with<Bulkhead>().leave(); return true;
-    case Kind::adaptive_limit: leave_adaptive(level, frame, outcome); return true;
+    case Kind::retry:
+      return leave_retry(index, outcome);
+    case Kind::circuit_breaker:
+      leave_breaker(level, frame, outcome);
+      return true;
+    case Kind::timeout:
+      leave_timeout(level, frame, outcome);
+      return true;
+    case Kind::bulkhead:
+      level.with<Bulkhead>().leave();
+      return true;
+    case Kind::adaptive_limit:
+      leave_adaptive(level, frame, outcome);
+      return true;
     case Kind::load_shedding: {
       auto& shedder = level.with<LoadShedder>();
       const bool accepted = !handles(level.as<LoadSheddingOptions>().handled, outcome, refused);
       shedder.leave(accepted, shedder.needs_time() ? context_.now() : Instant{});
       return true;
     }
-    case Kind::fallback: return leave_fallback(index, outcome);
-    default: return true;
+    case Kind::fallback:
+      return leave_fallback(index, outcome);
+    default:
+      return true;
   }
 }
 
@@ -332,8 +347,8 @@ bool Execution::leave_retry(std::size_t index, const Outcome& outcome) {
     return true;
   }
   const auto now = context_.now();
-  const auto decision = frame.retrying.failed(options, outcome, now, context_.deadline_,
-                                              core_.chance->next());
+  const auto decision =
+      frame.retrying.failed(options, outcome, now, context_.deadline_, core_.chance->next());
   if (!decision.again) {
     context_.attempt_ = frame.outer_attempt;
     return true;
@@ -388,8 +403,7 @@ void Execution::leave_timeout(const Level& level, const Frame& frame, Outcome& o
   context_.set_deadline(outer);
   const Error* error = outcome.error();
   if (error == nullptr || own > outer || own == Instant::max()) return;
-  const bool stopped =
-      error->code == Code::deadline_exceeded || error->code == Code::cancelled;
+  const bool stopped = error->code == Code::deadline_exceeded || error->code == Code::cancelled;
   if (!stopped || context_.caller_stopped() || context_.now() < own) return;
   const auto& options = level.as<TimeoutOptions>();
   error_ = timed_out(options);

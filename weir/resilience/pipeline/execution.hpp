@@ -172,12 +172,14 @@ inline bool Execution::enter_quickly(const HotLevel& level, Frame& frame) {
       frame.timeout.own = later(context_.now(), level.after);
       if (frame.timeout.own < frame.timeout.outer) context_.set_deadline(frame.timeout.own);
       return true;
-    case Kind::bulkhead: return static_cast<Bulkhead*>(level.machine)->try_enter();
+    case Kind::bulkhead:
+      return static_cast<Bulkhead*>(level.machine)->try_enter();
     case Kind::rate_limiter:
       return static_cast<RateLimiter*>(level.machine)
           ->admit(context_.now(), context_.key())
           .admitted;
-    default: return true;
+    default:
+      return true;
   }
 }
 
@@ -193,11 +195,15 @@ inline bool Execution::leave_quickly(const HotLevel& level, const Frame& frame) 
       breaker.succeed(frame.breaker.word);
       return true;
     }
-    case Kind::bulkhead: static_cast<Bulkhead*>(level.machine)->leave(); return true;
+    case Kind::bulkhead:
+      static_cast<Bulkhead*>(level.machine)->leave();
+      return true;
     case Kind::timeout:
     case Kind::rate_limiter:
-    case Kind::fallback: return true;
-    default: return false;
+    case Kind::fallback:
+      return true;
+    default:
+      return false;
   }
 }
 

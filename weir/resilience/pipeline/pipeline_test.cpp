@@ -240,10 +240,10 @@ TEST_F(APipeline, does_not_take_the_refusals_of_a_bulkhead_inside_for_answers) {
 }
 
 TEST_F(APipeline, notices_slow_calls) {
-  const auto p =
-      builder().circuit_breaker({.calls_min = 2, .slow_call_ratio = 1.0, .slow_call = 1s})
-          .build()
-          .value();
+  const auto p = builder()
+                     .circuit_breaker({.calls_min = 2, .slow_call_ratio = 1.0, .slow_call = 1s})
+                     .build()
+                     .value();
   for (int i = 0; i < 2; ++i) (void)p.run([&] { time.advance(1001ms); });
   EXPECT_EQ(p.circuit_breaker()->state(), CircuitBreaker::State::open);
 }
@@ -262,19 +262,16 @@ TEST_F(APipeline, reads_the_clock_once_a_call_and_not_at_all_when_nothing_needs_
   EXPECT_EQ(time.reads(), 1);
   const auto two = pipeline("two").retry({}).bulkhead({}).time(time, time).build().value();
   EXPECT_TRUE(two.run([] { return 1; }));
-  const auto by_count = pipeline("by count")
-                            .circuit_breaker({.window_calls = 100})
-                            .time(time, time)
-                            .build()
-                            .value();
+  const auto by_count =
+      pipeline("by count").circuit_breaker({.window_calls = 100}).time(time, time).build().value();
   EXPECT_TRUE(by_count.run([] { return 1; }));
   EXPECT_EQ(time.reads(), 1);
 }
 
 TEST_F(APipeline, tells_a_listener_of_calls_if_it_wants_them) {
   const auto calls = std::make_shared<Recorder>(true);
-  const auto p = builder().listener(calls).retry({.delay = 1s, .jitter = Jitter::none})
-                     .build().value();
+  const auto p =
+      builder().listener(calls).retry({.delay = 1s, .jitter = Jitter::none}).build().value();
   int attempt = 0;
   (void)p.run({.operation = "charge"}, [&]() -> Result<int> {
     time.advance(1s);
@@ -327,8 +324,7 @@ TEST_F(APipeline, has_presets) {
   const auto described = describe(builder().preset(production).build().value());
   EXPECT_EQ(std::get<TimeoutOptions>(described.strategies[0].options).after, 30s);
   EXPECT_EQ(std::get<RetryOptions>(described.strategies[1].options).delay_max, 30s);
-  EXPECT_EQ(std::get<CircuitBreakerOptions>(described.strategies[2].options).successes_to_close,
-            2);
+  EXPECT_EQ(std::get<CircuitBreakerOptions>(described.strategies[2].options).successes_to_close, 2);
 }
 
 }  // namespace

@@ -45,7 +45,9 @@ void drive(const CorePtr& core, Context& context, Execution& execution, Step ste
         }
         step = execution.invoked(out.view());
         break;
-      case Step::Do::again: step = execution.waited(true); break;
+      case Step::Do::again:
+        step = execution.waited(true);
+        break;
       case Step::Do::wait:
         step = execution.waited(core->timers->wait(step.until, execution.stop()));
         break;

@@ -48,7 +48,9 @@ enum class Kind : std::uint8_t {
 /// "circuit_breaker".
 std::string_view name_of(Kind kind);
 
-inline Kind kind_of(const StrategyOptions& options) { return static_cast<Kind>(options.index()); }
+inline Kind kind_of(const StrategyOptions& options) {
+  return static_cast<Kind>(options.index());
+}
 
 /// Strategies in one pipeline.
 inline constexpr std::size_t strategies_max = 16;

@@ -47,8 +47,7 @@ TEST(TokenBucket, keeps_its_rate_in_the_long_run_under_several_threads) {
 }
 
 TEST(SlidingWindow, admits_so_many_in_any_window) {
-  auto limiter = limiter_of(
-      {.algorithm = RateAlgorithm::sliding_window, .permits = 10, .per = 1s});
+  auto limiter = limiter_of({.algorithm = RateAlgorithm::sliding_window, .permits = 10, .per = 1s});
   EXPECT_EQ(admitted(*limiter, 6, t0 + 500ms), 6);
   EXPECT_EQ(admitted(*limiter, 100, t0 + 900ms), 4);
   EXPECT_EQ(limiter->admit(t0 + 900ms).retry_after, 600ms);

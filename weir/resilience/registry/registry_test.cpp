@@ -14,7 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::unique_ptr<Registry> registry() { return Registry::create({}).value(); }
+std::unique_ptr<Registry> registry() {
+  return Registry::create({}).value();
+}
 
 TEST(Registry, gives_pipelines_by_name) {
   auto pipelines = registry();

@@ -6,13 +6,18 @@
 namespace weir::resilience {
 namespace {
 
-double in_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double in_seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 double without_jitter(Backoff backoff, double delay, int n) {
   switch (backoff) {
-    case Backoff::constant: return delay;
-    case Backoff::linear: return (n + 1.0) * delay;
-    case Backoff::exponential: break;
+    case Backoff::constant:
+      return delay;
+    case Backoff::linear:
+      return (n + 1.0) * delay;
+    case Backoff::exponential:
+      break;
   }
   return std::ldexp(delay, n);
 }
@@ -38,10 +43,17 @@ Duration Delays::next(const BackoffOptions& options, double chance) {
   } else {
     const double whole = std::min(most, without_jitter(options.backoff, base, n));
     switch (options.jitter) {
-      case Jitter::full: delay = chance * whole; break;
-      case Jitter::equal: delay = whole / 2 + chance * whole / 2; break;
-      case Jitter::polly: delay = whole + whole * 0.5 * chance - whole * 0.25; break;
-      default: delay = whole;
+      case Jitter::full:
+        delay = chance * whole;
+        break;
+      case Jitter::equal:
+        delay = whole / 2 + chance * whole / 2;
+        break;
+      case Jitter::polly:
+        delay = whole + whole * 0.5 * chance - whole * 0.25;
+        break;
+      default:
+        delay = whole;
     }
   }
   // Also where 2^n has run out of numbers.

@@ -44,8 +44,8 @@ Retrying::Decision Retrying::failed(const RetryOptions& options, const Outcome& 
 
   Duration delay = delays_.next(backoff_of(options), chance);
   if (options.delay_generated) {
-    const auto generated = options.delay_generated(
-        {.attempts = delays_.taken(), .outcome = outcome, .delay = delay});
+    const auto generated =
+        options.delay_generated({.attempts = delays_.taken(), .outcome = outcome, .delay = delay});
     if (generated && *generated >= Duration::zero()) delay = *generated;
   }
   if (const Error* error = outcome.error(); error != nullptr && error->retry_after) {

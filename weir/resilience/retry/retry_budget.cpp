@@ -25,9 +25,8 @@ RetryBudget::RetryBudget(const RetryBudgetOptions& options)
       tokens_(max_) {}
 
 void RetryBudget::give_back(std::int64_t tokens) {
-  while (tokens < max_ &&
-         !tokens_.compare_exchange_weak(tokens, std::min(max_, tokens + ratio_),
-                                        std::memory_order_relaxed)) {
+  while (tokens < max_ && !tokens_.compare_exchange_weak(tokens, std::min(max_, tokens + ratio_),
+                                                         std::memory_order_relaxed)) {
   }
 }
 

@@ -41,8 +41,7 @@ TEST(Backoff, grows_as_it_is_named) {
 
 TEST(Backoff, never_passes_delay_max_however_long_it_goes_on) {
   for (const auto jitter : {Jitter::none, Jitter::decorrelated, Jitter::polly}) {
-    const auto delays =
-        seconds_of({.delay = 1s, .delay_max = 30s, .jitter = jitter}, 0.999, 1000);
+    const auto delays = seconds_of({.delay = 1s, .delay_max = 30s, .jitter = jitter}, 0.999, 1000);
     EXPECT_NEAR(delays.back(), 30, 1e-9);
     for (const double delay : delays) {
       EXPECT_LE(delay, 30.0);
@@ -89,8 +88,8 @@ TEST(Retry, makes_at_most_so_many_attempts) {
 }
 
 TEST(Retry, waits_at_least_as_long_as_the_callee_asks) {
-  const RetryOptions options{.attempts_max = 9, .delay = 1s, .delay_max = 10s,
-                             .jitter = Jitter::none};
+  const RetryOptions options{
+      .attempts_max = 9, .delay = 1s, .delay_max = 10s, .jitter = Jitter::none};
   Retrying retrying(t0);
   EXPECT_EQ(fail(retrying, options, overloaded("", 7s)).delay, 7s);
   EXPECT_EQ(fail(retrying, options, overloaded("", 1ms)).delay, 2s);
@@ -106,8 +105,8 @@ TEST(Retry, begins_no_attempt_after_its_total_time_or_the_deadline) {
   const RetryOptions options{
       .attempts_max = 9, .delay = 1s, .jitter = Jitter::none, .total_max = 5s};
   Retrying retrying(t0);
-  EXPECT_TRUE(fail(retrying, options, unavailable(""), t0 + 4s).again);    // at 5 s
-  EXPECT_FALSE(fail(retrying, options, unavailable(""), t0 + 4s).again);   // at 6 s
+  EXPECT_TRUE(fail(retrying, options, unavailable(""), t0 + 4s).again);   // at 5 s
+  EXPECT_FALSE(fail(retrying, options, unavailable(""), t0 + 4s).again);  // at 6 s
   Retrying other(t0);
   EXPECT_FALSE(fail(other, options, unavailable(""), t0, t0 + 1s).again);
   Retrying third(t0);

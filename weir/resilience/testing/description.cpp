@@ -29,8 +29,7 @@ class Values {
 };
 
 void list(const RetryOptions& o, Values& out) {
-  static constexpr std::array<std::string_view, 3> backoffs = {"constant", "linear",
-                                                               "exponential"};
+  static constexpr std::array<std::string_view, 3> backoffs = {"constant", "linear", "exponential"};
   static constexpr std::array<std::string_view, 5> jitters = {"none", "full", "equal",
                                                               "decorrelated", "polly"};
   out.add("attempts_max", o.attempts_max);
@@ -117,14 +116,18 @@ void list(const ChaosFaultOptions& o, Values& out) {
   out.add("error", to_string(o.error));
 }
 
-void list(const ErasedChaosOutcome& o, Values& out) { list_injection(o.injection, out); }
+void list(const ErasedChaosOutcome& o, Values& out) {
+  list_injection(o.injection, out);
+}
 
 void list(const ChaosLatencyOptions& o, Values& out) {
   list_injection(o.injection, out);
   out.add("latency", o.latency);
 }
 
-void list(const ChaosBehaviourOptions& o, Values& out) { list_injection(o.injection, out); }
+void list(const ChaosBehaviourOptions& o, Values& out) {
+  list_injection(o.injection, out);
+}
 
 }  // namespace
 

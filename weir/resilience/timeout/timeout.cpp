@@ -24,10 +24,9 @@ std::optional<Instant> deadline_of(const TimeoutOptions& options, const Context&
 Error timed_out(const TimeoutOptions& options) {
   return {.code = Code::deadline_exceeded,
           .reason = Reason::deadline_passed,
-          .message = options.after_generated
-                         ? fmt::format("{}: no answer in time", options.name)
-                         : fmt::format("{}: no answer within {}", options.name,
-                                       in_words(options.after))};
+          .message = options.after_generated ? fmt::format("{}: no answer in time", options.name)
+                                             : fmt::format("{}: no answer within {}", options.name,
+                                                           in_words(options.after))};
 }
 
 }  // namespace weir::resilience

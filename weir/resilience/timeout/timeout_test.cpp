@@ -32,9 +32,9 @@ TEST(Timeout, leaves_a_value_that_comes_late_and_other_errors_as_they_are) {
   FakeTime time;
   const auto p = pipeline("t").timeout({.after = 1s}).time(time, time).build().value();
   EXPECT_EQ(p.run([&] {
-                time.advance(2s);
-                return 5;
-              }).value(),
+               time.advance(2s);
+               return 5;
+             }).value(),
             5);
   const auto failed = p.run([&]() -> Result<int> {
     time.advance(2s);
@@ -70,11 +70,8 @@ TEST(Timeout, arms_a_real_timer_for_code_that_waits_for_its_token) {
 
 TEST(Timeout, answers_for_code_that_cannot_be_stopped_and_lets_it_go_on) {
   const auto recorder = std::make_shared<Recorder>();
-  const auto p = pipeline("t")
-                     .timeout({.after = 1ms, .pessimistic = true})
-                     .listener(recorder)
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("t").timeout({.after = 1ms, .pessimistic = true}).listener(recorder).build().value();
   struct Stuck {
     std::latch may_end{1};
     std::latch ended{1};
@@ -99,12 +96,12 @@ TEST(Timeout, gives_what_code_that_cannot_be_stopped_returns_in_time) {
 }
 
 TEST(Timeout, refuses_when_no_thread_is_free_for_code_that_cannot_be_stopped) {
-  const auto p = pipeline("t")
-                     .timeout({.after = 1ms, .pessimistic = true})
-                     .executor(std::make_shared<Executor>(
-                         Executor::Options{.threads = 1, .queue_max = 1}))
-                     .build()
-                     .value();
+  const auto p =
+      pipeline("t")
+          .timeout({.after = 1ms, .pessimistic = true})
+          .executor(std::make_shared<Executor>(Executor::Options{.threads = 1, .queue_max = 1}))
+          .build()
+          .value();
   const auto hold = std::make_shared<std::latch>(1);
   const auto stuck = [hold] { hold->wait(); };
   Result<void> last;

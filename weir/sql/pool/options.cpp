@@ -19,10 +19,9 @@ struct Range {
 Result<void> check(const Range& range) {
   if (range.zero_is_off && range.value == 0ms) return {};
   if (range.value >= range.least && range.value <= range.most) return {};
-  return invalid_field(range.field,
-                       fmt::format("{} ms is not {}{} to {} ms", range.value.count(),
-                                   range.zero_is_off ? "0 or " : "", range.least.count(),
-                                   range.most.count()));
+  return invalid_field(range.field, fmt::format("{} ms is not {}{} to {} ms", range.value.count(),
+                                                range.zero_is_off ? "0 or " : "",
+                                                range.least.count(), range.most.count()));
 }
 
 Result<void> check(const char* field, std::size_t value, std::size_t least, std::size_t most) {

@@ -13,7 +13,9 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds overload_delay{100};
 
-bool set(std::chrono::milliseconds duration) { return duration > 0ms; }
+bool set(std::chrono::milliseconds duration) {
+  return duration > 0ms;
+}
 
 }  // namespace
 
@@ -21,8 +23,8 @@ Result<CallerId> PoolCore::borrow(Instant now, std::optional<Instant> deadline,
                                   PoolActions& actions) {
   const auto lent = count(Phase::lent);
   // For so many there is, or may be opened, a connection that they may be lent.
-  const auto soon = std::min(limit_ - std::min(limit_, lent), options_.size_max - lent -
-                                                                  count(Phase::validating));
+  const auto soon = std::min(limit_ - std::min(limit_, lent),
+                             options_.size_max - lent - count(Phase::validating));
   if (waiting_.size() >= options_.waiting_max + soon) {
     return overloaded(fmt::format("the pool '{}' has no free connection and {} callers wait",
                                   options_.name, waiting_.size()),
@@ -98,10 +100,14 @@ void PoolCore::given_back(ConnectionId id, Instant now, Returned state, PoolActi
   auto& connection = connections_.at(id);
   WEIR_ASSERT(connection.phase == Phase::lent);
   switch (state) {
-    case Returned::usable: return make_idle(id, now, actions);
+    case Returned::usable:
+      return make_idle(id, now, actions);
     case Returned::unusable:
-    case Returned::server_left: discard(id, now, state, actions); return;
-    case Returned::to_reset: break;
+    case Returned::server_left:
+      discard(id, now, state, actions);
+      return;
+    case Returned::to_reset:
+      break;
   }
   if (connection.old || expired(connection, now)) return make_idle(id, now, actions);
   connection.phase = Phase::validating;

@@ -402,8 +402,7 @@ TEST(PoolCore, keeps_its_promises_under_random_events) {
       ASSERT_EQ(state.opening, opening.size());
       ASSERT_LE(state.in_use + state.idle + state.opening, options.size_max);
       ASSERT_LE(state.waiting, options.waiting_max + options.size_max);
-      ASSERT_TRUE(state.waiting == 0 || state.idle == validating.size() ||
-                  state.in_use >= limit);
+      ASSERT_TRUE(state.waiting == 0 || state.idle == validating.size() || state.in_use >= limit);
       ASSERT_TRUE(lent_before >= lent.size() || lent.size() <= limit) << "lent past the limit";
     }
   }

@@ -15,8 +15,8 @@ constexpr std::size_t samples_max = 4096;
 
 Result<void> check(const char* field, Milliseconds value, Milliseconds least, Milliseconds most) {
   if (value >= least && value <= most) return {};
-  return invalid_field(field, fmt::format("{} ms is not {} to {} ms", value.count(), least.count(),
-                                          most.count()));
+  return invalid_field(
+      field, fmt::format("{} ms is not {} to {} ms", value.count(), least.count(), most.count()));
 }
 
 }  // namespace
@@ -29,12 +29,18 @@ Result<void> check(const ReplicaOptions& options) {
 
 const char* name_of(ReplicaStanding standing) {
   switch (standing) {
-    case Standing::unknown: return "unknown";
-    case Standing::in: return "in";
-    case Standing::primary: return "primary";
-    case Standing::down: return "down";
-    case Standing::detached: return "detached";
-    case Standing::behind: return "behind";
+    case Standing::unknown:
+      return "unknown";
+    case Standing::in:
+      return "in";
+    case Standing::primary:
+      return "primary";
+    case Standing::down:
+      return "down";
+    case Standing::detached:
+      return "detached";
+    case Standing::behind:
+      return "behind";
   }
   return "unknown";
 }
@@ -82,25 +88,24 @@ void ReplicaCore::is_replica(std::size_t host, LogPosition at, std::string_view 
   state.lag_bytes = newest - std::min(newest, at.bytes);
   if (!hindrance.empty()) return stand(host, Standing::detached, std::string(hindrance), now);
   if (at.timeline != timeline_) {
-    return stand(host, Standing::detached,
-                 fmt::format("it follows timeline {}, and the primary is on {}", at.timeline,
-                             *timeline_),
-                 now);
+    return stand(
+        host, Standing::detached,
+        fmt::format("it follows timeline {}, and the primary is on {}", at.timeline, *timeline_),
+        now);
   }
   if (*state.lag > options_.lag_max) {
-    return stand(host, Standing::behind,
-                 fmt::format("{} ms and {} bytes behind the primary", state.lag->count(),
-                             *state.lag_bytes),
-                 now);
+    return stand(
+        host, Standing::behind,
+        fmt::format("{} ms and {} bytes behind the primary", state.lag->count(), *state.lag_bytes),
+        now);
   }
   stand(host, Standing::in, "", now);
 }
 
 /// At most so much time has passed since the primary wrote what the replica lacks.
 Instant::duration ReplicaCore::lag_of(std::uint64_t replayed, Instant now) const {
-  const auto lacking = std::find_if(samples_.begin(), samples_.end(), [&](const Sample& sample) {
-    return sample.bytes > replayed;
-  });
+  const auto lacking = std::find_if(samples_.begin(), samples_.end(),
+                                    [&](const Sample& sample) { return sample.bytes > replayed; });
   if (lacking == samples_.end()) return Instant::duration(0);
   // It was written after the sample before.
   return now - (lacking == samples_.begin() ? lacking : lacking - 1)->at;

@@ -36,12 +36,12 @@ struct LogPosition {
 };
 
 enum class ReplicaStanding : std::uint8_t {
-  unknown,    ///< not heard of yet, or there is no primary to compare it with
-  in,         ///< may be read from
-  primary,    ///< it is the primary
-  down,       ///< can't be reached
-  detached,   ///< does not follow the primary
-  behind,     ///< further than lag_max
+  unknown,   ///< not heard of yet, or there is no primary to compare it with
+  in,        ///< may be read from
+  primary,   ///< it is the primary
+  down,      ///< can't be reached
+  detached,  ///< does not follow the primary
+  behind,    ///< further than lag_max
 };
 const char* name_of(ReplicaStanding standing);
 

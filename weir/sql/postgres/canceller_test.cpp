@@ -12,7 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Instant in(std::chrono::milliseconds time) { return system_clock().instant() + time; }
+Instant in(std::chrono::milliseconds time) {
+  return system_clock().instant() + time;
+}
 
 TEST(Canceller, says_whether_the_server_took_the_request) {
   Canceller canceller({});

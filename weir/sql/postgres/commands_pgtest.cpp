@@ -27,9 +27,11 @@ class Commands : public ::testing::Test {
   }
   /// Statements of others that run at this moment and contain the text.
   int running(const std::string& text) const {
-    return std::stoi(run_sql(uri, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
-                                  " AND datname = current_database() AND pid <> pg_backend_pid()"
-                                  " AND query LIKE '" + text + "%'"));
+    return std::stoi(run_sql(uri,
+                             "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+                             " AND datname = current_database() AND pid <> pg_backend_pid()"
+                             " AND query LIKE '" +
+                                 text + "%'"));
   }
   bool stops(const std::string& text) const {
     for (int i = 0; i < 500; ++i) {
@@ -122,8 +124,8 @@ TEST_F(Commands, that_waited_for_replicas_in_vain_do_not_count_as_done) {
   run_sql(database, "CREATE TABLE t (n int)");
   run_sql(database, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
   run_sql(database, "SELECT pg_reload_conf()");
-  const auto session = Session::connect({.uri = database, .command_timeout = 200ms},
-                                        system_clock(), {}).value();
+  const auto session =
+      Session::connect({.uri = database, .command_timeout = 200ms}, system_clock(), {}).value();
   while (session->execute("SHOW synchronous_standby_names").value().bytes(0, 0) != "nobody") {
     std::this_thread::sleep_for(5ms);
   }
@@ -164,8 +166,11 @@ TEST_F(Commands, give_way_to_those_used_more_recently_among_the_prepared) {
     }
   }
   EXPECT_EQ(run_sql(uri, "SELECT 1"), "1");
-  const auto last = session->execute("SELECT count(*) FROM pg_prepared_statements"
-                                     " WHERE statement = 'SELECT 19::int8'").value();
+  const auto last = session
+                        ->execute(
+                            "SELECT count(*) FROM pg_prepared_statements"
+                            " WHERE statement = 'SELECT 19::int8'")
+                        .value();
   EXPECT_EQ(last.int8(0, 0), 1);
 }
 

@@ -26,10 +26,10 @@ Refusal read_refusal(std::string_view text) {
   for (auto at = text.find(before); at != text.npos; at = text.find(before, at + 1)) {
     const auto state = text.substr(at + before.size(), length);
     const auto rest = text.substr(std::min(at + before.size() + length, text.size()));
-    const bool looks_like_one = state.size() == length &&
-                                std::all_of(state.begin(), state.end(), [](char c) {
-                                  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-                                });
+    const bool looks_like_one =
+        state.size() == length && std::all_of(state.begin(), state.end(), [](char c) {
+          return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+        });
     if (looks_like_one && rest.starts_with(": ")) return {state, rest.substr(2)};
   }
   return {.message = text};
@@ -43,7 +43,9 @@ std::string prefix_of_statements(const Clock& clock) {
   return prefix;
 }
 
-bool is_on(const char* value) { return value != nullptr && std::string_view(value) == "on"; }
+bool is_on(const char* value) {
+  return value != nullptr && std::string_view(value) == "on";
+}
 
 /// Of attempts at several hosts: what they have in common, else that nobody could be reached.
 Error none_of(const std::vector<Error>& errors, Role role) {
@@ -57,7 +59,7 @@ Error none_of(const std::vector<Error>& errors, Role role) {
     all += fmt::format("{}{}", all.empty() ? "" : "; ", other.message);
     error.retry_after = std::max(error.retry_after, other.retry_after);
   }
-  const auto* wanted = role == Role::primary ? "no primary among the hosts"
+  const auto* wanted = role == Role::primary   ? "no primary among the hosts"
                        : role == Role::replica ? "no replica among the hosts"
                                                : "no host can be connected to";
   error.message = fmt::format("PostgreSQL: {}: {}", wanted, all);
@@ -80,8 +82,8 @@ Session::~Session() {
   if (stop_event_ >= 0) close(stop_event_);
 }
 
-Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
-                                                  const Clock& clock, const Patience& patience) {
+Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options, const Clock& clock,
+                                                  const Patience& patience) {
   auto hosts = options.hosts;
   if (!hosts) {
     WEIR_TRY_ASSIGN(own, Hosts::of(options.uri));
@@ -106,18 +108,34 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
 
 Result<std::unique_ptr<Session>> Session::connect_to(const Host& host,
                                                      const ConnectOptions& options,
-                                                     const Clock& clock,
-                                                     const Patience& patience) {
+                                                     const Clock& clock, const Patience& patience) {
   // What stands before dbname is a default that the address may override; what stands after it
   // overrides the address. Empty values are as if they were not there.
   const bool chosen = options.role != Role::any;
-  const char* keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
-                            "tcp_user_timeout", "fallback_application_name", "dbname",
-                            "client_encoding", "host", "hostaddr", "port", "target_session_attrs",
+  const char* keywords[] = {"keepalives_idle",
+                            "keepalives_interval",
+                            "keepalives_count",
+                            "tcp_user_timeout",
+                            "fallback_application_name",
+                            "dbname",
+                            "client_encoding",
+                            "host",
+                            "hostaddr",
+                            "port",
+                            "target_session_attrs",
                             nullptr};
-  const char* values[] = {"15", "5", "3", "30000", options.application_name.c_str(),
-                          options.uri.c_str(), "UTF8", host.name.c_str(), host.address.c_str(),
-                          host.port.c_str(), chosen ? "any" : "", nullptr};
+  const char* values[] = {"15",
+                          "5",
+                          "3",
+                          "30000",
+                          options.application_name.c_str(),
+                          options.uri.c_str(),
+                          "UTF8",
+                          host.name.c_str(),
+                          host.address.c_str(),
+                          host.port.c_str(),
+                          chosen ? "any" : "",
+                          nullptr};
   auto* raw = PQconnectStartParams(keywords, values, 1);
   if (raw == nullptr) return unavailable("PostgreSQL: out of memory");
   std::unique_ptr<Session> session(new Session(raw, options, clock));
@@ -149,8 +167,8 @@ Result<std::unique_ptr<Session>> Session::connect_to(const Host& host,
   if (connected) return session;
   auto error = connected.error();
   if (ours && error.code == Code::deadline_exceeded) {
-    error = unavailable(fmt::format("PostgreSQL: no connection to {} within {} ms",
-                                    to_string(host), options.connect_time_max.count()));
+    error = unavailable(fmt::format("PostgreSQL: no connection to {} within {} ms", to_string(host),
+                                    options.connect_time_max.count()));
   }
   return error;
 }
@@ -187,8 +205,9 @@ Result<void> Session::check_role(Role role, const Patience& patience) {
   const auto* read_only = PQparameterStatus(connection_.get(), "default_transaction_read_only");
   bool replica = is_on(recovering), writable = !replica && !is_on(read_only);
   if (recovering == nullptr || read_only == nullptr) {
-    const Call call{.text = "SELECT pg_is_in_recovery(),"
-                            " current_setting('transaction_read_only') = 'off'",
+    const Call call{.text =
+                        "SELECT pg_is_in_recovery(),"
+                        " current_setting('transaction_read_only') = 'off'",
                     .prepare = false};
     WEIR_TRY_ASSIGN(answers, run({&call, 1}, patience));
     replica = answers.front().boolean(0, 0);

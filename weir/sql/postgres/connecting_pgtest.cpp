@@ -47,8 +47,8 @@ TEST_F(Connecting, tries_the_next_host_when_one_does_not_answer) {
   const int silent = weir::testing_support::silent_listener();
   const auto hosts = fmt::format("127.0.0.1:{},{}", weir::testing_support::port_of(silent), here());
   const auto known = Hosts::of(at(hosts)).value();
-  const ConnectOptions options{.uri = at(hosts), .hosts = known, .role = Role::primary,
-                               .connect_time_max = 100ms};
+  const ConnectOptions options{
+      .uri = at(hosts), .hosts = known, .role = Role::primary, .connect_time_max = 100ms};
   const auto began = system_clock().instant();
   ASSERT_TRUE(connect(options));
   EXPECT_GE(system_clock().instant() - began, 100ms);
@@ -83,8 +83,8 @@ TEST_F(Connecting, refuses_a_server_that_takes_no_writes_when_a_primary_is_wante
 }
 
 TEST_F(Connecting, tells_that_the_server_has_no_connection_left_and_when_to_try_again) {
-  PostgresCluster cluster({.settings = {"max_connections=4", "superuser_reserved_connections=0",
-                                        "max_wal_senders=0"}});
+  PostgresCluster cluster(
+      {.settings = {"max_connections=4", "superuser_reserved_connections=0", "max_wal_senders=0"}});
   const auto database = cluster.new_database();
   std::vector<std::unique_ptr<Session>> sessions;
   std::optional<Error> refused;

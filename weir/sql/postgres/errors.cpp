@@ -13,12 +13,12 @@ using namespace std::string_view_literals;
 
 /// Those of is_transient(), sorted.
 constexpr std::string_view transient_states[] = {
-    "08000", "08001", "08003", "08004", "08006",           // the connection
-    "40001", "40P01",                                      // serialization, deadlock
-    "53000", "53100", "53200", "53300", "53400",           // disk, memory, connections, settings
-    "55P03",                                               // lock_not_available
-    "57P01", "57P02", "57P03", "57P05",                    // shutting down, crashed, starting up
-    "58000", "58030",                                      // the system, I/O
+    "08000", "08001", "08003", "08004", "08006",  // the connection
+    "40001", "40P01",                             // serialization, deadlock
+    "53000", "53100", "53200", "53300", "53400",  // disk, memory, connections, settings
+    "55P03",                                      // lock_not_available
+    "57P01", "57P02", "57P03", "57P05",           // shutting down, crashed, starting up
+    "58000", "58030",                             // the system, I/O
 };
 
 struct Meaning {
@@ -30,16 +30,16 @@ struct Meaning {
 // Of states that are not transient. The first whose prefix fits; whole states stand before their
 // class.
 constexpr Meaning meanings[] = {
-    {"57014", Code::deadline_exceeded, Reason::deadline_passed},   // query_canceled
+    {"57014", Code::deadline_exceeded, Reason::deadline_passed},       // query_canceled
     {"57P04", Code::failed_precondition, Reason::engine_unavailable},  // the database is dropped
-    {"25006", Code::unavailable, Reason::engine_unavailable},      // read-only: a replica
-    {"25P03", Code::unavailable, Reason::engine_unavailable},      // idle in transaction too long
-    {"26000", Code::unavailable, Reason::engine_unavailable},      // prepared on another connection
-    {"42P05", Code::unavailable, Reason::engine_unavailable},      // the same
-    {"40003", Code::unavailable, Reason::engine_unavailable},      // completion unknown
-    {"08", Code::unavailable, Reason::engine_unavailable},         // others of connections; poolers
-    {"28", Code::unauthenticated, Reason::engine_unavailable},     // password
-    {"3D", Code::failed_precondition, Reason::engine_unavailable}, // no such database
+    {"25006", Code::unavailable, Reason::engine_unavailable},          // read-only: a replica
+    {"25P03", Code::unavailable, Reason::engine_unavailable},   // idle in transaction too long
+    {"26000", Code::unavailable, Reason::engine_unavailable},   // prepared on another connection
+    {"42P05", Code::unavailable, Reason::engine_unavailable},   // the same
+    {"40003", Code::unavailable, Reason::engine_unavailable},   // completion unknown
+    {"08", Code::unavailable, Reason::engine_unavailable},      // others of connections; poolers
+    {"28", Code::unauthenticated, Reason::engine_unavailable},  // password
+    {"3D", Code::failed_precondition, Reason::engine_unavailable},  // no such database
     {"42501", Code::permission_denied, Reason::engine_unavailable},
     {"XX001", Code::data_loss, Reason::store_damaged},
     {"XX002", Code::data_loss, Reason::store_damaged},

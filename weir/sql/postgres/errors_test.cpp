@@ -9,24 +9,24 @@ using namespace std::chrono_literals;
 
 TEST(ServerErrors, say_what_the_caller_should_do) {
   const std::pair<const char*, Code> meanings[] = {
-      {"", Code::unavailable},                // the connection failed
-      {"08006", Code::unavailable},           // connection failure
-      {"57P01", Code::unavailable},           // shut down by an administrator
-      {"57P03", Code::unavailable},           // starting up
-      {"53300", Code::unavailable},           // too many connections
-      {"53100", Code::unavailable},           // disk full
-      {"40001", Code::unavailable},           // serialization failure
-      {"25006", Code::unavailable},           // a replica
-      {"55P03", Code::unavailable},           // lock_timeout
-      {"57014", Code::deadline_exceeded},     // statement_timeout
-      {"28P01", Code::unauthenticated},       // wrong password
+      {"", Code::unavailable},             // the connection failed
+      {"08006", Code::unavailable},        // connection failure
+      {"57P01", Code::unavailable},        // shut down by an administrator
+      {"57P03", Code::unavailable},        // starting up
+      {"53300", Code::unavailable},        // too many connections
+      {"53100", Code::unavailable},        // disk full
+      {"40001", Code::unavailable},        // serialization failure
+      {"25006", Code::unavailable},        // a replica
+      {"55P03", Code::unavailable},        // lock_timeout
+      {"57014", Code::deadline_exceeded},  // statement_timeout
+      {"28P01", Code::unauthenticated},    // wrong password
       {"42501", Code::permission_denied},
-      {"3D000", Code::failed_precondition},   // no such database
+      {"3D000", Code::failed_precondition},  // no such database
       {"XX001", Code::data_loss},
-      {"42601", Code::internal},              // our syntax
-      {"23505", Code::internal},              // a constraint that only we can violate
-      {"57P04", Code::failed_precondition},   // the database was dropped
-      {"26000", Code::unavailable},           // a pooler gave us another connection
+      {"42601", Code::internal},             // our syntax
+      {"23505", Code::internal},             // a constraint that only we can violate
+      {"57P04", Code::failed_precondition},  // the database was dropped
+      {"26000", Code::unavailable},          // a pooler gave us another connection
   };
   for (const auto& [state, code] : meanings) {
     EXPECT_EQ(error_of(state, "why").code, code) << state;
@@ -34,9 +34,9 @@ TEST(ServerErrors, say_what_the_caller_should_do) {
 }
 
 TEST(ServerErrors, are_transient_by_one_list) {
-  for (const auto* state : {"40001", "40P01", "08000", "08001", "08003", "08004", "08006", "53000",
-                            "53100", "53200", "53300", "53400", "55P03", "57P01", "57P02", "57P03",
-                            "57P05", "58000", "58030"}) {
+  for (const auto* state :
+       {"40001", "40P01", "08000", "08001", "08003", "08004", "08006", "53000", "53100", "53200",
+        "53300", "53400", "55P03", "57P01", "57P02", "57P03", "57P05", "58000", "58030"}) {
     EXPECT_TRUE(is_transient(state)) << state;
     EXPECT_EQ(error_of(state, "why").code, Code::unavailable) << state;
   }

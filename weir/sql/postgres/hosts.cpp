@@ -104,8 +104,8 @@ Result<std::shared_ptr<Hosts>> Hosts::of(const std::string& uri,
   }
   std::vector<Host> all;
   for (std::size_t i = 0; i < count; ++i) {
-    all.push_back({i < names.size() ? names[i] : "", i < addresses.size() ? addresses[i] : "",
-                   at(ports, i)});
+    all.push_back(
+        {i < names.size() ? names[i] : "", i < addresses.size() ? addresses[i] : "", at(ports, i)});
   }
   for (const auto& text : more) {
     WEIR_TRY_ASSIGN(host, parse(text));

@@ -7,11 +7,16 @@ namespace {
 
 Oid array_of(Oid element) {
   switch (element) {
-    case Oid::bytea: return Oid::bytea_array;
-    case Oid::text: return Oid::text_array;
-    case Oid::int8: return Oid::int8_array;
-    case Oid::uuid: return Oid::uuid_array;
-    default: break;
+    case Oid::bytea:
+      return Oid::bytea_array;
+    case Oid::text:
+      return Oid::text_array;
+    case Oid::int8:
+      return Oid::int8_array;
+    case Oid::uuid:
+      return Oid::uuid_array;
+    default:
+      break;
   }
   const bool array_type_known = false;
   WEIR_ASSERT(array_type_known);
@@ -24,7 +29,9 @@ std::string_view view(const Uuid& uuid) {
 
 }  // namespace
 
-void Params::begin(Oid type) { values_.push_back({type, buffer_.size()}); }
+void Params::begin(Oid type) {
+  values_.push_back({type, buffer_.size()});
+}
 
 void Params::put4(std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) buffer_ += static_cast<char>(value >> shift);
@@ -88,9 +95,13 @@ void Params::element(std::string_view bytes) {
   buffer_ += bytes;
 }
 
-void Params::element(const Uuid& uuid) { element(view(uuid)); }
+void Params::element(const Uuid& uuid) {
+  element(view(uuid));
+}
 
-void Params::null() { put4(0xFFFFFFFF); }
+void Params::null() {
+  put4(0xFFFFFFFF);
+}
 
 std::string_view Params::bytes(std::size_t index) const {
   const auto begin = values_[index].begin;

@@ -197,13 +197,13 @@ void Pool::finish(Work work) const {
 }
 
 sql::Returned Pool::state_of(Session& session) const {
-  using sql::Returned;
   using sql::ResetOnReturn;
+  using sql::Returned;
   if (session.server_left()) return Returned::server_left;
   if (session.broken() || session.in_transaction()) return Returned::unusable;
   const auto when = options_.limits.reset_on_return;
-  const bool reset = when == ResetOnReturn::always ||
-                     (when == ResetOnReturn::when_changed && session.changed());
+  const bool reset =
+      when == ResetOnReturn::always || (when == ResetOnReturn::when_changed && session.changed());
   return reset ? Returned::to_reset : Returned::usable;
 }
 
@@ -308,8 +308,8 @@ void Pool::look_after(sql::ConnectionId id, Look how, const std::stop_token& sto
   auto kept = std::move(kept_.extract(id).mapped());
   lock.unlock();
   const Patience patience{.deadline = clock_.instant() + validation_time_max, .stop = stop};
-  const bool well = how == Look::reset ? kept.session->reset(patience).ok()
-                                       : alive(*kept.session, patience);
+  const bool well =
+      how == Look::reset ? kept.session->reset(patience).ok() : alive(*kept.session, patience);
   auto state = well ? sql::Returned::usable : sql::Returned::unusable;
   if (!well && kept.session->server_left()) state = sql::Returned::server_left;
   sql::PoolActions actions;

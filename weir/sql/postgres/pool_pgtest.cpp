@@ -150,8 +150,8 @@ std::string lock_timeout(Pool& pool) {
 }
 
 TEST_F(ReturnedSessions, are_reset_when_the_options_say_so) {
-  for (const auto when : {sql::ResetOnReturn::never, sql::ResetOnReturn::when_changed,
-                          sql::ResetOnReturn::always}) {
+  for (const auto when :
+       {sql::ResetOnReturn::never, sql::ResetOnReturn::when_changed, sql::ResetOnReturn::always}) {
     Pool pool({.limits = {.size_max = 1, .reset_on_return = when}, .connect = {.uri = uri}},
               system_clock());
     const auto process = pool.checkout({}).value()->process();
@@ -190,12 +190,10 @@ std::size_t limit_after(Pool& pool, const std::string& statement, std::chrono::m
 class PoolSize : public Hooks {};
 
 TEST_F(PoolSize, follows_what_the_server_can_take) {
-  Pool pool({.limits = {.size_min = 2,
-                        .size_max = 40,
-                        .connection_timeout = 60s,
-                        .automatic_size = true},
-             .connect = {.uri = uri}},
-            system_clock());
+  Pool pool(
+      {.limits = {.size_min = 2, .size_max = 40, .connection_timeout = 60s, .automatic_size = true},
+       .connect = {.uri = uri}},
+      system_clock());
   EXPECT_EQ(pool.state().limit, 20u);
   // A server whose answers take as long however many ask: more connections do no harm.
   const auto well = limit_after(pool, "SELECT pg_sleep(0.05)", 3500ms);

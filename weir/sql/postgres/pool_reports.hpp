@@ -14,9 +14,9 @@ struct PoolEvent {
   enum class Kind : std::uint8_t {
     connecting,  ///< begins to connect
     connected,
-    failed,     ///< could not connect
-    borrowed,   ///< a caller has one
-    returned,   ///< it came back, to be lent again or closed
+    failed,    ///< could not connect
+    borrowed,  ///< a caller has one
+    returned,  ///< it came back, to be lent again or closed
     closed,
     leaked,     ///< lent for longer than leak_detection_threshold; told once, it stays lent
     timed_out,  ///< a caller gave up waiting for one

@@ -31,10 +31,10 @@ class WatchedHosts : public ::testing::Test {
       told.push_back(host + " " + name_of(state.standing));
     };
     hosts = std::make_unique<Replicas>(
-        ReplicasOptions{.limits = {.measure_every = 20ms},
-                        .pool = {.connect = {.uri = uri,
-                                             .reporting = {.telemetry = {.meter = meter.get()}}}},
-                        .listener = listener},
+        ReplicasOptions{
+            .limits = {.measure_every = 20ms},
+            .pool = {.connect = {.uri = uri, .reporting = {.telemetry = {.meter = meter.get()}}}},
+            .listener = listener},
         Hosts::of(uri).value(), system_clock());
   }
   bool becomes(std::size_t host, Standing standing) const {
@@ -48,9 +48,7 @@ class WatchedHosts : public ::testing::Test {
     const std::lock_guard lock(mutex);
     return std::find(told.begin(), told.end(), what) != told.end();
   }
-  std::string replica_host() const {
-    return fmt::format("{}:{}", replica.host(), replica.port());
-  }
+  std::string replica_host() const { return fmt::format("{}:{}", replica.host(), replica.port()); }
   std::optional<double> metric(const telemetry::MetricSpec& spec, const std::string& host) const {
     for (const auto& metric : meter->collect()) {
       if (metric.spec.name != spec.name) continue;

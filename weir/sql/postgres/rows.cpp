@@ -23,11 +23,15 @@ std::uint64_t read8(const char* at) {
 
 }  // namespace
 
-void Rows::Clear::operator()(pg_result* result) const { PQclear(result); }
+void Rows::Clear::operator()(pg_result* result) const {
+  PQclear(result);
+}
 
 Rows::Rows(pg_result* result) : result_(result) {}
 
-std::size_t Rows::size() const { return static_cast<std::size_t>(PQntuples(result_.get())); }
+std::size_t Rows::size() const {
+  return static_cast<std::size_t>(PQntuples(result_.get()));
+}
 
 bool Rows::is_null(std::size_t row, int column) const {
   return PQgetisnull(result_.get(), static_cast<int>(row), column) != 0;
@@ -44,7 +48,9 @@ std::int64_t Rows::int8_of(std::string_view element) {
   return static_cast<std::int64_t>(read8(element.data()));
 }
 
-std::int64_t Rows::int8(std::size_t row, int column) const { return int8_of(bytes(row, column)); }
+std::int64_t Rows::int8(std::size_t row, int column) const {
+  return int8_of(bytes(row, column));
+}
 
 std::int32_t Rows::int4(std::size_t row, int column) const {
   const auto value = bytes(row, column);
@@ -93,6 +99,8 @@ bool Rows::array(std::size_t row, int column, std::vector<std::string_view>& out
   return true;
 }
 
-std::string_view Rows::command() const { return PQcmdStatus(result_.get()); }
+std::string_view Rows::command() const {
+  return PQcmdStatus(result_.get());
+}
 
 }  // namespace weir::postgres

@@ -36,7 +36,9 @@ struct Arguments {
   std::vector<int> formats;
 };
 
-std::string_view text_of(const char* text) { return text == nullptr ? "" : text; }
+std::string_view text_of(const char* text) {
+  return text == nullptr ? "" : text;
+}
 
 std::string without_end_of_line(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
@@ -72,10 +74,14 @@ class Session::Answers {
   void take(pg_result* raw, StatementCache& statements) {
     Rows rows(raw);
     switch (PQresultStatus(raw)) {
-      case PGRES_PIPELINE_SYNC: done = true; return;
-      case PGRES_PIPELINE_ABORTED: return;
+      case PGRES_PIPELINE_SYNC:
+        done = true;
+        return;
+      case PGRES_PIPELINE_ABORTED:
+        return;
       case PGRES_COMMAND_OK:
-      case PGRES_TUPLES_OK: break;
+      case PGRES_TUPLES_OK:
+        break;
       default:
         if (!error) {
           error = error_of(text_of(PQresultErrorField(raw, PG_DIAG_SQLSTATE)),
@@ -91,8 +97,12 @@ class Session::Answers {
         changed = changed || changes_session(rows.command());
         results.push_back(std::move(rows));
         break;
-      case Kind::prepared: statements.prepared(expected.name); break;
-      case Kind::dropped: statements.dropped(expected.name); break;
+      case Kind::prepared:
+        statements.prepared(expected.name);
+        break;
+      case Kind::dropped:
+        statements.dropped(expected.name);
+        break;
     }
   }
 
@@ -112,7 +122,9 @@ class Session::Answers {
   std::size_t at_ = 0;
 };
 
-void Session::Close::operator()(pg_conn* connection) const { PQfinish(connection); }
+void Session::Close::operator()(pg_conn* connection) const {
+  PQfinish(connection);
+}
 
 Error Session::break_off() {
   broken_ = server_left_ = true;
@@ -256,8 +268,8 @@ Result<void> Session::stop_statement(Answers& answers, const Patience& patience)
   if (patience.deadline) until = std::min(until, *patience.deadline);
   const auto ended = collect(answers, {.deadline = until, .stop = patience.stop});
   auto late = deadline_passed();
-  late.message = fmt::format("PostgreSQL: no answer within {} ms (command_timeout)",
-                             command_timeout_.count());
+  late.message =
+      fmt::format("PostgreSQL: no answer within {} ms (command_timeout)", command_timeout_.count());
   if (!ended) {
     broken_ = true;
     return late;
@@ -357,6 +369,8 @@ bool Session::in_transaction() const {
   return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE;
 }
 
-int Session::process() const { return PQbackendPID(connection_.get()); }
+int Session::process() const {
+  return PQbackendPID(connection_.get());
+}
 
 }  // namespace weir::postgres

@@ -86,8 +86,8 @@ class Session {
   /// Tries the hosts one after the other until one is what it must be.
   /// Errors: invalid_argument (the URI), unavailable (no host can be reached, or none has the
   /// role), unauthenticated and whatever else a server refuses a connection with.
-  static Result<std::unique_ptr<Session>> connect(const ConnectOptions& options,
-                                                  const Clock& clock, const Patience& patience);
+  static Result<std::unique_ptr<Session>> connect(const ConnectOptions& options, const Clock& clock,
+                                                  const Patience& patience);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

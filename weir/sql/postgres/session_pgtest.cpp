@@ -42,8 +42,8 @@ TEST(Session, gives_back_values_of_every_type_it_sends) {
   params.null();
   params.element(std::string_view());
   params.begin_array(Oid::int8, 0);
-  const auto rows = session->execute("SELECT $1, $2, $3, $4, $5, $6, $7, NULL::text, $4 = 7",
-                                     params).value();
+  const auto rows =
+      session->execute("SELECT $1, $2, $3, $4, $5, $6, $7, NULL::text, $4 = 7", params).value();
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows.int8(0, 0), -5);
   EXPECT_EQ(rows.bytes(0, 1), "d\xC3\xBCne");
@@ -70,9 +70,11 @@ TEST(Session, says_that_an_address_cannot_be_read) {
 TEST(Session, prepares_a_statement_once) {
   const auto session = connect();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(session->execute("SELECT 42::int8"));
-  const auto rows =
-      session->execute("SELECT count(*) FROM pg_prepared_statements WHERE statement = "
-                       "'SELECT 42::int8'").value();
+  const auto rows = session
+                        ->execute(
+                            "SELECT count(*) FROM pg_prepared_statements WHERE statement = "
+                            "'SELECT 42::int8'")
+                        .value();
   EXPECT_EQ(rows.int8(0, 0), 1);
 }
 
@@ -82,8 +84,9 @@ TEST(Session, goes_on_after_more_statements_than_it_keeps_prepared) {
     const auto text = "SELECT " + std::to_string(i) + "::int8";
     EXPECT_EQ(session->execute(text).value().int8(0, 0), i);
   }
-  EXPECT_EQ(session->execute("SELECT count(*) <= 128 FROM pg_prepared_statements")
-                .value().boolean(0, 0), true);
+  EXPECT_EQ(
+      session->execute("SELECT count(*) <= 128 FROM pg_prepared_statements").value().boolean(0, 0),
+      true);
 }
 
 TEST(Session, ends_a_run_at_the_first_error_and_undoes_it) {
@@ -124,8 +127,10 @@ TEST(Session, cancels_a_statement_at_the_deadline) {
   EXPECT_LT(system_clock().instant() - begin, 5s);
   EXPECT_TRUE(session->broken());
   for (int i = 0; i < 200; ++i) {
-    if (run_sql(database(), "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND"
-                            " query LIKE 'SELECT pg_sleep%'") == "0") return;
+    if (run_sql(database(),
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND"
+                " query LIKE 'SELECT pg_sleep%'") == "0")
+      return;
     std::this_thread::sleep_for(10ms);
   }
   ADD_FAILURE() << "the statement still runs";
@@ -166,7 +171,7 @@ TEST(Session, that_cannot_be_had_in_time_is_unavailable) {
   // A server that accepts and never answers: one whose process has been stopped looks like this.
   const int silent = weir::testing_support::silent_listener();
   const auto uri = weir::testing_support::with_address(database(), "127.0.0.1",
-                                               weir::testing_support::port_of(silent));
+                                                       weir::testing_support::port_of(silent));
   const auto session =
       Session::connect({.uri = uri, .connect_time_max = 200ms}, system_clock(), {});
   ASSERT_FALSE(session);
@@ -243,9 +248,8 @@ TEST(Pool, lets_a_waiting_caller_give_up) {
   Pool pool({.limits = {.size_max = 1}, .connect = {.uri = database()}}, system_clock());
   const auto first = pool.checkout({}).value();
   std::stop_source stop;
-  auto second = std::async(std::launch::async, [&] {
-    return pool.checkout({.stop = stop.get_token()}).error().code;
-  });
+  auto second = std::async(std::launch::async,
+                           [&] { return pool.checkout({.stop = stop.get_token()}).error().code; });
   stop.request_stop();
   EXPECT_EQ(second.get(), Code::cancelled);
 }

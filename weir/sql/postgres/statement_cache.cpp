@@ -34,9 +34,13 @@ StatementCache::Way StatementCache::use(std::string_view text) {
   Way way;
   switch (entry.state) {
     case State::preparing:
-    case State::prepared: way.name = entry.name; return way;
-    case State::dropping: return way;
-    case State::counted: break;
+    case State::prepared:
+      way.name = entry.name;
+      return way;
+    case State::dropping:
+      return way;
+    case State::counted:
+      break;
   }
   if (entry.uses < options_.prepare_after || !make_room(used_before, way.drop)) return way;
   entry.state = State::preparing;

@@ -26,8 +26,8 @@ std::string operation_of(std::span<const std::string_view> texts) {
 
 StatementReports::StatementReports(StatementReporting reporting)
     : reporting_(reporting),
-      durations_(reporting.telemetry.meter->histogram(
-          telemetry::metric::db_client_operation_duration)),
+      durations_(
+          reporting.telemetry.meter->histogram(telemetry::metric::db_client_operation_duration)),
       duration_(durations_.bind({"postgresql", "BATCH", ""})) {}
 
 StatementReports::Trip::Trip(StatementReports& reports, const StatementTarget& target,

@@ -24,8 +24,7 @@ class Kept final : public telemetry::SpanProcessor {
 class Statements : public testing::Test {
  protected:
   std::unique_ptr<Session> connect(bool text) {
-    static const std::string uri =
-        testing_support::PostgresCluster::shared().new_database();
+    static const std::string uri = testing_support::PostgresCluster::shared().new_database();
     return Session::connect({.uri = uri,
                              .reporting = {.telemetry = {.tracer = &provider_.tracer("test"),
                                                          .meter = registry_.get()},

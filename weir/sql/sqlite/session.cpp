@@ -22,8 +22,10 @@ Error sqlite_error(int code, std::string_view message, std::string_view doing) {
   const auto text = fmt::format("sqlite: {}: {} (code {})", doing, message, code);
   switch (code & 0xFF) {
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return damaged(text);
-    case SQLITE_INTERRUPT: return cancelled();
+    case SQLITE_NOTADB:
+      return damaged(text);
+    case SQLITE_INTERRUPT:
+      return cancelled();
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_IOERR:
@@ -31,12 +33,16 @@ Error sqlite_error(int code, std::string_view message, std::string_view doing) {
     case SQLITE_NOMEM:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
-    case SQLITE_PROTOCOL: return unavailable(text);
-    default: return internal_bug(text);
+    case SQLITE_PROTOCOL:
+      return unavailable(text);
+    default:
+      return internal_bug(text);
   }
 }
 
-void Statement::finalize(sqlite3_stmt* statement) { sqlite3_finalize(statement); }
+void Statement::finalize(sqlite3_stmt* statement) {
+  sqlite3_finalize(statement);
+}
 
 void Statement::bind(int index, std::int64_t value) {
   WEIR_ASSERT(sqlite3_bind_int64(statement_.get(), index, value) == SQLITE_OK);
@@ -69,7 +75,9 @@ Result<bool> Statement::step() {
   return error;
 }
 
-void Statement::reset() { sqlite3_reset(statement_.get()); }
+void Statement::reset() {
+  sqlite3_reset(statement_.get());
+}
 
 Result<void> Statement::run() {
   WEIR_TRY_ASSIGN(row, step());
@@ -98,7 +106,9 @@ bool Statement::is_text(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_TEXT;
 }
 
-void Session::close(sqlite3* database) { sqlite3_close_v2(database); }
+void Session::close(sqlite3* database) {
+  sqlite3_close_v2(database);
+}
 
 Result<Session> Session::open(const SessionOptions& options) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -117,8 +127,8 @@ Result<Session> Session::open(const SessionOptions& options) {
   const auto cache = fmt::format("PRAGMA cache_size=-{}", options.cache_kib);
   const auto ready = session.execute(cache.c_str());
   if (sqlite3_errcode(database) == SQLITE_NOTADB) {
-    return damaged(fmt::format("'{}' is no SQLite database, or its beginning is damaged",
-                               options.path));
+    return damaged(
+        fmt::format("'{}' is no SQLite database, or its beginning is damaged", options.path));
   }
   WEIR_TRY(ready);
   return session;

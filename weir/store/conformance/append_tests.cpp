@@ -236,8 +236,8 @@ TEST_P(Conformance, too_many_or_too_large_events_in_one_append_are_refused) {
 }
 
 TEST_P(Conformance, a_call_whose_deadline_passed_or_whose_caller_left_does_nothing) {
-  const auto late = log_->append(
-      {.events = {simple("A")}, .call = {.deadline = system_clock().instant()}});
+  const auto late =
+      log_->append({.events = {simple("A")}, .call = {.deadline = system_clock().instant()}});
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, Code::deadline_exceeded);
   std::stop_source stop;

@@ -28,8 +28,10 @@ TEST_P(Conformance, reads_from_and_until_a_position_in_both_directions_with_a_li
   EXPECT_THAT(positions({.limit = 2}), ElementsAre(1, 2));
   EXPECT_THAT(positions({.limit = 0}), ElementsAre());
   EXPECT_THAT(positions({.direction = Direction::backwards}), ElementsAre(6, 5, 4, 3, 2, 1));
-  EXPECT_THAT(positions({.after = Position(2), .until = Position(5),
-                         .direction = Direction::backwards, .limit = 2}),
+  EXPECT_THAT(positions({.after = Position(2),
+                         .until = Position(5),
+                         .direction = Direction::backwards,
+                         .limit = 2}),
               ElementsAre(5, 4));
   EXPECT_THAT(positions({.after = Position(6)}), ElementsAre());
   EXPECT_THAT(positions({.after = Position(100)}), ElementsAre());
@@ -73,8 +75,7 @@ TEST_P(Conformance, an_item_means_any_of_the_types_and_all_of_the_tags) {
   EXPECT_THAT(positions({.query = Query{}.of_type("C").or_else().of_type("B").tagged("x")}),
               ElementsAre(2, 3));
   EXPECT_THAT(positions({.query = Query{}.tagged("z")}), ElementsAre());
-  EXPECT_THAT(positions({.query = Query{.items = {{}, {.tags = {"z"}}}}}),
-              ElementsAre(1, 2, 3, 4))
+  EXPECT_THAT(positions({.query = Query{.items = {{}, {.tags = {"z"}}}}}), ElementsAre(1, 2, 3, 4))
       << "an item with nothing in it matches everything";
 }
 
@@ -100,9 +101,10 @@ TEST_P(Conformance, a_predicate_means_a_top_level_json_string) {
   EXPECT_THAT(positions({.query = Query{}.where("k", "v")}), ElementsAre(1, 6));
   EXPECT_THAT(positions({.query = Query{}.where("k", "v'\"x")}), ElementsAre(7));
   EXPECT_THAT(positions({.query = Query{}.where("k", "v").where("j", "w")}), ElementsAre());
-  EXPECT_THAT(positions({.query = Query{.items = {{.where = {{"k", "v"}, {"k", "V"}},
-                                                   .where_any = true}}}}),
-              ElementsAre(1, 5, 6));
+  EXPECT_THAT(
+      positions(
+          {.query = Query{.items = {{.where = {{"k", "v"}, {"k", "V"}}, .where_any = true}}}}),
+      ElementsAre(1, 5, 6));
 }
 
 TEST_P(Conformance, predicates_on_indexed_keys_mean_the_same) {
@@ -115,9 +117,10 @@ TEST_P(Conformance, predicates_on_indexed_keys_mean_the_same) {
   EXPECT_THAT(positions({.query = Query{}.where("k", "v")}), ElementsAre(1, 3, 4));
   EXPECT_THAT(positions({.query = Query{}.where("k", "u")}), ElementsAre());
   EXPECT_THAT(positions({.query = Query{}.where("k", "v").where("j", "x")}), ElementsAre(4));
-  EXPECT_THAT(positions({.query = Query{.items = {{.where = {{"k", "w"}, {"j", "x"}},
-                                                   .where_any = true}}}}),
-              ElementsAre(2, 4, 5));
+  EXPECT_THAT(
+      positions(
+          {.query = Query{.items = {{.where = {{"k", "w"}, {"j", "x"}}, .where_any = true}}}}),
+      ElementsAre(2, 4, 5));
   EXPECT_FALSE(append_if(simple("Z"), Query{}.where("k", "v"), 3));
   EXPECT_TRUE(append_if(simple("Z"), Query{}.where("k", "v"), 4));
 }

@@ -23,7 +23,9 @@ std::vector<std::uint64_t> take(Subscription& subscription, std::size_t count) {
   return positions;
 }
 
-CallOptions for_a_minute() { return {.deadline = system_clock().instant() + 60s}; }
+CallOptions for_a_minute() {
+  return {.deadline = system_clock().instant() + 60s};
+}
 
 }  // namespace
 

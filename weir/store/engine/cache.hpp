@@ -112,9 +112,7 @@ class Cache {
     }
   };
 
-  Shard& shard_of(const Key& key) {
-    return shards_[(Hash()(key) * 0x9E3779B97F4A7C15u) >> 60];
-  }
+  Shard& shard_of(const Key& key) { return shards_[(Hash()(key) * 0x9E3779B97F4A7C15u) >> 60]; }
 
   const std::size_t shard_bytes_max_;
   std::array<Shard, shards_count> shards_;

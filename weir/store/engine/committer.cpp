@@ -22,9 +22,9 @@ constexpr int late_max = 2;
 constexpr int halves_in_a_row = 64;
 
 Error conflict(Position position) {
-  return condition_failed(position.value,
-                          fmt::format("event {} was appended after the position given",
-                                      position.value));
+  return condition_failed(
+      position.value,
+      fmt::format("event {} was appended after the position given", position.value));
 }
 
 template <class Record>
@@ -112,9 +112,9 @@ std::size_t Committer::queue_depth() const {
 Result<void> Committer::room_for(const PendingAppend& pending) const {
   if (stopping_) return shutting_down();
   if (queue_.size() >= options_.queue_max) {
-    return overloaded(fmt::format("{} appends wait, the limit is {}", queue_.size(),
-                                  options_.queue_max),
-                      overload_delay);
+    return overloaded(
+        fmt::format("{} appends wait, the limit is {}", queue_.size(), options_.queue_max),
+        overload_delay);
   }
   if (queue_bytes_ + pending.bytes > options_.queue_bytes_max) {
     return overloaded(fmt::format("{} bytes of appends wait, the limit is {}", queue_bytes_,
@@ -194,9 +194,8 @@ void Committer::run() {
   pthread_setname_np(pthread_self(), "weir-writer");
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_->changed.wait(lock, [this] {
-      return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty());
-    });
+    wake_->changed.wait(
+        lock, [this] { return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty()); });
     if (queue_.empty()) return;
     if (not_before_ && !time_to_try(lock)) continue;
     auto group = take_group();
@@ -302,8 +301,7 @@ Result<Begun> Committer::begin(const Batch& group) {
 
 void Committer::learn(const Begun& begun) {
   if (begun.head == tail_.head()) return;
-  const Position missed_begin =
-      begun.missed.empty() ? begun.head : begun.missed.first().previous();
+  const Position missed_begin = begun.missed.empty() ? begun.head : begun.missed.first().previous();
   // Too much happened elsewhere, or the log was replaced by an older copy: begin afresh.
   if (missed_begin > tail_.head() || begun.head < tail_.head()) tail_.reset(missed_begin);
   std::vector<std::uint32_t> counts;
@@ -379,8 +377,7 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
                  .reason = Reason::idempotency_key_reused,
                  .message = fmt::format("idempotency_key: '{}' was used for other events at "
                                         "positions {} to {}",
-                                        key, record->answer.first.value,
-                                        record->answer.last.value),
+                                        key, record->answer.first.value, record->answer.last.value),
                  .details = {{"field", "idempotency_key"}}};
   }
   auto answer = record->answer;

@@ -127,8 +127,7 @@ class Committer {
   Result<void> judge(PendingAppend& pending, Accepted& accepted, const Begun& begun);
   Result<void> judge_condition(PendingAppend& pending, const Accepted& accepted);
   Result<bool> replay(PendingAppend& pending, const Accepted& accepted, const Begun& begun);
-  Result<void> judge_tracking(PendingAppend& pending, const Accepted& accepted,
-                              const Begun& begun);
+  Result<void> judge_tracking(PendingAppend& pending, const Accepted& accepted, const Begun& begun);
   void accept(PendingAppend& pending, Accepted& accepted);
   Result<void> write(const Batch& group, Accepted& accepted, const Begun& begun);
   void answer(const Batch& group, bool here);

@@ -32,10 +32,9 @@ void Committer::failed(const Batch& group, const Error& error) {
       pending->outcome = nothing_recorded(wanted.error());
       continue;
     }
-    const auto delay = policy_->again({.attempts = pending->attempts,
-                                       .asked_at = pending->asked_at,
-                                       .deadline = call.deadline},
-                                      error, now, chance);
+    const auto delay = policy_->again(
+        {.attempts = pending->attempts, .asked_at = pending->asked_at, .deadline = call.deadline},
+        error, now, chance);
     if (!delay) {
       pending->outcome = nothing_recorded(policy_->given_up(error));
       continue;
@@ -98,8 +97,7 @@ bool Committer::time_to_try(std::unique_lock<std::mutex>& lock) {
     answer_those_who_left(lock, now);
     if (queue_.empty() || now >= *not_before_) break;
     wake_at_ = wake_up_time();
-    wake_->changed.wait_until(lock, wake_at_,
-                              [this] { return stopping_ || wake_->look_again; });
+    wake_->changed.wait_until(lock, wake_at_, [this] { return stopping_ || wake_->look_again; });
   }
   not_before_.reset();
   if (stopping_) idle_.notify_all();

@@ -39,9 +39,8 @@ void Committer::commit(const Batch& group) {
 }
 
 void Committer::tell(const Batch& group, Instant began, const Result<bool>& committed) {
-  StoreObserver::Commit told{.log = backend_.info().name,
-                             .began = began,
-                             .took = clock_.instant() - began};
+  StoreObserver::Commit told{
+      .log = backend_.info().name, .began = began, .took = clock_.instant() - began};
   std::vector<Code> refused;
   std::vector<telemetry::Context> traced;
   for (const auto* pending : group) {

@@ -3,8 +3,8 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <utility>
 #include <optional>
+#include <utility>
 
 namespace weir::engine {
 namespace {
@@ -110,7 +110,7 @@ class Live::LiveSubscription final : public Subscription {
   SubscribeRequest request_;
   Position cursor_;
   bool told_ = false;  ///< that there was something, or nothing, to begin with
-  Cursor reached_;  ///< the same, for others to look at
+  Cursor reached_;     ///< the same, for others to look at
   std::uint64_t id_;
   std::stop_callback<std::function<void()>> on_stop_;
 };
@@ -278,8 +278,8 @@ void Live::run() {
 void Live::pause(std::unique_lock<std::mutex>& lock, const Error& why) {
   dirty_ = true;
   const auto asked = why.retry_after.value_or(options_.look_every);
-  const auto length = std::clamp(asked, options_.look_every,
-                                 std::max(options_.look_every, options_.pause_max));
+  const auto length =
+      std::clamp(asked, options_.look_every, std::max(options_.look_every, options_.pause_max));
   changed_.wait_for(lock, length, [this] { return stopping_; });
 }
 

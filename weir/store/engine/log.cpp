@@ -7,7 +7,9 @@ namespace {
 
 constexpr std::chrono::milliseconds overload_delay{50};
 
-Error reads_overloaded() { return overloaded("too many reads wait", overload_delay); }
+Error reads_overloaded() {
+  return overloaded("too many reads wait", overload_delay);
+}
 
 /// Keys that are there stay; what would be more than an event may have is left out.
 void stamp(Event& event, const std::vector<MetadataEntry>& stamps, const Limits& limits) {
@@ -39,14 +41,18 @@ Log::Log(std::unique_ptr<Backend> backend, std::shared_ptr<Tail> tail, TermHashe
       committer_(*backend_, *tail_, hasher_, clock, threads_->completions, options.committer,
                  [this](Position head) { live_.advanced(head); }) {}
 
-Log::~Log() { shut_down(); }
+Log::~Log() {
+  shut_down();
+}
 
 void Log::shut_down() {
   committer_.shut_down();
   live_.shut_down();
 }
 
-const LogInfo& Log::info() const { return backend_->info(); }
+const LogInfo& Log::info() const {
+  return backend_->info();
+}
 
 Result<std::unique_ptr<PendingAppend>> Log::prepare(AppendRequest request) const {
   WEIR_TRY(check(request, limits_of(request)));
@@ -93,8 +99,8 @@ Result<void> Log::look(PendingAppend& pending) {
     WEIR_TRY_ASSIGN(step, backend_->read_step(request));
     if (!step.batch.empty()) {
       const auto position = step.batch.first().value;
-      return condition_failed(position, "event " + std::to_string(position) +
-                                            " was appended after the position given");
+      return condition_failed(
+          position, "event " + std::to_string(position) + " was appended after the position given");
     }
     request.after = std::max(request.after, step.cursor);
     if (!request.until) request.until = step.head;
@@ -180,14 +186,16 @@ void Log::read_step(ReadRequest request, Done<ReadStep> done) {
   if (!taken) (*shared)(reads_overloaded());
 }
 
-Result<Position> Log::head(CallOptions call) { return backend_->head(call); }
+Result<Position> Log::head(CallOptions call) {
+  return backend_->head(call);
+}
 
 void Log::head(CallOptions call, Done<Position> done) {
   auto shared = std::make_shared<Done<Position>>(std::move(done));
-  const bool taken = threads_->readers.post([this, self = shared_from_this(), shared,
-                                             call = std::move(call)] {
-    (*shared)(backend_->head(call));
-  });
+  const bool taken =
+      threads_->readers.post([this, self = shared_from_this(), shared, call = std::move(call)] {
+        (*shared)(backend_->head(call));
+      });
   if (!taken) (*shared)(reads_overloaded());
 }
 

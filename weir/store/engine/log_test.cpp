@@ -30,9 +30,8 @@ class EngineLog : public testing::Test {
   std::future<Result<Appended>> later(AppendRequest request) {
     auto promise = std::make_shared<std::promise<Result<Appended>>>();
     auto future = promise->get_future();
-    log_->append(std::move(request), [promise](Result<Appended> appended) {
-      promise->set_value(std::move(appended));
-    });
+    log_->append(std::move(request),
+                 [promise](Result<Appended> appended) { promise->set_value(std::move(appended)); });
     return future;
   }
   /// The writer waits with one append; all that is appended until release() is one group.
@@ -97,10 +96,9 @@ TEST_F(EngineLog, a_commit_whose_outcome_is_unknown_is_learned_of_by_the_next) {
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Code::unavailable);
   fake_->set_commits(FakeBackend::Commits::work);
-  const auto conflict =
-      log_->append({.events = {event("C")},
-                    .condition = Condition{.fail_if_events_match = Query{}.tagged("b"),
-                                           .after = Position(1)}});
+  const auto conflict = log_->append(
+      {.events = {event("C")},
+       .condition = Condition{.fail_if_events_match = Query{}.tagged("b"), .after = Position(1)}});
   ASSERT_FALSE(conflict);
   EXPECT_EQ(conflict.error().details.at("position"), "2");
   const auto again = log_->append({.events = {event("B", {"b"})}, .idempotency_key = "k"});

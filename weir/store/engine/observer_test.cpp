@@ -91,8 +91,8 @@ TEST_F(Observed, replayed_append_is_not_told_as_events) {
 
 TEST_F(Observed, commit_names_the_traces_that_are_recorded) {
   auto request = lent();
-  request.call.context.span = *telemetry::parse_traceparent(
-      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  request.call.context.span =
+      *telemetry::parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   ASSERT_TRUE(log_->append(request));
   request.call.context.span.sampled = false;
   ASSERT_TRUE(log_->append(request));

@@ -24,9 +24,13 @@ Term hash(std::string_view text, std::uint64_t seed) {
 TermHasher::TermHasher(std::uint64_t seed, std::vector<std::string> indexed_keys)
     : seed_(seed), indexed_keys_(std::move(indexed_keys)) {}
 
-Term TermHasher::of_type(std::string_view type) const { return hash(type, seed_ ^ type_kind); }
+Term TermHasher::of_type(std::string_view type) const {
+  return hash(type, seed_ ^ type_kind);
+}
 
-Term TermHasher::of_tag(std::string_view tag) const { return hash(tag, seed_ ^ tag_kind); }
+Term TermHasher::of_tag(std::string_view tag) const {
+  return hash(tag, seed_ ^ tag_kind);
+}
 
 Term TermHasher::of_member(std::string_view key, std::string_view value) const {
   return hash(value, hash(key, seed_ ^ member_kind));

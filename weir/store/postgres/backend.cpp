@@ -44,12 +44,15 @@ LogBackend::LogBackend(std::shared_ptr<Database> database, LogRow log)
     : database_(std::move(database)),
       log_(std::move(log)),
       hasher_(log_.seed, log_.info.options.indexed_keys),
-      reading_([database = database_.get()](const Call& call, const CallOptions& options) {
-                 return database->ask(call, options);
-               },
-               log_.id, hasher_) {}
+      reading_(
+          [database = database_.get()](const Call& call, const CallOptions& options) {
+            return database->ask(call, options);
+          },
+          log_.id, hasher_) {}
 
-LogBackend::~LogBackend() { database_->listener().remove(this); }
+LogBackend::~LogBackend() {
+  database_->listener().remove(this);
+}
 
 Result<std::unique_ptr<engine::Writer>> LogBackend::open_writer() {
   return std::unique_ptr<engine::Writer>(new LogWriter(database_, log_, hasher_));

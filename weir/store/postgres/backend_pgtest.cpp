@@ -16,12 +16,12 @@ namespace weir::postgres {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using weir::testing_support::OpenLog;
 using weir::testing_support::positions;
 using weir::testing_support::PostgresCluster;
 using weir::testing_support::run_sql;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 class Backend : public ::testing::Test {
  protected:
@@ -30,8 +30,9 @@ class Backend : public ::testing::Test {
 };
 
 Event lent(std::string book, std::string reader) {
-  return event("BookCopyLent").json({{"reader", reader}}).tagged("book:" + book,
-                                                                 "reader:" + reader);
+  return event("BookCopyLent")
+      .json({{"reader", reader}})
+      .tagged("book:" + book, "reader:" + reader);
 }
 
 TEST_F(Backend, gives_back_every_field_of_an_event) {
@@ -85,8 +86,8 @@ TEST_F(Backend, keeps_texts_that_contain_u0000) {
   const Tracking tracking{.source = nul("source"), .position = 7};
   log.append({odd, lent("dune", "ada")}, {.tracking = &tracking});
 
-  for (const auto& query : {Query{}.tagged(nul("tag")), Query{}.of_type(nul("type")),
-                            Query{}.tagged("plain")}) {
+  for (const auto& query :
+       {Query{}.tagged(nul("tag")), Query{}.of_type(nul("type")), Query{}.tagged("plain")}) {
     const auto [event] = log.read<1>({.query = query});
     EXPECT_EQ(event.type, odd.type);
     EXPECT_EQ(event.tags, odd.tags);
@@ -160,11 +161,10 @@ TEST_F(Backend, appends_of_racing_writers_follow_each_other_without_gaps) {
 }
 
 TEST_F(Backend, finds_a_recorded_idempotency_key) {
-  const engine::KeyRecord record{.key = std::string("key\0\xC3\xA9", 6),
-                                 .fingerprint = {.high = UINT64_MAX, .low = 2},
-                                 .answer = {.first = Position(1),
-                                            .last = Position(1),
-                                            .recorded_at = Timestamp(77us)}};
+  const engine::KeyRecord record{
+      .key = std::string("key\0\xC3\xA9", 6),
+      .fingerprint = {.high = UINT64_MAX, .low = 2},
+      .answer = {.first = Position(1), .last = Position(1), .recorded_at = Timestamp(77us)}};
   log.append({lent("dune", "ada")}, {.keys = {record}});
   const std::string_view wanted[] = {"other", record.key};
   const auto begun = log.writer->begin({.keys = wanted}).value();
@@ -200,12 +200,13 @@ TEST_F(Backend, writes_nothing_when_it_rolls_back) {
 TEST_F(Backend, commits_to_the_disk_though_the_role_would_not) {
   const auto database = uri.substr(uri.rfind('/') + 1);
   run_sql(uri, "ALTER DATABASE " + database + " SET synchronous_commit = off");
-  run_sql(uri, "CREATE TABLE seen (setting text);"
-               "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-               " INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL;"
-               " END $$;"
-               "CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON weir.log INITIALLY DEFERRED"
-               " FOR EACH ROW EXECUTE FUNCTION see()");
+  run_sql(uri,
+          "CREATE TABLE seen (setting text);"
+          "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+          " INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL;"
+          " END $$;"
+          "CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON weir.log INITIALLY DEFERRED"
+          " FOR EACH ROW EXECUTE FUNCTION see()");
   auto fresh = OpenLog::open(uri);
   fresh.append({lent("dune", "ada")});
   EXPECT_EQ(run_sql(uri, "SELECT setting FROM seen"), "on");
@@ -227,8 +228,9 @@ TEST_F(Backend, tells_listeners_of_appends_by_others_and_not_of_its_own) {
   other.append({lent("dune", "ada")});
   EXPECT_TRUE(told_within(2, 5s));
   // A connection that breaks is made anew, and then it may have missed something.
-  run_sql(uri, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
-               " AND datname = current_database()");
+  run_sql(uri,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+          " AND datname = current_database()");
   EXPECT_TRUE(told_within(3, 5s));
   log.backend->on_change_elsewhere(nullptr);
 }
@@ -254,8 +256,7 @@ TEST_F(Backend, keeps_snapshots_that_never_go_back) {
 }
 
 TEST_F(Backend, stops_reading_at_the_callers_deadline) {
-  const auto step = log.backend->read_step(
-      {.call = {.deadline = system_clock().instant() - 1ms}});
+  const auto step = log.backend->read_step({.call = {.deadline = system_clock().instant() - 1ms}});
   ASSERT_FALSE(step);
   EXPECT_EQ(step.error().code, Code::deadline_exceeded);
 }
@@ -266,8 +267,9 @@ TEST_F(Backend, has_the_server_stop_a_read_whose_caller_gives_up) {
   auto blocker = Session::connect({.uri = uri}, system_clock(), {}).value();
   ASSERT_TRUE(blocker->run_script("BEGIN; LOCK TABLE weir.event IN ACCESS EXCLUSIVE MODE", {}));
   const auto waiting = [&] {
-    return run_sql(uri, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                        " AND wait_event_type = 'Lock' AND query LIKE 'WITH bound%'");
+    return run_sql(uri,
+                   "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                   " AND wait_event_type = 'Lock' AND query LIKE 'WITH bound%'");
   };
   const auto becomes = [&](const char* count) {
     for (int i = 0; i < 1000 && waiting() != count; ++i) std::this_thread::sleep_for(5ms);
@@ -294,8 +296,9 @@ TEST_F(Backend, has_the_server_stop_a_read_whose_caller_gives_up) {
 TEST_F(Backend, survives_a_server_that_dropped_its_idle_connections) {
   log.append({lent("dune", "ada")});
   log.read<1>({});
-  run_sql(uri, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-               " WHERE datname = current_database() AND pid <> pg_backend_pid()");
+  run_sql(uri,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+          " WHERE datname = current_database() AND pid <> pg_backend_pid()");
   EXPECT_EQ(log.backend->head({}).value(), Position(1));
   log.append({lent("dune", "ada")});
   EXPECT_EQ(log.backend->head({}).value(), Position(2));

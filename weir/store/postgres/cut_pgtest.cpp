@@ -95,10 +95,11 @@ TEST_F(CutConnection, says_that_a_commit_is_unknown_when_the_server_stays_away) 
 
 TEST_F(CutConnection, waits_for_a_transaction_in_doubt_to_end) {
   // The server holds the commit up: a deferred trigger runs inside of COMMIT.
-  run_sql(uri, "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
-               " $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;"
-               "CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON weir.event INITIALLY DEFERRED"
-               " FOR EACH ROW EXECUTE FUNCTION hold()");
+  run_sql(uri,
+          "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
+          " $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;"
+          "CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON weir.event INITIALLY DEFERRED"
+          " FOR EACH ROW EXECUTE FUNCTION hold()");
   ASSERT_TRUE(cut.writer->begin({}));
   const Event event = some_event(1);
   const engine::NewEvent added{.event = &event, .position = Position(1)};
@@ -121,9 +122,10 @@ TEST_F(CutConnection, settles_a_commit_of_which_the_server_process_was_killed) {
     const Event event = some_event(i);
     const engine::NewEvent added{.event = &event, .position = begun->head.next()};
     std::thread killer([&] {
-      run_sql(uri, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                   " WHERE datname = current_database() AND query LIKE 'WITH head AS%'"
-                   " OR (datname = current_database() AND state = 'idle in transaction')");
+      run_sql(uri,
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+              " WHERE datname = current_database() AND query LIKE 'WITH head AS%'"
+              " OR (datname = current_database() AND state = 'idle in transaction')");
     });
     const auto committed = cut.writer->commit({.events = {&added, 1}});
     killer.join();

@@ -49,7 +49,9 @@ ConnectOptions connection(const std::string& uri, const std::shared_ptr<Hosts>& 
 }
 
 /// A single host may be a replica, for whoever only reads; of several the primary tells the truth.
-Role role_to_read(const Hosts& hosts) { return hosts.all().size() > 1 ? Role::primary : Role::any; }
+Role role_to_read(const Hosts& hosts) {
+  return hosts.all().size() > 1 ? Role::primary : Role::any;
+}
 
 /// Plans are the same whatever the statistics say: see statements.cpp.
 ConnectOptions reader_connection(const std::string& uri, const std::shared_ptr<Hosts>& hosts,
@@ -98,15 +100,15 @@ ConnectOptions Database::writer_connection() const {
   const auto lock_ms = std::to_string(options_.lock_time_max.count());
   const auto write_ms = std::to_string(options_.write_time_max.count());
   auto options = connection(uri_, hosts_, options_, Role::primary,
-                    {{"jit", "off"},
-                     {"plan_cache_mode", "force_generic_plan"},
-                     {"enable_seqscan", "off"},
-                     {"enable_hashjoin", "off"},
-                     {"enable_mergejoin", "off"},
-                     {"lock_timeout", lock_ms},
-                     {"statement_timeout", "0"},
-                     {"idle_in_transaction_session_timeout", write_ms},
-                     {"client_connection_check_interval", "2s"}});
+                            {{"jit", "off"},
+                             {"plan_cache_mode", "force_generic_plan"},
+                             {"enable_seqscan", "off"},
+                             {"enable_hashjoin", "off"},
+                             {"enable_mergejoin", "off"},
+                             {"lock_timeout", lock_ms},
+                             {"statement_timeout", "0"},
+                             {"idle_in_transaction_session_timeout", write_ms},
+                             {"client_connection_check_interval", "2s"}});
   // Its round trips have bounds of their own, and all its statements are used again and again.
   options.command_timeout = options.command_timeout.zero();
   options.prepare = {.prepared_max = 32, .prepare_after = 1};

@@ -8,11 +8,17 @@
 namespace weir::postgres {
 namespace {
 
-std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
+std::int64_t micros(Timestamp time) {
+  return time.time_since_epoch().count();
+}
 
-Timestamp time_of(std::int64_t micros) { return Timestamp(std::chrono::microseconds(micros)); }
+Timestamp time_of(std::int64_t micros) {
+  return Timestamp(std::chrono::microseconds(micros));
+}
 
-bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+bool has_nul(std::string_view text) {
+  return text.find('\0') != std::string_view::npos;
+}
 
 /// Whether text columns hold the event as it is.
 bool fits_text(const engine::NewEvent& added) {
@@ -32,8 +38,10 @@ bool fits_text(const engine::NewEvent& added) {
 std::string shown(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '\0') out += "\xEF\xBF\xBD";
-    else out += c;
+    if (c == '\0')
+      out += "\xEF\xBF\xBD";
+    else
+      out += c;
   }
   return out;
 }
@@ -47,8 +55,10 @@ class ArrayLiteral {
     text_ += '"';
     for (const char c : element) {
       if (c == '"' || c == '\\') text_ += '\\';
-      if (c == '\0') text_ += "\xEF\xBF\xBD";
-      else text_ += c;
+      if (c == '\0')
+        text_ += "\xEF\xBF\xBD";
+      else
+        text_ += c;
     }
     text_ += '"';
   }
@@ -104,9 +114,12 @@ Params encode_events(std::int32_t log_id, const engine::Group& group) {
     for (std::size_t i = 0; i < count; ++i) put(group.events[i], *group.events[i].event, i);
   };
   const auto text_or_null = [&](std::string_view text, bool fits) {
-    if (text.empty()) params.null();
-    else if (fits) params.element(text);
-    else params.element(shown(text));
+    if (text.empty())
+      params.null();
+    else if (fits)
+      params.element(text);
+    else
+      params.element(shown(text));
   };
 
   const auto before = group.events.empty() ? Position() : group.events[0].position.previous();
@@ -121,12 +134,16 @@ Params encode_events(std::int32_t log_id, const engine::Group& group) {
     params.element(static_cast<std::int64_t>(added.checksum));
   });
   column(Oid::uuid, [&](auto&, auto& event, auto) {
-    if (event.id) params.element(*event.id);
-    else params.null();
+    if (event.id)
+      params.element(*event.id);
+    else
+      params.null();
   });
   column(Oid::text, [&](auto&, auto& event, auto i) {
-    if (whole[i]) params.element(event.type);
-    else params.element(shown(event.type));
+    if (whole[i])
+      params.element(event.type);
+    else
+      params.element(shown(event.type));
   });
   column(Oid::text, [&](auto&, auto& event, auto) {
     literal.clear();
@@ -204,9 +221,8 @@ Result<void> EventDecoder::decode(const Rows& rows, std::size_t row) {
     fields_.metadata.emplace_back(metadata_[i], metadata_[i + 1]);
   }
   fields_.tracking_source = rows.bytes(row, column++);
-  fields_.tracking_position = fields_.tracking_source.empty()
-                                  ? 0
-                                  : static_cast<std::uint64_t>(rows.int8(row, column));
+  fields_.tracking_position =
+      fields_.tracking_source.empty() ? 0 : static_cast<std::uint64_t>(rows.int8(row, column));
   return {};
 }
 
@@ -219,8 +235,10 @@ Subject EventDecoder::subject() const {
 }
 
 void EventDecoder::add_to(BatchBuilder& builder) const {
-  if (is_raw_) builder.add(fields_.position, raw_.wire());
-  else builder.add(fields_);
+  if (is_raw_)
+    builder.add(fields_.position, raw_.wire());
+  else
+    builder.add(fields_);
 }
 
 }  // namespace weir::postgres

@@ -34,10 +34,9 @@ class Failover : public ::testing::Test {
     for (int i = 0; !stopping; ++i) {
       const auto name = fmt::format("{}-{}", writer, i);
       while (true) {
-        const auto appended =
-            log.append({.events = {event("T").json({{"name", name}}).tagged("t")},
-                        .idempotency_key = name,
-                        .call = {.deadline = system_clock().instant() + 30s}});
+        const auto appended = log.append({.events = {event("T").json({{"name", name}}).tagged("t")},
+                                          .idempotency_key = name,
+                                          .call = {.deadline = system_clock().instant() + 30s}});
         if (appended) {
           const std::lock_guard lock(mutex);
           acknowledged[name] = appended->last;
@@ -117,8 +116,9 @@ class Failover : public ::testing::Test {
 
 TEST_F(Failover, under_load_loses_and_doubles_nothing_that_was_acknowledged) {
   primary.wait_for_replica("replica");
-  const auto store = Store::open({.uri = both(database, primary, replica)},
-                                 std::make_shared<engine::Threads>()).value();
+  const auto store =
+      Store::open({.uri = both(database, primary, replica)}, std::make_shared<engine::Threads>())
+          .value();
   const auto log = store->open("default", {}).value();
   std::atomic<std::uint64_t> last = 0;
   std::atomic<bool> last_known = false;
@@ -182,11 +182,12 @@ TEST_F(Failover, under_load_loses_and_doubles_nothing_that_was_acknowledged) {
   const auto ms = [](Instant::duration time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
   };
-  fmt::print("{} acknowledged; promoting took {} ms; from asking for it to the first append {} ms,"
-             " to the first read {} ms; {} attempts failed meanwhile\n",
-             acknowledged.size(), ms(promoted - *promoting), ms(*recovered - *promoting),
-             ms(*read_again - *promoting), failures[Code::unavailable]);
-    EXPECT_LT(*recovered - promoted, 5s);
+  fmt::print(
+      "{} acknowledged; promoting took {} ms; from asking for it to the first append {} ms,"
+      " to the first read {} ms; {} attempts failed meanwhile\n",
+      acknowledged.size(), ms(promoted - *promoting), ms(*recovered - *promoting),
+      ms(*read_again - *promoting), failures[Code::unavailable]);
+  EXPECT_LT(*recovered - promoted, 5s);
   EXPECT_LT(*read_again - promoted, 5s);
 }
 
@@ -197,7 +198,8 @@ TEST_F(Failover, finds_the_new_primary_though_the_old_one_hangs) {
                                 .connect_time_max = 300ms,
                                 .lock_time_max = 200ms,
                                 .write_time_max = 300ms},
-                               system_clock()).value();
+                               system_clock())
+                    .value();
   ASSERT_TRUE(opened->create("default", {}, {}));
   auto backend = opened->open_log("default", {}).value().backend;
   auto writer = backend->open_writer().value();
@@ -243,16 +245,18 @@ TEST_F(Failover, finds_the_new_primary_though_the_old_one_hangs) {
 TEST_F(Failover, is_waited_for_where_the_outcome_of_a_commit_is_unknown) {
   // The replica has the commit, but its answer never arrives; the new primary tells the truth.
   primary.wait_for_replica("replica");
-  auto opened = Database::open(both(database, primary, replica), {.settle_time_max = 30s},
-                               system_clock()).value();
+  auto opened =
+      Database::open(both(database, primary, replica), {.settle_time_max = 30s}, system_clock())
+          .value();
   ASSERT_TRUE(opened->create("default", {}, {}));
   auto backend = opened->open_log("default", {}).value().backend;
   auto writer = backend->open_writer().value();
-  run_sql(database, "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
-                    " $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$;"
-                    "CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON weir.event"
-                    " INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.type = 'held')"
-                    " EXECUTE FUNCTION hold()");
+  run_sql(database,
+          "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
+          " $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$;"
+          "CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON weir.event"
+          " INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.type = 'held')"
+          " EXECUTE FUNCTION hold()");
   const auto commit = [&](const char* type) {
     const auto begun = writer->begin({}).value();
     const Event event = weir::event(type).json("{}");
@@ -278,8 +282,8 @@ TEST_F(Failover, is_waited_for_where_the_outcome_of_a_commit_is_unknown) {
 TEST_F(Failover, does_not_let_a_commit_count_that_no_replica_has) {
   primary.wait_for_replica("replica");
   auto opened = Database::open(both(database, primary, replica),
-                               {.write_time_max = 500ms, .settle_time_max = 2s},
-                               system_clock()).value();
+                               {.write_time_max = 500ms, .settle_time_max = 2s}, system_clock())
+                    .value();
   ASSERT_TRUE(opened->create("default", {}, {}));
   auto backend = opened->open_log("default", {}).value().backend;
   auto writer = backend->open_writer().value();

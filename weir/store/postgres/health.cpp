@@ -5,7 +5,9 @@
 namespace weir::postgres {
 namespace {
 
-std::int64_t whole(std::size_t number) { return static_cast<std::int64_t>(number); }
+std::int64_t whole(std::size_t number) {
+  return static_cast<std::int64_t>(number);
+}
 
 double seconds(std::chrono::milliseconds time) {
   return std::chrono::duration<double>(time).count();
@@ -17,8 +19,9 @@ HealthCheck store_check(const Hosts& hosts) {
   HealthCheck check{.name = "store",
                     .data = {{"engine", "postgresql"},
                              {"hosts", all},
-                             {"durability", "each commit is synced to the server's disk, and to "
-                                            "those of replicas that the server waits for"}}};
+                             {"durability",
+                              "each commit is synced to the server's disk, and to "
+                              "those of replicas that the server waits for"}}};
   if (const auto primary = hosts.primary()) {
     check.data.emplace_back("primary", to_string(hosts.all()[*primary]));
     check.data.emplace_back("failovers", whole(hosts.changes()));

@@ -19,15 +19,17 @@ using weir::testing_support::run_sql;
 std::string explain(const std::string& uri, const std::string& statement,
                     const std::string& values) {
   std::string script = fmt::format("PREPARE s AS {};", statement);
-  for (const auto* setting : {"jit = off", "plan_cache_mode = force_generic_plan",
-                              "enable_seqscan = off", "enable_hashjoin = off",
-                              "enable_mergejoin = off", "enable_bitmapscan = off"}) {
+  for (const auto* setting :
+       {"jit = off", "plan_cache_mode = force_generic_plan", "enable_seqscan = off",
+        "enable_hashjoin = off", "enable_mergejoin = off", "enable_bitmapscan = off"}) {
     script += fmt::format("SET {};", setting);
   }
-  return run_sql(uri, script + "CREATE TEMP TABLE plan (line text);"
-                      "DO $$ DECLARE line text; BEGIN FOR line IN EXECUTE"
-                      " 'EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) EXECUTE s(" +
-                          values + ")' LOOP INSERT INTO plan VALUES (line); END LOOP; END $$;"
+  return run_sql(uri, script +
+                          "CREATE TEMP TABLE plan (line text);"
+                          "DO $$ DECLARE line text; BEGIN FOR line IN EXECUTE"
+                          " 'EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) EXECUTE s(" +
+                          values +
+                          ")' LOOP INSERT INTO plan VALUES (line); END LOOP; END $$;"
                           "SELECT string_agg(line, E'\n') FROM plan");
 }
 
@@ -66,14 +68,17 @@ class Plans : public ::testing::TestWithParam<bool> {
       auto log = OpenLog::create(made);
       // Terms are made here, with numbers for hashes: 1 is on every event, 2 on every other one,
       // 1000 + n on 25 of them each.
-      run_sql(made, fmt::format(
-          "INSERT INTO weir.event (log_id, bytes, position, occurred_at, recorded_at, checksum,"
-          " type, tags, data) SELECT 1, 100, n, n, n, 0, 'T', '{{}}', '{{}}'"
-          " FROM generate_series(1, {0}) n;"
-          "INSERT INTO weir.term SELECT 1, 1, n FROM generate_series(1, {0}) n;"
-          "INSERT INTO weir.term SELECT 1, 2, n FROM generate_series(2, {0}, 2) n;"
-          "INSERT INTO weir.term SELECT 1, 1000 + n % 4000, n FROM generate_series(1, {0}) n;"
-          "UPDATE weir.log SET head = {0}", events));
+      run_sql(
+          made,
+          fmt::format(
+              "INSERT INTO weir.event (log_id, bytes, position, occurred_at, recorded_at, checksum,"
+              " type, tags, data) SELECT 1, 100, n, n, n, 0, 'T', '{{}}', '{{}}'"
+              " FROM generate_series(1, {0}) n;"
+              "INSERT INTO weir.term SELECT 1, 1, n FROM generate_series(1, {0}) n;"
+              "INSERT INTO weir.term SELECT 1, 2, n FROM generate_series(2, {0}, 2) n;"
+              "INSERT INTO weir.term SELECT 1, 1000 + n % 4000, n FROM generate_series(1, {0}) n;"
+              "UPDATE weir.log SET head = {0}",
+              events));
       return made;
     }();
     return uri;
@@ -84,8 +89,9 @@ class Plans : public ::testing::TestWithParam<bool> {
       run_sql(uri(), "VACUUM ANALYZE weir.event");
       run_sql(uri(), "VACUUM ANALYZE weir.term");
     } else {
-      run_sql(uri(), "DELETE FROM pg_statistic WHERE starelid IN"
-                     " ('weir.event'::regclass, 'weir.term'::regclass)");
+      run_sql(uri(),
+              "DELETE FROM pg_statistic WHERE starelid IN"
+              " ('weir.event'::regclass, 'weir.term'::regclass)");
     }
   }
 };
@@ -115,22 +121,22 @@ TEST_P(Plans, a_check_looks_each_posting_up_rather_than_reading_the_common_term)
 TEST(PlansOfAYoungLog, look_each_check_up_by_the_whole_key) {
   const auto uri = PostgresCluster::shared().new_database();
   auto log = OpenLog::create(uri);
-  run_sql(uri, "INSERT INTO weir.term SELECT 1, n % 3, n FROM generate_series(1, 3000) n;"
-               "UPDATE weir.log SET head = 3000");
+  run_sql(uri,
+          "INSERT INTO weir.term SELECT 1, n % 3, n FROM generate_series(1, 3000) n;"
+          "UPDATE weir.log SET head = 3000");
   const auto plan = explain(uri, read_statement({.checks = {1}}),
                             "1, 0, 3000, 100, 1000000, 256, ''{1}'', ''{0,2}''");
   expect_only_indexes(plan);
   const auto check = plan.find("on term f");
   ASSERT_NE(check, std::string::npos) << plan;
   const auto lines = plan.substr(check, 400);
-  EXPECT_TRUE(std::regex_search(lines, std::regex("Index Cond: .*log_id.*term.*position")))
-      << plan;
+  EXPECT_TRUE(std::regex_search(lines, std::regex("Index Cond: .*log_id.*term.*position"))) << plan;
 }
 
 TEST_P(Plans, the_first_of_a_common_term_is_found_without_reading_the_rest) {
   for (const auto direction : {Direction::forwards, Direction::backwards}) {
-    const auto plan = plan_of({.direction = direction, .checks = {0}},
-                              "1, 50, 100000, 1, 1000, 1, ''{1}''");
+    const auto plan =
+        plan_of({.direction = direction, .checks = {0}}, "1, 50, 100000, 1, 1000, 1, ''{1}''");
     expect_only_indexes(plan);
     EXPECT_LE(rows_touched(plan), 2) << plan;
   }
@@ -139,8 +145,8 @@ TEST_P(Plans, the_first_of_a_common_term_is_found_without_reading_the_rest) {
 TEST_P(Plans, reading_everything_touches_what_it_gives) {
   for (const auto direction : {Direction::forwards, Direction::backwards}) {
     const auto look = direction == Direction::forwards ? "70000" : "20000";
-    const auto plan = plan_of({.direction = direction},
-                              fmt::format("1, 50000, 100000, 100, 1000000, {}", look));
+    const auto plan =
+        plan_of({.direction = direction}, fmt::format("1, 50000, 100000, 100, 1000000, {}", look));
     expect_only_indexes(plan);
     EXPECT_LE(rows_touched(plan), 100) << plan;
   }

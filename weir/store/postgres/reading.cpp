@@ -88,8 +88,8 @@ Result<ReadStep> Reading::step(const ReadRequest& request) const {
   Plan plan{.scans = compiled.scans,
             .judges = has_unindexed_where(request.query, hasher_),
             .everything = request.query.everything()};
-  plan.wanted = std::min<std::uint64_t>(request.limit.value_or(UINT64_MAX),
-                                        request.batch_events_max);
+  plan.wanted =
+      std::min<std::uint64_t>(request.limit.value_or(UINT64_MAX), request.batch_events_max);
   if (!plan.scans) {
     for (const auto& item : compiled.items) {
       Plan::Item planned;
@@ -164,8 +164,8 @@ Result<void> Reading::choose_leads(const ReadRequest& request, Plan& plan) const
     for (std::size_t i = 0; i < item.groups.size(); ++i) {
       double sum = 0;
       for (std::size_t j = 0; j < item.groups[i].size(); ++j, ++row) {
-        const auto end = std::min(rows.int8(row, 0),
-                                  signed_of(request.until.value_or(position_max)));
+        const auto end =
+            std::min(rows.int8(row, 0), signed_of(request.until.value_or(position_max)));
         sum += estimate(signed_of(request.after), end);
       }
       if (least && *least <= sum) continue;
@@ -180,8 +180,8 @@ Result<Reading::Found> Reading::find(const ReadRequest& request, const Plan& pla
   ReadShape shape{.direction = request.direction,
                   .occurred_from = request.occurred.from.has_value(),
                   .occurred_until = request.occurred.until.has_value()};
-  const auto bytes = plan.judges ? std::max(request.batch_bytes_max, judged_bytes_max)
-                                 : request.batch_bytes_max;
+  const auto bytes =
+      plan.judges ? std::max(request.batch_bytes_max, judged_bytes_max) : request.batch_bytes_max;
   const auto after = signed_of(request.after);
   auto look = static_cast<std::int64_t>(plan.look);
   if (plan.scans && request.direction == Direction::forwards) {
@@ -255,8 +255,7 @@ Result<ReadStep> Reading::collect(const ReadRequest& request, const Plan& plan,
     if (full || last_asked) step.cursor = decoder.position();
   }
   const bool limit_reached = request.limit && builder.size() >= *request.limit;
-  step.end = limit_reached || (forwards ? step.cursor >= until
-                                        : step.cursor <= after.next());
+  step.end = limit_reached || (forwards ? step.cursor >= until : step.cursor <= after.next());
   step.batch = std::move(builder).build();
   return step;
 }

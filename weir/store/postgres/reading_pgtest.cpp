@@ -91,8 +91,8 @@ TEST(Reading, finds_what_looking_at_every_event_finds) {
   const std::uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   RandomLog random(seed);
-  auto log = OpenLog::create(PostgresCluster::shared().new_database(),
-                             {.indexed_keys = {"indexed"}});
+  auto log =
+      OpenLog::create(PostgresCluster::shared().new_database(), {.indexed_keys = {"indexed"}});
   std::vector<Event> events;
   for (int i = 0; i < 3000; ++i) events.push_back(random.event());
   log.append(events);
@@ -135,8 +135,10 @@ class LongLog : public ::testing::Test {
     for (;; ++steps) {
       const auto step = log().backend->read_step(request).value();
       if (step.end) return steps;
-      if (request.direction == Direction::forwards) request.after = step.cursor;
-      else request.until = step.cursor.previous();
+      if (request.direction == Direction::forwards)
+        request.after = step.cursor;
+      else
+        request.until = step.cursor.previous();
     }
   }
 };
@@ -193,7 +195,9 @@ TEST_F(LongLog, a_read_is_capped_at_the_head_it_reports) {
 TEST(Reading, ends_a_batch_with_the_event_that_reaches_its_bytes) {
   auto log = OpenLog::create(PostgresCluster::shared().new_database());
   for (int i = 0; i < 8; ++i) {
-    log.append({Event{.type = "T", .tags = {"t"}, .data = std::string(1 << 20, 'x'),
+    log.append({Event{.type = "T",
+                      .tags = {"t"},
+                      .data = std::string(1 << 20, 'x'),
                       .content_type = "text/plain"}});
   }
   for (auto query : {Query{}, Query{}.tagged("t")}) {

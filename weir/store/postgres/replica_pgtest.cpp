@@ -40,8 +40,8 @@ class ReadingFromReplicas : public ::testing::Test {
     OpenLog::create(database);
     wait_for_replay();
     log.emplace(OpenLog::open(
-        fmt::format("postgres://weir@{}:{},{}:{}{}", primary.host(), primary.port(),
-                    replica.host(), replica.port(), database.substr(database.rfind('/'))),
+        fmt::format("postgres://weir@{}:{},{}:{}{}", primary.host(), primary.port(), replica.host(),
+                    replica.port(), database.substr(database.rfind('/'))),
         {.replicas = {.lag_max = 1s, .measure_every = 20ms},
          .pool_listener = [this](const PoolEvent& event) {
            if (event.kind != PoolEvent::Kind::borrowed) return;
@@ -57,9 +57,7 @@ class ReadingFromReplicas : public ::testing::Test {
     }
     return {};
   }
-  std::string replica_host() const {
-    return fmt::format("{}:{}", replica.host(), replica.port());
-  }
+  std::string replica_host() const { return fmt::format("{}:{}", replica.host(), replica.port()); }
   bool becomes(Standing standing) const {
     for (int i = 0; i < 2000; ++i) {
       if (state().standing == standing) return true;
@@ -96,8 +94,8 @@ class ReadingFromReplicas : public ::testing::Test {
     while (run_sql(on_replica(), replayed) != "t") std::this_thread::sleep_for(5ms);
   }
   void append(int events) {
-    log->append(std::vector<Event>(static_cast<std::size_t>(events),
-                                   event("T").json("{}").tagged("t")));
+    log->append(
+        std::vector<Event>(static_cast<std::size_t>(events), event("T").json("{}").tagged("t")));
   }
   static std::vector<std::uint64_t> positions(const std::vector<RecordedEvent>& events) {
     std::vector<std::uint64_t> list;

@@ -32,9 +32,9 @@ Result<int> version_of(Session& session, const Patience& patience) {
                                     server.int4(0, 0) / 10000));
   }
   if (server.bytes(0, 1) != "UTF8") {
-    return precondition(Reason::not_supported,
-                        fmt::format("the database's encoding must be UTF8, it is {}",
-                                    server.bytes(0, 1)));
+    return precondition(
+        Reason::not_supported,
+        fmt::format("the database's encoding must be UTF8, it is {}", server.bytes(0, 1)));
   }
   if (!server.boolean(0, 2)) return 0;
   WEIR_TRY_ASSIGN(schema, session.execute(state_of_schema, {}, patience));

@@ -68,10 +68,10 @@ std::string scan_statement(const ReadShape& shape) {
   const auto within = words.forwards ? "e.position > $2 AND e.position <= least(bound.until, $6)"
                                      : "e.position > greatest($2, bound.until - $6)"
                                        " AND e.position <= bound.until";
-  const auto events =
-      fmt::format("SELECT {} FROM weir.event e WHERE e.log_id = $1 AND {}{}"
-                  " ORDER BY e.position {} LIMIT $4",
-                  event_columns, within, occurred(shape, parameter), words.order());
+  const auto events = fmt::format(
+      "SELECT {} FROM weir.event e WHERE e.log_id = $1 AND {}{}"
+      " ORDER BY e.position {} LIMIT $4",
+      event_columns, within, occurred(shape, parameter), words.order());
   return std::string(bound) + bounded(events, "", words);
 }
 

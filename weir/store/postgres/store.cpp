@@ -20,7 +20,9 @@ Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
   return store;
 }
 
-Result<std::vector<LogInfo>> Store::list(CallOptions call) { return database_->list(call); }
+Result<std::vector<LogInfo>> Store::list(CallOptions call) {
+  return database_->list(call);
+}
 
 Result<LogInfo> Store::create(const std::string& name, const LogOptions& options,
                               CallOptions call) {

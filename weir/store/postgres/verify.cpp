@@ -28,7 +28,9 @@ constexpr std::string_view select_end =
     "SELECT head, coalesce((SELECT position FROM weir.event WHERE log_id = $1"
     " ORDER BY position DESC LIMIT 1), 0) FROM weir.log WHERE id = $1";
 
-Position position_of(std::int64_t value) { return Position(static_cast<std::uint64_t>(value)); }
+Position position_of(std::int64_t value) {
+  return Position(static_cast<std::uint64_t>(value));
+}
 
 class Verifier {
  public:
@@ -97,8 +99,7 @@ class Verifier {
 
 }  // namespace
 
-Result<void> verify_log(const std::string& uri, const std::string& log,
-                        const OnDamage& on_damage) {
+Result<void> verify_log(const std::string& uri, const std::string& log, const OnDamage& on_damage) {
   WEIR_TRY_ASSIGN(database,
                   Database::open(uri, {.connect_time_max = connect_time_max}, system_clock()));
   WEIR_TRY_ASSIGN(row, database->find(log, {}));

@@ -8,19 +8,19 @@
 namespace weir::postgres {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using weir::testing_support::OpenLog;
 using weir::testing_support::PostgresCluster;
 using weir::testing_support::run_sql;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 class Verify : public ::testing::Test {
  protected:
   Verify() {
     const Tracking tracking{.source = "elsewhere", .position = UINT64_MAX};
-    log.append({event("A").json("{\"n\":1}").tagged("t", "u").with("k", "v"),
-                event("B").json("{}")},
-               {.tracking = &tracking});
+    log.append(
+        {event("A").json("{\"n\":1}").tagged("t", "u").with("k", "v"), event("B").json("{}")},
+        {.tracking = &tracking});
     log.append({Event{.type = "Opaque",
                       .data = std::string("\xff\0x", 3),
                       .content_type = "application/octet-stream"}});
@@ -40,7 +40,9 @@ class Verify : public ::testing::Test {
   OpenLog log = OpenLog::create(uri);
 };
 
-TEST_F(Verify, finds_nothing_in_a_whole_log) { EXPECT_THAT(findings(), IsEmpty()); }
+TEST_F(Verify, finds_nothing_in_a_whole_log) {
+  EXPECT_THAT(findings(), IsEmpty());
+}
 
 TEST_F(Verify, names_each_event_of_which_any_column_was_changed) {
   for (const auto* change :
@@ -51,8 +53,9 @@ TEST_F(Verify, names_each_event_of_which_any_column_was_changed) {
     damage("CREATE TABLE kept AS SELECT * FROM weir.event WHERE position = 1");
     damage(std::string("UPDATE weir.event SET ") + change + " WHERE position = 1");
     EXPECT_THAT(findings(), ElementsAre("event 1: its contents do not match its checksum"));
-    damage("DELETE FROM weir.event WHERE position = 1; INSERT INTO weir.event SELECT * FROM kept;"
-           " DROP TABLE kept");
+    damage(
+        "DELETE FROM weir.event WHERE position = 1; INSERT INTO weir.event SELECT * FROM kept;"
+        " DROP TABLE kept");
   }
   EXPECT_THAT(findings(), IsEmpty());
 }
@@ -60,8 +63,8 @@ TEST_F(Verify, names_each_event_of_which_any_column_was_changed) {
 TEST_F(Verify, names_an_event_that_cannot_be_decoded) {
   damage("UPDATE weir.event SET raw = '\\x0a' WHERE position = 3");
   damage("UPDATE weir.event SET tags = '{{a},{b}}' WHERE position = 1");
-  EXPECT_THAT(findings(), ElementsAre("event 1: column tags is malformed",
-                                      "event 3: column raw is malformed"));
+  EXPECT_THAT(findings(),
+              ElementsAre("event 1: column tags is malformed", "event 3: column raw is malformed"));
 }
 
 TEST_F(Verify, names_events_that_are_missing_and_a_head_that_is_not_the_last_event) {

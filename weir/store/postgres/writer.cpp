@@ -75,18 +75,26 @@ constexpr std::string_view batch_of_writer = "SELECT batch FROM weir.writer WHER
 constexpr std::string_view forget_writers =
     "DELETE FROM weir.writer WHERE log_id = $1 AND used_at < $2";
 
-std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
+std::int64_t micros(Timestamp time) {
+  return time.time_since_epoch().count();
+}
 
-Timestamp time_of(std::int64_t micros) { return Timestamp(std::chrono::microseconds(micros)); }
+Timestamp time_of(std::int64_t micros) {
+  return Timestamp(std::chrono::microseconds(micros));
+}
 
-Position position_of(std::int64_t value) { return Position(static_cast<std::uint64_t>(value)); }
+Position position_of(std::int64_t value) {
+  return Position(static_cast<std::uint64_t>(value));
+}
 
 /// Errors by which a server says itself that it does not know.
 bool is_ambiguous(const Error& error) {
   return has_sqlstate(error, "40003") || has_sqlstate(error, "08007");
 }
 
-Error gone() { return unavailable("PostgreSQL: the connection is broken"); }
+Error gone() {
+  return unavailable("PostgreSQL: the connection is broken");
+}
 
 Params names(std::int32_t log_id, std::span<const std::string_view> names) {
   Params params;
@@ -180,7 +188,9 @@ LogWriter::LogWriter(std::shared_ptr<Database> database, const LogRow& log,
       hasher_(hasher),
       id_(make_uuid_v7(database_->clock().now())) {}
 
-LogWriter::~LogWriter() { disconnect(); }
+LogWriter::~LogWriter() {
+  disconnect();
+}
 
 Patience LogWriter::patience(std::chrono::milliseconds time) const {
   const auto until = database_->clock().instant() + time;
@@ -188,8 +198,8 @@ Patience LogWriter::patience(std::chrono::milliseconds time) const {
 }
 
 Result<void> LogWriter::connect(const Patience& patience) {
-  WEIR_TRY_ASSIGN(session, Session::connect(database_->writer_connection(), database_->clock(),
-                                            patience));
+  WEIR_TRY_ASSIGN(session,
+                  Session::connect(database_->writer_connection(), database_->clock(), patience));
   session_ = std::move(session);
   database_->listener().add_own(session_->process());
   return {};
@@ -327,10 +337,9 @@ void LogWriter::add_terms(Params& params, const engine::Group& group) const {
     const auto& event = *added.event;
     terms.clear();
     tags.assign(event.tags.begin(), event.tags.end());
-    engine::add_terms(hasher_, event.type, tags,
-                      is_json(event.content_type) ? std::string_view(event.data)
-                                                  : std::string_view(),
-                      terms);
+    engine::add_terms(
+        hasher_, event.type, tags,
+        is_json(event.content_type) ? std::string_view(event.data) : std::string_view(), terms);
     for (const auto term : terms) rows.push_back({term, added.position});
   }
   // In the index's order neighbours land on one page.
@@ -390,8 +399,8 @@ Result<void> LogWriter::settle(const engine::Group& group) {
     const auto recorded = took_effect(until);
     if (recorded && *recorded) return {};
     if (recorded) {
-      return engine::nothing_recorded(unavailable(
-          "PostgreSQL: the connection broke before the commit; nothing was recorded"));
+      return engine::nothing_recorded(
+          unavailable("PostgreSQL: the connection broke before the commit; nothing was recorded"));
     }
     if (group.on_failed_try) group.on_failed_try(recorded.error());
     if (database_->clock().instant() >= *until.deadline) break;
@@ -401,8 +410,9 @@ Result<void> LogWriter::settle(const engine::Group& group) {
   }
   // Should it have taken effect, our own subscribers have not been told.
   database_->listener().call(log_id_);
-  return unavailable("PostgreSQL: the connection broke during the commit and could not be made "
-                     "again; whether it was recorded is unknown");
+  return unavailable(
+      "PostgreSQL: the connection broke during the commit and could not be made "
+      "again; whether it was recorded is unknown");
 }
 
 /// Having the lock means that the transaction in question has ended, this way or that. The commit

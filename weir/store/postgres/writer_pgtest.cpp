@@ -29,8 +29,9 @@ class CatchUp : public ::testing::Test {
   /// Until a session of the database waits for a lock; fails the test after a while.
   void wait_until_somebody_waits() {
     const auto until = system_clock().instant() + 30s;
-    while (run_sql(uri, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                        " AND wait_event_type = 'Lock'") == "0") {
+    while (run_sql(uri,
+                   "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                   " AND wait_event_type = 'Lock'") == "0") {
       ASSERT_LT(system_clock().instant(), until);
     }
   }

@@ -101,11 +101,11 @@ class RemoteLog final : public EventStore {
     if (auto checked = check(request, highest_limits()); !checked) return done(checked.error());
     v1::SessionRequest message;
     to_proto(request, info_.name, *message.mutable_read()->mutable_read());
-    connection_->session.call(std::move(message), request.call,
-                              [done = std::move(done)](
-                                  Result<v1::SessionResponse*> response) mutable {
-                                done(to_read_step(std::move(response)));
-                              });
+    connection_->session.call(
+        std::move(message), request.call,
+        [done = std::move(done)](Result<v1::SessionResponse*> response) mutable {
+          done(to_read_step(std::move(response)));
+        });
   }
   Result<ReadStep> read_step(ReadRequest request) override {
     return wait_for<ReadStep>(
@@ -115,12 +115,12 @@ class RemoteLog final : public EventStore {
   void head(CallOptions call, Done<Position> done) override {
     v1::SessionRequest message;
     message.mutable_head()->set_log(info_.name);
-    connection_->session.call(std::move(message), call,
-                              [done = std::move(done)](
-                                  Result<v1::SessionResponse*> response) mutable {
-                                if (!response) return done(response.error());
-                                done(Position((*response)->head().position()));
-                              });
+    connection_->session.call(
+        std::move(message), call,
+        [done = std::move(done)](Result<v1::SessionResponse*> response) mutable {
+          if (!response) return done(response.error());
+          done(Position((*response)->head().position()));
+        });
   }
   Result<Position> head(CallOptions call) override {
     return wait_for<Position>([&](Done<Position> done) { head(call, std::move(done)); });
@@ -140,8 +140,7 @@ class RemoteLog final : public EventStore {
     return open_subscription_stream(connection_->wire, info_.name, std::move(request));
   }
 
-  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key,
-                                                CallOptions call) override {
+  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key, CallOptions call) override {
     v1::LoadSnapshotRequest request;
     request.set_log(info_.name);
     request.set_projection(key.projection);
@@ -275,8 +274,8 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> credentials_of(const Credentia
 /// gRPC takes nothing else as metadata, and aborts the program over it.
 Result<std::string> authorization_of(const std::string& token) {
   if (token.empty()) return std::string();
-  const bool printable = std::all_of(token.begin(), token.end(),
-                                     [](char c) { return c > 0x20 && c < 0x7F; });
+  const bool printable =
+      std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
   if (!printable) return invalid_field("token", "it is not printable ASCII without spaces");
   return "Bearer " + token;
 }
@@ -305,17 +304,18 @@ Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
   auto channel = grpc::CreateCustomChannel(options.target, credentials, arguments);
   if (!wait_until_connected(*channel, options)) {
     if (options.credentials.tls) {
-      return unavailable(fmt::format("no server that speaks TLS with a certificate to be trusted "
-                                     "answers at {}",
-                                     options.target));
+      return unavailable(
+          fmt::format("no server that speaks TLS with a certificate to be trusted "
+                      "answers at {}",
+                      options.target));
     }
-    return unavailable(fmt::format("no server answers at {}; start one with 'weir serve', or work "
-                                   "on a store directly with --store",
-                                   options.target));
+    return unavailable(
+        fmt::format("no server answers at {}; start one with 'weir serve', or work "
+                    "on a store directly with --store",
+                    options.target));
   }
-  return std::shared_ptr<Catalog>(
-      std::make_shared<Client>(std::make_shared<Connection>(
-          Wire{.channel = std::move(channel), .authorization = std::move(authorization)})));
+  return std::shared_ptr<Catalog>(std::make_shared<Client>(std::make_shared<Connection>(
+      Wire{.channel = std::move(channel), .authorization = std::move(authorization)})));
 }
 
 }  // namespace weir::remote

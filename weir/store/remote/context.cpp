@@ -41,8 +41,8 @@ class CallHeaders final : public telemetry::TextMapCarrier {
   std::string_view get(std::string_view) const override { return {}; }
   void set(std::string_view name, std::string_view value) override {
     // gRPC takes nothing else, and an id that a caller made up may be anything.
-    const bool printable = std::all_of(value.begin(), value.end(),
-                                       [](char c) { return c >= 0x20 && c < 0x7F; });
+    const bool printable =
+        std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
     if (printable) context_.AddMetadata(std::string(name), std::string(value));
   }
 

@@ -56,8 +56,7 @@ Trailer take_trailer(std::string& wire) {
 
 template <class Request>
 Result<Query> query_of(const Request& request) {
-  const bool flat =
-      request.types_size() > 0 || request.tags_size() > 0 || request.where_size() > 0;
+  const bool flat = request.types_size() > 0 || request.tags_size() > 0 || request.where_size() > 0;
   if (!flat) return from_proto(request.query());
   if (request.has_query()) {
     return invalid_field("query", "can't be given beside types, tags and where");
@@ -94,8 +93,8 @@ Result<Event> take_event(v1::Event& from, int index) {
     if (!event.id) return invalid_field(fmt::format("events[{}].id", index), "is not a UUID");
   }
   if (from.has_occurred_at()) {
-    WEIR_TRY_ASSIGN(time, from_proto(from.occurred_at(),
-                                     fmt::format("events[{}].occurred_at", index)));
+    WEIR_TRY_ASSIGN(time,
+                    from_proto(from.occurred_at(), fmt::format("events[{}].occurred_at", index)));
     event.occurred_at = time;
   }
   return event;
@@ -103,7 +102,9 @@ Result<Event> take_event(v1::Event& from, int index) {
 
 }  // namespace
 
-std::string log_name(const std::string& name) { return name.empty() ? "default" : name; }
+std::string log_name(const std::string& name) {
+  return name.empty() ? "default" : name;
+}
 
 google::protobuf::Timestamp to_proto(Timestamp time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
@@ -244,8 +245,8 @@ void to_proto(const ReadRequest& request, const std::string& log, v1::ReadReques
   if (request.limit) out.set_limit(*request.limit);
   if (request.occurred.from) *out.mutable_occurred_from() = to_proto(*request.occurred.from);
   if (request.occurred.until) *out.mutable_occurred_until() = to_proto(*request.occurred.until);
-  out.set_batch_size(static_cast<std::uint32_t>(
-      std::min<std::size_t>(request.batch_events_max, UINT32_MAX)));
+  out.set_batch_size(
+      static_cast<std::uint32_t>(std::min<std::size_t>(request.batch_events_max, UINT32_MAX)));
 }
 
 Result<SubscribeRequest> from_proto(const v1::SubscribeRequest& request) {
@@ -257,13 +258,12 @@ Result<SubscribeRequest> from_proto(const v1::SubscribeRequest& request) {
   return out;
 }
 
-void to_proto(const SubscribeRequest& request, const std::string& log,
-              v1::SubscribeRequest& out) {
+void to_proto(const SubscribeRequest& request, const std::string& log, v1::SubscribeRequest& out) {
   if (log != "default") out.set_log(log);
   if (!request.query.everything()) to_proto(request.query, *out.mutable_query());
   if (request.after) out.set_after(request.after->value);
-  out.set_batch_size(static_cast<std::uint32_t>(
-      std::min<std::size_t>(request.batch_events_max, UINT32_MAX)));
+  out.set_batch_size(
+      static_cast<std::uint32_t>(std::min<std::size_t>(request.batch_events_max, UINT32_MAX)));
 }
 
 std::string to_wire(ReadStep step) {
@@ -277,8 +277,9 @@ std::string to_wire(SubscriptionStep step) {
 grpc::ByteBuffer to_buffer(std::string wire) {
   // The slice takes the string over instead of copying it.
   auto* kept = new PooledString(std::move(wire));
-  const grpc::Slice slice(kept->bytes.data(), kept->bytes.size(),
-                          [](void* owner) { delete static_cast<PooledString*>(owner); }, kept);
+  const grpc::Slice slice(
+      kept->bytes.data(), kept->bytes.size(),
+      [](void* owner) { delete static_cast<PooledString*>(owner); }, kept);
   return {&slice, 1};
 }
 

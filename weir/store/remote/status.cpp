@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include <weir/store/remote/convert.hpp>
 #include <weir/v1/errors.pb.h>
+#include <weir/store/remote/convert.hpp>
 
 namespace weir::remote {
 namespace {
@@ -26,8 +26,8 @@ google::rpc::Status to_rpc(const Error& error) {
     google::rpc::RetryInfo retry;
     const auto seconds = std::chrono::floor<std::chrono::seconds>(*error.retry_after);
     retry.mutable_retry_delay()->set_seconds(seconds.count());
-    retry.mutable_retry_delay()->set_nanos(static_cast<int>(
-        std::chrono::nanoseconds(*error.retry_after - seconds).count()));
+    retry.mutable_retry_delay()->set_nanos(
+        static_cast<int>(std::chrono::nanoseconds(*error.retry_after - seconds).count()));
     status.add_details()->PackFrom(retry);
   }
   return status;
@@ -73,7 +73,9 @@ Error from_status(const grpc::Status& status) {
   return {.code = static_cast<Code>(status.error_code()), .message = status.error_message()};
 }
 
-std::string to_status_bytes(const Error& error) { return to_rpc(error).SerializeAsString(); }
+std::string to_status_bytes(const Error& error) {
+  return to_rpc(error).SerializeAsString();
+}
 
 Error from_status_bytes(std::string_view bytes) {
   google::rpc::Status status;

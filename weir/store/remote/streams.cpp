@@ -259,8 +259,7 @@ Result<std::unique_ptr<Subscription>> open_subscription_stream(const Wire& wire,
                                                                SubscribeRequest request) {
   v1::SubscribeRequest message;
   to_proto(request, log, message);
-  auto stream =
-      open_stream(wire, "/weir.v1.EventLog/Subscribe", serialize(message), request.call);
+  auto stream = open_stream(wire, "/weir.v1.EventLog/Subscribe", serialize(message), request.call);
   return std::unique_ptr<Subscription>(
       std::make_unique<StreamedSubscription>(std::move(stream), std::move(request)));
 }

@@ -44,10 +44,9 @@ void requests(const std::string& bytes) {
     v1::AppendRequest sent;
     remote::to_proto(*append, "default", sent);
     const auto again = remote::take_append(sent);
-    WEIR_ASSERT(again.ok() && again->events == append->events &&
-                again->condition == append->condition &&
-                again->idempotency_key == append->idempotency_key &&
-                again->tracking == append->tracking);
+    WEIR_ASSERT(
+        again.ok() && again->events == append->events && again->condition == append->condition &&
+        again->idempotency_key == append->idempotency_key && again->tracking == append->tracking);
   }
 }
 

@@ -21,10 +21,8 @@ class ShieldedAppend : public ::testing::Test {
  protected:
   static ShieldOptions patient() {
     ShieldOptions options;
-    options.write.retry = {.attempts_max = 1000,
-                           .delay = 5ms,
-                           .delay_max = 5ms,
-                           .jitter = resilience::Jitter::none};
+    options.write.retry = {
+        .attempts_max = 1000, .delay = 5ms, .delay_max = 5ms, .jitter = resilience::Jitter::none};
     options.write.circuit_breaker.calls_min = 100'000;
     options.read = options.write;
     return options;
@@ -48,9 +46,8 @@ class ShieldedAppend : public ::testing::Test {
   std::future<Result<Appended>> later(AppendRequest request) {
     auto promise = std::make_shared<std::promise<Result<Appended>>>();
     auto future = promise->get_future();
-    log_->append(std::move(request), [promise](Result<Appended> appended) {
-      promise->set_value(std::move(appended));
-    });
+    log_->append(std::move(request),
+                 [promise](Result<Appended> appended) { promise->set_value(std::move(appended)); });
     return future;
   }
   void wait_for_calls(std::size_t calls) {

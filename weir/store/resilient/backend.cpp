@@ -84,9 +84,8 @@ class ShieldedBackend final : public engine::Backend {
 
   Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key,
                                                 const CallOptions& call) override {
-    return run(read_, "load snapshot", call, [&](const CallOptions& within) {
-      return backend_->load_snapshot(key, within);
-    });
+    return run(read_, "load snapshot", call,
+               [&](const CallOptions& within) { return backend_->load_snapshot(key, within); });
   }
   Result<bool> save_snapshot(const Snapshot& snapshot, const CallOptions& call) override {
     // What was kept at the same position is replaced: saving twice is saving once.
@@ -95,15 +94,13 @@ class ShieldedBackend final : public engine::Backend {
     });
   }
   Result<void> delete_snapshot(const SnapshotKey& key, const CallOptions& call) override {
-    return run(write_, "delete snapshot", call, [&](const CallOptions& within) {
-      return backend_->delete_snapshot(key, within);
-    });
+    return run(write_, "delete snapshot", call,
+               [&](const CallOptions& within) { return backend_->delete_snapshot(key, within); });
   }
   Result<std::optional<std::uint64_t>> tracked(const std::string& source,
                                                const CallOptions& call) override {
-    return run(read_, "tracked", call, [&](const CallOptions& within) {
-      return backend_->tracked(source, within);
-    });
+    return run(read_, "tracked", call,
+               [&](const CallOptions& within) { return backend_->tracked(source, within); });
   }
 
  private:

@@ -18,15 +18,14 @@ HealthCheck check_of(const Pipeline& pipeline) {
   HealthCheck check{.name = core->name};
   for (const auto& level : core->levels) {
     if (level.kind != resilience::Kind::circuit_breaker) continue;
-    const auto circuit =
-        level.with<resilience::CircuitBreaker>().snapshot(core->clock->instant());
+    const auto circuit = level.with<resilience::CircuitBreaker>().snapshot(core->clock->instant());
     check.data = {{"circuit", std::string(name_of(circuit.state))},
                   {"calls", static_cast<std::int64_t>(circuit.counts.calls)},
                   {"failures", static_cast<std::int64_t>(circuit.counts.failures)}};
     if (circuit.state == resilience::CircuitBreaker::State::closed) continue;
-    check.worsen(HealthStatus::degraded,
-                 fmt::format("the circuit is {}: the database failed too often",
-                             name_of(circuit.state)));
+    check.worsen(
+        HealthStatus::degraded,
+        fmt::format("the circuit is {}: the database failed too often", name_of(circuit.state)));
   }
   return check;
 }
@@ -48,9 +47,8 @@ class ShieldedCatalog final : public Catalog {
   Result<LogInfo> create(const std::string& name, const LogOptions& options,
                          CallOptions call) override {
     // One that is there with these options is fine, so it may be tried twice.
-    return run(write_, "create log", call, [&](const CallOptions& within) {
-      return catalog_->create(name, options, within);
-    });
+    return run(write_, "create log", call,
+               [&](const CallOptions& within) { return catalog_->create(name, options, within); });
   }
   std::vector<HealthCheck> health() override {
     auto checks = catalog_->health();
@@ -84,8 +82,7 @@ class ShieldedCatalog final : public Catalog {
 
 }  // namespace
 
-std::shared_ptr<Catalog> shielded(std::shared_ptr<Catalog> catalog, Pipeline read,
-                                  Pipeline write) {
+std::shared_ptr<Catalog> shielded(std::shared_ptr<Catalog> catalog, Pipeline read, Pipeline write) {
   return std::make_shared<ShieldedCatalog>(std::move(catalog), std::move(read), std::move(write));
 }
 

@@ -10,8 +10,8 @@ Error with_advice(Error error, const resilience::Pipeline& pipeline) {
   const auto core = pipeline.core();
   for (const auto& level : core->levels) {
     if (level.kind != resilience::Kind::retry) continue;
-    error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(
-        level.as<resilience::RetryOptions>().delay);
+    error.retry_after =
+        std::chrono::ceil<std::chrono::milliseconds>(level.as<resilience::RetryOptions>().delay);
   }
   return error;
 }

@@ -16,18 +16,17 @@ Error with_advice(Error error, const resilience::Pipeline& pipeline);
 /// Runs one operation of the database that may be repeated. `f` takes the CallOptions that it is
 /// to keep to.
 template <class F>
-auto run(const resilience::Pipeline& pipeline, std::string_view operation,
-         const CallOptions& call, F&& f) -> decltype(f(call)) {
+auto run(const resilience::Pipeline& pipeline, std::string_view operation, const CallOptions& call,
+         F&& f) -> decltype(f(call)) {
   // What listeners report of it belongs to the caller's trace.
   std::optional<telemetry::Scope> scope;
   if (call.context.span.sampled) scope.emplace(call.context);
-  auto result = pipeline.run(
-      {.operation = operation, .deadline = call.deadline, .stop = call.stop},
-      [&](resilience::Context& context) {
-        CallOptions within = call;
-        within.deadline = context.deadline();
-        return f(within);
-      });
+  auto result = pipeline.run({.operation = operation, .deadline = call.deadline, .stop = call.stop},
+                             [&](resilience::Context& context) {
+                               CallOptions within = call;
+                               within.deadline = context.deadline();
+                               return f(within);
+                             });
   if (result) return result;
   return with_advice(result.error(), pipeline);
 }

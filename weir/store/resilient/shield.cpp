@@ -28,9 +28,8 @@ Result<void> Shield::add(const char* name, const Strategies& strategies,
   return {};
 }
 
-resilience::PipelineBuilder Shield::builder(
-    const char* name, const Strategies& strategies,
-    std::shared_ptr<resilience::Listener> listener) const {
+resilience::PipelineBuilder Shield::builder(const char* name, const Strategies& strategies,
+                                            std::shared_ptr<resilience::Listener> listener) const {
   auto retry = strategies.retry;
   if (!retry.handled.errors) retry.handled.errors = worth_repeating;
   auto pipeline = resilience::pipeline(name);

@@ -185,8 +185,8 @@ TEST_F(Shielded, operations_end_thirty_seconds_after_they_began) {
 }
 
 TEST_F(Shielded, what_is_wrong_with_the_request_is_neither_repeated_nor_held_against_the_database) {
-  const auto catalog = std::make_shared<weir::testing::MemoryCatalog>(
-      weir::testing::MemoryOptions{.clock = &time_});
+  const auto catalog =
+      std::make_shared<weir::testing::MemoryCatalog>(weir::testing::MemoryOptions{.clock = &time_});
   put_up();
   const auto shielded = shield_->around(catalog);
   for (int i = 0; i < 10; ++i) {

@@ -52,8 +52,7 @@ CircuitBreaker::Verdict verdict_of(const Level& level, const Result<void>& resul
   if (handled.handles(Outcome::of_error(error), resilience::unwell)) {
     return CircuitBreaker::Verdict::failure;
   }
-  const bool says_nothing =
-      error.code == Code::cancelled || error.code == Code::resource_exhausted;
+  const bool says_nothing = error.code == Code::cancelled || error.code == Code::resource_exhausted;
   return says_nothing ? CircuitBreaker::Verdict::neither : CircuitBreaker::Verdict::success;
 }
 
@@ -169,8 +168,12 @@ std::optional<Instant::duration> WriteCircuit::delay(const Core& core, const Fai
   return decision.delay;
 }
 
-Error WriteCircuit::given_up(Error error) { return with_advice(std::move(error), pipeline_); }
+Error WriteCircuit::given_up(Error error) {
+  return with_advice(std::move(error), pipeline_);
+}
 
-double WriteCircuit::chance() { return pipeline_.core()->chance->next(); }
+double WriteCircuit::chance() {
+  return pipeline_.core()->chance->next();
+}
 
 }  // namespace weir::resilient

@@ -102,8 +102,7 @@ Result<void> backup_file(const std::string& path, const std::string& destination
   return unfinished.finish();
 }
 
-Result<void> copy_log(EventReader& log, const std::string& destination,
-                      const OnCopied& on_copied) {
+Result<void> copy_log(EventReader& log, const std::string& destination, const OnCopied& on_copied) {
   WEIR_TRY(must_not_exist(destination));
   Unfinished unfinished(destination);
   const FileOptions options{.path = unfinished.path(),

@@ -6,9 +6,9 @@
 #include <map>
 #include <random>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <boost/json.hpp>
 
 #include <weir/base/json.hpp>
 
@@ -62,8 +62,7 @@ Result<void> describe(Session& session, const FileOptions& options) {
   const auto seed =
       static_cast<std::int64_t>(static_cast<std::uint64_t>(device()) << 32 | device());
   WEIR_TRY(put_meta(insert, "name", options.name));
-  WEIR_TRY(put_meta(insert, "created_at",
-                    system_clock().now().time_since_epoch().count()));
+  WEIR_TRY(put_meta(insert, "created_at", system_clock().now().time_since_epoch().count()));
   WEIR_TRY(put_meta(insert, "term_seed", seed));
   WEIR_TRY(put_meta(insert, "indexed_keys", to_json(options.log.indexed_keys)));
   WEIR_TRY(put_meta(insert, "index_generation", 0));
@@ -72,13 +71,13 @@ Result<void> describe(Session& session, const FileOptions& options) {
 
 Result<void> migrate_locked(Session& session, const FileOptions& options) {
   WEIR_TRY_ASSIGN(tables, session.query_integer("SELECT count(*) FROM sqlite_master"));
-  WEIR_TRY_ASSIGN(described, session.query_integer(
-                                 "SELECT count(*) FROM sqlite_master WHERE name = 'meta'"));
+  WEIR_TRY_ASSIGN(described,
+                  session.query_integer("SELECT count(*) FROM sqlite_master WHERE name = 'meta'"));
   if (tables > 0 && described == 0) {
-    return Error{.code = Code::failed_precondition,
-                 .reason = Reason::unspecified,
-                 .message = fmt::format("'{}' is a SQLite database, but not a log of Weir's",
-                                        options.path)};
+    return Error{
+        .code = Code::failed_precondition,
+        .reason = Reason::unspecified,
+        .message = fmt::format("'{}' is a SQLite database, but not a log of Weir's", options.path)};
   }
   std::int64_t version = 0;
   if (described > 0) {
@@ -159,10 +158,10 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
   WEIR_TRY_ASSIGN(forwards, select("WHERE position > ? AND position <= ? ORDER BY position"));
   WEIR_TRY_ASSIGN(backwards, select("WHERE position > ? AND position <= ? ORDER BY position DESC"));
   WEIR_TRY_ASSIGN(blocks, BlockReader::create(session));
-  return std::unique_ptr<ReadConnection>(new ReadConnection{
-      std::move(session), std::move(begin), std::move(commit), std::move(head),
-      std::move(generation), std::move(one), std::move(forwards), std::move(backwards),
-      std::move(blocks), RowReader()});
+  return std::unique_ptr<ReadConnection>(
+      new ReadConnection{std::move(session), std::move(begin), std::move(commit), std::move(head),
+                         std::move(generation), std::move(one), std::move(forwards),
+                         std::move(backwards), std::move(blocks), RowReader()});
 }
 
 File::File(FileOptions options)
@@ -170,7 +169,9 @@ File::File(FileOptions options)
       kept_(options_.kept ? options_.kept : std::make_shared<Kept>()),
       cache_id_(next_cache_id.fetch_add(1)) {}
 
-File::~File() { kept_->newest.forget(cache_id_); }
+File::~File() {
+  kept_->newest.forget(cache_id_);
+}
 
 Result<std::shared_ptr<File>> File::open(FileOptions options) {
   auto file = std::shared_ptr<File>(new File(std::move(options)));
@@ -205,8 +206,8 @@ Result<void> File::load_meta() {
            .head = Position(),
            .options = {.indexed_keys = keys},
            .created_at = Timestamp(std::chrono::microseconds(numbers["created_at"]))};
-  hasher_ = std::make_unique<engine::TermHasher>(
-      static_cast<std::uint64_t>(numbers["term_seed"]), keys);
+  hasher_ =
+      std::make_unique<engine::TermHasher>(static_cast<std::uint64_t>(numbers["term_seed"]), keys);
   return {};
 }
 

@@ -34,8 +34,8 @@ void IndexQueue::done(std::size_t count) {
   steps_.erase(steps_.begin(), steps_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-IndexApplier::IndexApplier(Statement insert, Statement remove, Statement publish,
-                           Statement replace, Statement advance)
+IndexApplier::IndexApplier(Statement insert, Statement remove, Statement publish, Statement replace,
+                           Statement advance)
     : insert_(std::move(insert)),
       remove_(std::move(remove)),
       publish_(std::move(publish)),
@@ -49,8 +49,8 @@ Result<IndexApplier> IndexApplier::create(Session& session) {
   WEIR_TRY_ASSIGN(replace, session.prepare("DELETE FROM run WHERE id = ?"));
   WEIR_TRY_ASSIGN(advance, session.prepare("UPDATE meta SET value = value + 1 "
                                            "WHERE key = 'index_generation'"));
-  return IndexApplier(std::move(insert), std::move(remove), std::move(publish),
-                      std::move(replace), std::move(advance));
+  return IndexApplier(std::move(insert), std::move(remove), std::move(publish), std::move(replace),
+                      std::move(advance));
 }
 
 Result<void> IndexApplier::apply(const IndexStep& step) {

@@ -63,8 +63,8 @@ class Indexer::Merge {
   Result<void> fill(std::size_t i) {
     auto& input = inputs_[i];
     if (!input.empty() || input.next_block == runs_[i]->fences.size()) return {};
-    WEIR_TRY_ASSIGN(block, blocks_.read(runs_[i]->first_block +
-                                        static_cast<std::int64_t>(input.next_block++)));
+    WEIR_TRY_ASSIGN(
+        block, blocks_.read(runs_[i]->first_block + static_cast<std::int64_t>(input.next_block++)));
     const auto read = read_block(block, [&](Term term, std::vector<Position>& positions) {
       input.emplace_back(term, std::move(positions));
       return true;
@@ -294,8 +294,8 @@ Result<void> Indexer::merge(const std::vector<std::shared_ptr<const Run>>& runs)
   for (const auto& old : runs) replaces.push_back(old->id);
   publish(std::move(run), std::move(replaces));
   for (const auto& old : runs) {
-    WEIR_TRY(remove_blocks(old->first_block, old->first_block +
-                                                 static_cast<std::int64_t>(old->fences.size())));
+    WEIR_TRY(remove_blocks(old->first_block,
+                           old->first_block + static_cast<std::int64_t>(old->fences.size())));
   }
   return {};
 }

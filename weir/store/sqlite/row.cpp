@@ -2,16 +2,20 @@
 
 #include <cstring>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <weir/base/json.hpp>
 
 namespace weir::sqlite {
 namespace {
 
-Timestamp from_micros(std::int64_t micros) { return Timestamp(std::chrono::microseconds(micros)); }
-std::int64_t to_micros(Timestamp time) { return time.time_since_epoch().count(); }
+Timestamp from_micros(std::int64_t micros) {
+  return Timestamp(std::chrono::microseconds(micros));
+}
+std::int64_t to_micros(Timestamp time) {
+  return time.time_since_epoch().count();
+}
 
 /// Splits JSON strings separated by one of `separators`, as append_json_string() writes them and
 /// without other white space. Strings with escapes are put into `unescaped`. False when it is not
@@ -23,8 +27,8 @@ bool split_strings(std::string_view text, std::string_view separators,
     std::size_t end = 1;
     bool escapes = false;
     while (true) {
-      const auto* quote = static_cast<const char*>(
-          std::memchr(text.data() + end, '"', text.size() - end));
+      const auto* quote =
+          static_cast<const char*>(std::memchr(text.data() + end, '"', text.size() - end));
       if (quote == nullptr) return false;
       const auto at = static_cast<std::size_t>(quote - text.data());
       const auto part = text.substr(end, at - end);
@@ -111,8 +115,7 @@ Result<const EventFields*> RowReader::read(const Statement& row) {
 }
 
 Result<RowWriter> RowWriter::create(Session& session) {
-  WEIR_TRY_ASSIGN(insert,
-                  session.prepare("INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"));
+  WEIR_TRY_ASSIGN(insert, session.prepare("INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"));
   return RowWriter(std::move(insert));
 }
 

@@ -111,9 +111,8 @@ class RunsCursor final : public engine::Cursor {
  private:
   /// The run with the position, or the nearest one past it in the cursor's direction.
   std::size_t run_of(Position position) const {
-    const auto past =
-        std::lower_bound(runs_.begin(), runs_.end(), position,
-                         [](const auto& run, Position p) { return run->last < p; });
+    const auto past = std::lower_bound(runs_.begin(), runs_.end(), position,
+                                       [](const auto& run, Position p) { return run->last < p; });
     const auto at = static_cast<std::size_t>(past - runs_.begin());
     if (direction_ == Direction::forwards || at < runs_.size()) return at;
     return runs_.size() - 1;

@@ -88,7 +88,9 @@ class BlockWalk {
   std::uint64_t count_ = 0;
 };
 
-Error bad_block() { return damaged("a block of the index can't be read"); }
+Error bad_block() {
+  return damaged("a block of the index can't be read");
+}
 
 }  // namespace
 

@@ -21,8 +21,8 @@ Built build(std::mt19937_64& random, std::size_t terms, std::uint64_t positions_
   for (std::size_t i = 0; i < terms; ++i) {
     // Hashes are spread over all 64 bits; some lie side by side.
     const Term term = i % 5 == 0 && !built.postings.empty()
-                          ? built.postings.rbegin()->first + 1 - (built.postings.rbegin()->first ==
-                                                                  std::numeric_limits<Term>::max())
+                          ? built.postings.rbegin()->first + 1 -
+                                (built.postings.rbegin()->first == std::numeric_limits<Term>::max())
                           : random();
     auto& list = built.postings[term];
     if (!list.empty()) continue;

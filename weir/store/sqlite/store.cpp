@@ -59,9 +59,9 @@ class FileBackend final : public engine::Backend {
   Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& key,
                                                 const CallOptions& call) override {
     WEIR_TRY_ASSIGN(connection, file_->lease(call));
-    WEIR_TRY_ASSIGN(select, connection->session.prepare(
-                                "SELECT position, data, saved_at FROM snapshot "
-                                "WHERE projection = ? AND query_hash = ?"));
+    WEIR_TRY_ASSIGN(select,
+                    connection->session.prepare("SELECT position, data, saved_at FROM snapshot "
+                                                "WHERE projection = ? AND query_hash = ?"));
     select.bind_text(1, key.projection);
     select.bind_text(2, key.query_hash);
     WEIR_TRY_ASSIGN(row, select.step());
@@ -166,8 +166,8 @@ Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
   std::error_code error;
   if (options.create && !folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) {
-    return unavailable(fmt::format("can't make the folder '{}': {}", folder.string(),
-                                   error.message()));
+    return unavailable(
+        fmt::format("can't make the folder '{}': {}", folder.string(), error.message()));
   }
   auto store = std::shared_ptr<Store>(new Store(std::move(options), std::move(threads)));
   const bool create = store->options_.create;
@@ -256,8 +256,7 @@ std::vector<HealthCheck> Store::health() {
   if (const auto file = std::filesystem::file_size(options_.path, error); !error) {
     check.data.emplace_back("file_bytes", static_cast<std::int64_t>(file));
   } else {
-    check.worsen(HealthStatus::unhealthy,
-                 fmt::format("'{}': {}", options_.path, error.message()));
+    check.worsen(HealthStatus::unhealthy, fmt::format("'{}': {}", options_.path, error.message()));
   }
   const auto folder = std::filesystem::absolute(options_.path, error).parent_path();
   if (const auto space = std::filesystem::space(folder, error); !error) {

@@ -100,8 +100,8 @@ class Verifier {
     builder.add(*fields);
     const auto batch = std::move(builder).build();
     if (engine::checksum_of(*batch.begin()) != connection_.row.checksum(row)) {
-      return damaged(fmt::format("event {}: its contents do not match its checksum",
-                                 fields->position.value));
+      return damaged(
+          fmt::format("event {}: its contents do not match its checksum", fields->position.value));
     }
     const auto run = std::find_if(runs_->runs.begin(), runs_->runs.end(), [&](const auto& r) {
       return r->first <= fields->position && fields->position <= r->last;

@@ -6,9 +6,15 @@
 namespace weir::sqlite {
 namespace {
 
-std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
-Timestamp from_micros(std::int64_t value) { return Timestamp(std::chrono::microseconds(value)); }
-Position position_of(std::int64_t value) { return Position(static_cast<std::uint64_t>(value)); }
+std::int64_t micros(Timestamp time) {
+  return time.time_since_epoch().count();
+}
+Timestamp from_micros(std::int64_t value) {
+  return Timestamp(std::chrono::microseconds(value));
+}
+Position position_of(std::int64_t value) {
+  return Position(static_cast<std::uint64_t>(value));
+}
 
 std::string blob_of(const engine::Fingerprint& fingerprint) {
   std::string blob(16, '\0');
@@ -46,8 +52,8 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
   WEIR_TRY_ASSIGN(key, session.prepare("SELECT fingerprint, first_position, last_position, "
                                        "recorded_at FROM idempotency WHERE key = ?"));
   WEIR_TRY_ASSIGN(tracked, session.prepare("SELECT position FROM tracking WHERE source = ?"));
-  WEIR_TRY_ASSIGN(missed, session.prepare(std::string(event_columns) +
-                                          "WHERE position > ? ORDER BY position"));
+  WEIR_TRY_ASSIGN(
+      missed, session.prepare(std::string(event_columns) + "WHERE position > ? ORDER BY position"));
   WEIR_TRY_ASSIGN(put_key,
                   session.prepare("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)"));
   WEIR_TRY_ASSIGN(forget_keys,
@@ -65,8 +71,8 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
   WEIR_TRY_ASSIGN(rows, RowWriter::create(session));
   WEIR_TRY_ASSIGN(index, IndexApplier::create(session));
   return std::unique_ptr<Open>(new Open{
-      std::move(session), std::move(begin), std::move(commit), std::move(rollback),
-      std::move(last), std::move(key), std::move(tracked), std::move(missed), std::move(put_key),
+      std::move(session), std::move(begin), std::move(commit), std::move(rollback), std::move(last),
+      std::move(key), std::move(tracked), std::move(missed), std::move(put_key),
       std::move(forget_keys), std::move(put_tracking), std::move(put_snapshot),
       std::move(delete_snapshot), std::move(rows), RowReader(), std::move(index)});
 }

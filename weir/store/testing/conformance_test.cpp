@@ -4,9 +4,8 @@
 namespace weir::conformance {
 namespace {
 
-const Implementation memory{"memory", [] {
-                              return std::make_shared<weir::testing::MemoryCatalog>();
-                            }};
+const Implementation memory{"memory",
+                            [] { return std::make_shared<weir::testing::MemoryCatalog>(); }};
 // So few at a time that reads take several steps.
 const Implementation in_steps{"in_steps", [] {
                                 return std::make_shared<weir::testing::MemoryCatalog>(

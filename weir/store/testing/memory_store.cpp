@@ -119,8 +119,7 @@ ReadStep scan(const MemoryLog& log, const ReadRequest& request) {
         builder.size() == request.limit || builder.bytes() >= request.batch_bytes_max) {
       break;
     }
-    const auto position =
-        forwards ? request.after.value + 1 + looked_at : until.value - looked_at;
+    const auto position = forwards ? request.after.value + 1 + looked_at : until.value - looked_at;
     const auto& event = log.events[position - 1];
     if (selects(request.query, event) && in_range(request.occurred, event.occurred_at)) {
       add(builder, event);
@@ -152,7 +151,9 @@ Result<ReadStep> MemoryStore::read_step(ReadRequest request) {
   return scan(*log_, request);
 }
 
-void MemoryStore::head(CallOptions call, Done<Position> done) { done(head(std::move(call))); }
+void MemoryStore::head(CallOptions call, Done<Position> done) {
+  done(head(std::move(call)));
+}
 
 Result<Position> MemoryStore::head(CallOptions call) {
   WEIR_TRY(check_call(call, *log_->options.clock));
@@ -269,8 +270,7 @@ Result<LogInfo> MemoryCatalog::create(const std::string& name, const LogOptions&
                .message = fmt::format("log: '{}' is there with other options", name)};
 }
 
-Result<std::shared_ptr<EventStore>> MemoryCatalog::open(const std::string& name,
-                                                        CallOptions call) {
+Result<std::shared_ptr<EventStore>> MemoryCatalog::open(const std::string& name, CallOptions call) {
   WEIR_TRY(check_call(call, *options_.clock));
   const std::lock_guard lock(mutex_);
   const auto log = logs_.find(name);

@@ -42,8 +42,7 @@ TEST(MemoryStore, reads_what_matches_by_type_tag_and_payload) {
 TEST(MemoryStore, keeps_to_bounds_direction_and_limit_however_small_its_steps) {
   MemoryStore store("default", {}, {.scanned_max = 2});
   for (int i = 0; i < 9; ++i) ASSERT_TRUE(store.append({.events = {lent("dune")}}));
-  EXPECT_THAT(positions(store, {.after = Position(2), .until = Position(5)}),
-              ElementsAre(3, 4, 5));
+  EXPECT_THAT(positions(store, {.after = Position(2), .until = Position(5)}), ElementsAre(3, 4, 5));
   EXPECT_THAT(positions(store, {.direction = Direction::backwards, .limit = 3}),
               ElementsAre(9, 8, 7));
   EXPECT_THAT(positions(store, {.after = Position(7), .direction = Direction::backwards}),
@@ -67,13 +66,13 @@ TEST(MemoryStore, refuses_an_append_when_something_past_after_matches) {
   MemoryStore store("default");
   ASSERT_TRUE(store.append({.events = {lent("dune"), lent("emma")}}));
   const auto about_dune = Query{}.tagged("book:dune");
-  const auto refused = store.append({.events = {lent("dune")},
-                                     .condition = Condition{.fail_if_events_match = about_dune}});
+  const auto refused = store.append(
+      {.events = {lent("dune")}, .condition = Condition{.fail_if_events_match = about_dune}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::aborted);
   EXPECT_EQ(refused.error().details.at("position"), "1");
-  EXPECT_TRUE(store.append({.events = {lent("dune")},
-                            .condition = Condition{about_dune, Position(1)}}));
+  EXPECT_TRUE(
+      store.append({.events = {lent("dune")}, .condition = Condition{about_dune, Position(1)}}));
   EXPECT_EQ(store.head({}).value(), Position(3));
 }
 

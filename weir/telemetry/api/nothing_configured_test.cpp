@@ -20,8 +20,12 @@ void* operator new(std::size_t bytes) {
   if (void* memory = std::malloc(bytes)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
 
 namespace weir::telemetry {
 namespace {
@@ -44,8 +48,7 @@ TEST(Telemetry, allocates_nothing_when_nothing_is_configured) {
 }
 
 TEST(Telemetry, hands_on_a_trace_that_came_in_when_nothing_is_configured) {
-  const auto parent =
-      parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  const auto parent = parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   auto span = no_tracer().start_span("append", {}, {.parent = Context{.span = *parent}});
   EXPECT_FALSE(span.is_recording());
   EXPECT_EQ(span.span_context().span_id, parent->span_id);

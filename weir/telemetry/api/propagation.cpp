@@ -12,9 +12,8 @@ constexpr std::size_t baggage_bytes_max = 8192;
 constexpr char digits[] = "0123456789ABCDEF";
 
 bool is_lower_hex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 int hex_value(char c) {
@@ -39,7 +38,9 @@ std::string_view take(std::string_view& rest, char separator) {
   return part;
 }
 
-bool lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool lower_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 /// A key of tracestate: up to 256 characters, or TENANT@VENDOR with up to 241 and 14.
 bool is_state_key(std::string_view key) {
@@ -105,9 +106,9 @@ std::string encoded(std::string_view text) {
 
 /// An id as a header may carry it: printable ASCII, not too long.
 std::string id_of(std::string_view text) {
-  const bool fine = text.size() <= correlation_bytes_max &&
-                    std::all_of(text.begin(), text.end(),
-                                [](char c) { return c >= 0x20 && c < 0x7F; });
+  const bool fine =
+      text.size() <= correlation_bytes_max &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
   return fine ? std::string(text) : std::string();
 }
 

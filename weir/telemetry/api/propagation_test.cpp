@@ -44,15 +44,15 @@ TEST(Traceparent, of_a_later_version_is_read_as_far_as_it_is_known) {
 }
 
 TEST(Traceparent, that_is_malformed_is_none) {
-  for (const std::string_view bad : {
-           "", "00", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
-           "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-           "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-           "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-           "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-           "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
-           "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0x",
-           "0g-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}) {
+  for (const std::string_view bad :
+       {"", "00", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0x",
+        "0g-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}) {
     EXPECT_FALSE(parse_traceparent(bad)) << bad;
   }
 }
@@ -84,9 +84,9 @@ TEST(Baggage, is_bounded_in_members_and_bytes) {
   for (int i = 0; i < 100; ++i) many += "k" + std::to_string(i) + "=v,";
   EXPECT_EQ(parse_baggage(many).size(), 64);
   EXPECT_EQ(parse_baggage("a=1,b=" + std::string(9000, 'x')).size(), 1);
-  EXPECT_LE(format_baggage({{"a", std::string(5000, 'x'), ""}, {"b", std::string(5000, 'x'), ""}})
-                .size(),
-            8192);
+  EXPECT_LE(
+      format_baggage({{"a", std::string(5000, 'x'), ""}, {"b", std::string(5000, 'x'), ""}}).size(),
+      8192);
   EXPECT_TRUE(parse_baggage("not a token=1,=2").empty());
 }
 
@@ -101,17 +101,16 @@ TEST(Propagator, carries_a_whole_context_from_one_process_to_another) {
   EXPECT_EQ(context.causation_id(), "event-3");
   Headers on;
   w3c_propagator().inject(context, on);
-  for (const auto* name : {"traceparent", "tracestate", "baggage", "correlation-id",
-                           "causation-id"}) {
+  for (const auto* name :
+       {"traceparent", "tracestate", "baggage", "correlation-id", "causation-id"}) {
     EXPECT_EQ(on.get(name), there.get(name)) << name;
   }
 }
 
 TEST(Propagator, leaves_out_what_is_malformed) {
-  const auto context = w3c_propagator().extract(
-      Headers({{"traceparent", "nonsense"},
-               {"correlation-id", std::string(256, 'x')},
-               {"causation-id", "line\nbreak"}}));
+  const auto context = w3c_propagator().extract(Headers({{"traceparent", "nonsense"},
+                                                         {"correlation-id", std::string(256, 'x')},
+                                                         {"causation-id", "line\nbreak"}}));
   EXPECT_FALSE(context.span.valid());
   EXPECT_EQ(context.correlation_id(), "");
   EXPECT_EQ(context.causation_id(), "");

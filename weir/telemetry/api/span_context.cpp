@@ -34,8 +34,12 @@ std::optional<Id> parse(std::string_view text) {
 
 }  // namespace
 
-void write_hex(const TraceId& id, char* out) { write(id.bytes, out); }
-void write_hex(const SpanId& id, char* out) { write(id.bytes, out); }
+void write_hex(const TraceId& id, char* out) {
+  write(id.bytes, out);
+}
+void write_hex(const SpanId& id, char* out) {
+  write(id.bytes, out);
+}
 
 std::string to_string(const TraceId& id) {
   std::string text(32, '0');
@@ -49,7 +53,11 @@ std::string to_string(const SpanId& id) {
   return text;
 }
 
-std::optional<TraceId> parse_trace_id(std::string_view text) { return parse<TraceId>(text); }
-std::optional<SpanId> parse_span_id(std::string_view text) { return parse<SpanId>(text); }
+std::optional<TraceId> parse_trace_id(std::string_view text) {
+  return parse<TraceId>(text);
+}
+std::optional<SpanId> parse_span_id(std::string_view text) {
+  return parse<SpanId>(text);
+}
 
 }  // namespace weir::telemetry

@@ -47,8 +47,8 @@ class Otlp : public testing::TestWithParam<Protocol> {
       span.parent_remote = true;
       span.start = 1'700'000'000'000'000'000;
       span.end = span.start + 1'500'000;
-      span.attributes = {{"a", std::string("x\xff")}, {"b", std::int64_t{-7}}, {"c", 0.5},
-                         {"d", true}};
+      span.attributes = {
+          {"a", std::string("x\xff")}, {"b", std::int64_t{-7}}, {"c", 0.5}, {"d", true}};
       span.status = StatusCode::error;
       span.status_description = "bad";
     }
@@ -94,9 +94,8 @@ TEST_P(Otlp, sends_metrics_as_they_are_counted) {
   const auto registry = MetricRegistry::create({}).value();
   registry->counter(metric::store_append_events).add(3, {"default"});
   registry->histogram(metric::store_commit_events).record(5, {"default"});
-  const auto gauge = registry->observe(metric::store_queue_depth, [](Observer& to) {
-    to.observe(7, {"default"});
-  });
+  const auto gauge = registry->observe(metric::store_queue_depth,
+                                       [](Observer& to) { to.observe(7, {"default"}); });
   auto exporter = make_otlp_metric_exporter(settings(), resource(), system_clock()).value();
   const auto exported =
       exporter->export_metrics(registry->collect(), registry->started(), soon(), {});

@@ -168,8 +168,8 @@ class HttpTransport final : public Transport {
   Attempt send(Signal signal, const std::string& body, Instant deadline,
                std::stop_token stop) override {
     http::request<http::string_body> request(
-        http::verb::post,
-        target_.path + (signal == Signal::traces ? "/v1/traces" : "/v1/metrics"), 11);
+        http::verb::post, target_.path + (signal == Signal::traces ? "/v1/traces" : "/v1/metrics"),
+        11);
     request.set(http::field::host, fmt::format("{}:{}", target_.host, target_.port));
     request.set(http::field::user_agent, "weir");
     request.set(http::field::content_type, "application/x-protobuf");
@@ -180,9 +180,7 @@ class HttpTransport final : public Transport {
 
     asio::io_context io;
     Exchange exchange(io, target_);
-    const std::stop_callback cancel(stop, [&] {
-      asio::post(io, [&] { exchange.cancel(); });
-    });
+    const std::stop_callback cancel(stop, [&] { asio::post(io, [&] { exchange.cancel(); }); });
     const auto patience = deadline - clock_.instant();
     if (patience <= Instant::duration(0)) {
       return failed(Code::deadline_exceeded, "no time was left", true);

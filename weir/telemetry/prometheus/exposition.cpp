@@ -188,8 +188,7 @@ class Writer {
 
   void exemplar(const std::optional<Exemplar>& exemplar) {
     if (!open_ || !exemplar) return;
-    const auto seconds =
-        std::chrono::duration<double>(exemplar->at.time_since_epoch()).count();
+    const auto seconds = std::chrono::duration<double>(exemplar->at.time_since_epoch()).count();
     out_ += fmt::format(" # {{trace_id=\"{}\",span_id=\"{}\"}} {} {:.3f}",
                         to_string(exemplar->trace_id), to_string(exemplar->span_id),
                         number(exemplar->value), seconds);

@@ -68,12 +68,13 @@ TEST(Exposition, of_text_has_cumulative_buckets_and_escaped_labels) {
   EXPECT_THAT(text, HasSubstr("# TYPE weir_store_append_events_total counter\n"
                               "weir_store_append_events_total"
                               "{weir_log_name=\"a\\\"b\\\\c\\nd\"} 3\n"));
-  const std::string labels = "rpc_system_name=\"grpc\",rpc_method=\"weir.v1.EventLog/Append\","
-                             "rpc_response_status_code=\"OK\"";
-  EXPECT_THAT(text, HasSubstr("rpc_server_call_duration_seconds_bucket{" + labels +
-                              ",le=\"0.025\"} 0\n"));
-  EXPECT_THAT(text, HasSubstr("rpc_server_call_duration_seconds_bucket{" + labels +
-                              ",le=\"0.05\"} 1\n"));
+  const std::string labels =
+      "rpc_system_name=\"grpc\",rpc_method=\"weir.v1.EventLog/Append\","
+      "rpc_response_status_code=\"OK\"";
+  EXPECT_THAT(
+      text, HasSubstr("rpc_server_call_duration_seconds_bucket{" + labels + ",le=\"0.025\"} 0\n"));
+  EXPECT_THAT(text,
+              HasSubstr("rpc_server_call_duration_seconds_bucket{" + labels + ",le=\"0.05\"} 1\n"));
   EXPECT_THAT(text, HasSubstr(",le=\"+Inf\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("rpc_server_call_duration_seconds_sum{" + labels + "} 0.03\n"));
   EXPECT_THAT(text, Not(HasSubstr("trace_id")));
@@ -114,8 +115,7 @@ TEST(MetricsReference, is_what_the_list_says) {
   std::ifstream file(WEIR_METRICS_REFERENCE);
   std::stringstream there;
   there << file.rdbuf();
-  EXPECT_EQ(there.str(), metrics_reference())
-      << "run: tools/build release metrics_reference";
+  EXPECT_EQ(there.str(), metrics_reference()) << "run: tools/build release metrics_reference";
 }
 
 }  // namespace

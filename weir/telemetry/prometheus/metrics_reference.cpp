@@ -37,11 +37,11 @@ that is in one with `otel.metric.overflow="true"`. Made from `weir/telemetry/api
 )";
   for (const auto* spec : metric::all()) {
     out += fmt::format("## {}\n\n{}.\n\n", spec->name, spec->help);
-    out += fmt::format("| Prometheus | kind | unit | labels |\n|---|---|---|---|\n"
-                       "| `{}` | {} | {} | {} |\n\n",
-                       prometheus_name(*spec), name_of(spec->kind),
-                       spec->unit.empty() ? "–" : fmt::format("`{}`", spec->unit),
-                       labels_in_words(*spec));
+    out += fmt::format(
+        "| Prometheus | kind | unit | labels |\n|---|---|---|---|\n"
+        "| `{}` | {} | {} | {} |\n\n",
+        prometheus_name(*spec), name_of(spec->kind),
+        spec->unit.empty() ? "–" : fmt::format("`{}`", spec->unit), labels_in_words(*spec));
     if (!spec->bounds.empty()) out += fmt::format("Buckets: {}.\n\n", bounds_in_words(*spec));
   }
   out.pop_back();

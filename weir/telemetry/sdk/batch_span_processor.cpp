@@ -20,8 +20,8 @@ Result<void> check(const BatchOptions& options) {
   const auto range = [](std::string_view field, auto value, auto min, auto max,
                         std::string_view unit) -> Result<void> {
     if (value >= min && value <= max) return {};
-    return invalid_field(field, fmt::format("{}{} is not in the range {} to {}{}", value, unit, min,
-                                            max, unit));
+    return invalid_field(
+        field, fmt::format("{}{} is not in the range {} to {}{}", value, unit, min, max, unit));
   };
   WEIR_TRY(range("queue_max", options.queue_max, std::size_t{1}, std::size_t{1'000'000}, ""));
   WEIR_TRY(range("batch_max", options.batch_max, std::size_t{1}, options.queue_max, ""));
@@ -110,7 +110,9 @@ BatchSpanProcessor::BatchSpanProcessor(std::shared_ptr<Shared> shared)
   std::thread([shared = shared_] { run(*shared); }).detach();
 }
 
-BatchSpanProcessor::~BatchSpanProcessor() { shut_down(1s); }
+BatchSpanProcessor::~BatchSpanProcessor() {
+  shut_down(1s);
+}
 
 void BatchSpanProcessor::on_end(std::unique_ptr<SpanData> span) {
   auto& shared = *shared_;

@@ -78,8 +78,8 @@ class ConsoleMetrics final : public MetricExporter {
       append_json_string(out, point.labels[i]);
     }
     if (spec.kind == MetricKind::histogram) {
-      out += fmt::format("}},\"count\":{},\"sum\":{}}}\n", point.histogram.count,
-                         point.histogram.sum);
+      out +=
+          fmt::format("}},\"count\":{},\"sum\":{}}}\n", point.histogram.count, point.histogram.sum);
     } else {
       out += "},\"value\":";
       std::visit([&](auto value) { out += fmt::format("{}", value); }, point.value);

@@ -40,8 +40,8 @@ class Reader {
     const auto* end = value->data() + value->size();
     const auto [read_to, error] = std::from_chars(value->data(), end, number);
     if (error != std::errc{} || read_to != end || number < min || number > max) {
-      return invalid_field(name, fmt::format("'{}' is not a whole number from {} to {}", *value,
-                                             min, max));
+      return invalid_field(
+          name, fmt::format("'{}' is not a whole number from {} to {}", *value, min, max));
     }
     set(number);
     return {};
@@ -55,8 +55,9 @@ class Reader {
     const auto members =
         static_cast<std::size_t>(std::count(value->begin(), value->end(), ',')) + 1;
     if (read.size() != members || value->find('=') == std::string::npos) {
-      return invalid_field(name, "it is not KEY=VALUE,KEY=VALUE with at most 64 members in 8192 "
-                                 "bytes");
+      return invalid_field(name,
+                           "it is not KEY=VALUE,KEY=VALUE with at most 64 members in 8192 "
+                           "bytes");
     }
     return read;
   }
@@ -96,9 +97,9 @@ Result<void> read_otlp(const Reader& reader, OtlpSettings& otlp) {
   const std::string_view endpoint = otlp.endpoint;
   const bool secure = endpoint.starts_with("https://");
   if (!secure && !endpoint.starts_with("http://")) {
-    return invalid_field("OTEL_EXPORTER_OTLP_ENDPOINT",
-                         fmt::format("'{}' is not http://HOST:PORT or https://HOST:PORT",
-                                     endpoint));
+    return invalid_field(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        fmt::format("'{}' is not http://HOST:PORT or https://HOST:PORT", endpoint));
   }
   if (secure && !grpc) {
     return invalid_field("OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -145,9 +146,9 @@ Result<TelemetrySettings> read_environment(const EnvironmentLookup& lookup) {
   TelemetrySettings settings;
   WEIR_TRY(reader.flag("OTEL_SDK_DISABLED", settings.disabled));
   WEIR_TRY(read_resource(reader, settings.resource));
-  WEIR_TRY_ASSIGN(sampler, Sampler::parse(reader.text("OTEL_TRACES_SAMPLER")
-                                              .value_or("parentbased_always_on"),
-                                          reader.text("OTEL_TRACES_SAMPLER_ARG")));
+  WEIR_TRY_ASSIGN(
+      sampler, Sampler::parse(reader.text("OTEL_TRACES_SAMPLER").value_or("parentbased_always_on"),
+                              reader.text("OTEL_TRACES_SAMPLER_ARG")));
   settings.sampler = sampler;
   const bool endpoint = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT").has_value();
   WEIR_TRY(read_exporter(reader, "OTEL_TRACES_EXPORTER", endpoint, settings.traces));

@@ -16,9 +16,8 @@ class MetricExporter {
   virtual ~MetricExporter() = default;
   /// Gives up at the deadline, and soon after `stop` fires. Counters and histograms count since
   /// `started`.
-  virtual Result<void> export_metrics(const std::vector<MetricSnapshot>& metrics,
-                                      Timestamp started, Instant deadline,
-                                      std::stop_token stop) = 0;
+  virtual Result<void> export_metrics(const std::vector<MetricSnapshot>& metrics, Timestamp started,
+                                      Instant deadline, std::stop_token stop) = 0;
 };
 
 }  // namespace weir::telemetry

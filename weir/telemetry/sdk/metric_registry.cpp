@@ -150,8 +150,8 @@ class MetricRegistry::Registration final : public Observed {
 
 Result<std::unique_ptr<MetricRegistry>> MetricRegistry::create(RegistryOptions options) {
   if (options.series_max < 1 || options.series_max > 1'000'000) {
-    return invalid_field("series_max", fmt::format("{} is not in the range 1 to 1000000",
-                                                   options.series_max));
+    return invalid_field("series_max",
+                         fmt::format("{} is not in the range 1 to 1000000", options.series_max));
   }
   return std::unique_ptr<MetricRegistry>(new MetricRegistry(options));
 }
@@ -168,8 +168,10 @@ MetricRegistry::Family<Cell>& MetricRegistry::family(
   const std::lock_guard lock(mutex_);
   auto found = families.find(spec.name);
   if (found == families.end()) {
-    found = families.emplace(std::string(spec.name), std::make_unique<Family<Cell>>(
-                                                         spec, options_.series_max)).first;
+    found = families
+                .emplace(std::string(spec.name),
+                         std::make_unique<Family<Cell>>(spec, options_.series_max))
+                .first;
   }
   // Two metrics of one name would be mixed up by everybody who reads them.
   WEIR_ASSERT(found->second->spec().kind == spec.kind);
@@ -200,8 +202,9 @@ std::unique_ptr<Observed> MetricRegistry::observe(const MetricSpec& spec,
 }
 
 void MetricRegistry::collect_series(std::map<std::string, MetricSnapshot>& into) {
-  auto& series = into.emplace(metric::sdk_metric_series.name,
-                              MetricSnapshot{metric::sdk_metric_series, {}}).first->second;
+  auto& series =
+      into.emplace(metric::sdk_metric_series.name, MetricSnapshot{metric::sdk_metric_series, {}})
+          .first->second;
   auto& refused = into.emplace(metric::sdk_metric_series_refused.name,
                                MetricSnapshot{metric::sdk_metric_series_refused, {}})
                       .first->second;

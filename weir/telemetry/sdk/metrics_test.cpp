@@ -118,8 +118,8 @@ class Counting final : public MetricExporter {
 TEST(PeriodicReader, exports_when_flushed_and_once_more_at_the_end) {
   const auto registry = MetricRegistry::create({}).value();
   const auto state = std::make_shared<Counting::State>();
-  auto reader = PeriodicReader::create(*registry, std::make_unique<Counting>(state),
-                                       {.every = 1h}, system_clock())
+  auto reader = PeriodicReader::create(*registry, std::make_unique<Counting>(state), {.every = 1h},
+                                       system_clock())
                     .value();
   EXPECT_TRUE(reader->force_flush(30s));
   EXPECT_EQ(state->exports, 1);
@@ -198,8 +198,8 @@ TEST(Environment, names_the_variable_that_is_wrong) {
     EXPECT_EQ(settings.error().code, Code::invalid_argument);
     EXPECT_THAT(settings.error().message, testing::StartsWith(name));
   }
-  const auto ratio = read({{"OTEL_TRACES_SAMPLER", "traceidratio"},
-                           {"OTEL_TRACES_SAMPLER_ARG", "1.5"}});
+  const auto ratio =
+      read({{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "1.5"}});
   ASSERT_FALSE(ratio);
   EXPECT_THAT(ratio.error().message, testing::StartsWith("OTEL_TRACES_SAMPLER_ARG"));
 }

@@ -54,22 +54,24 @@ Result<std::unique_ptr<PeriodicReader>> PeriodicReader::create(
     PeriodicReaderOptions options, const Clock& clock) {
   if (!exporter) return invalid_field("exporter", "it is missing");
   if (options.every < 10ms || options.every > 1h) {
-    return invalid_field("every", fmt::format("{} ms is not in the range 10 ms to 1 h",
-                                              options.every.count()));
+    return invalid_field(
+        "every", fmt::format("{} ms is not in the range 10 ms to 1 h", options.every.count()));
   }
   if (options.export_timeout < 1ms || options.export_timeout > 10min) {
     return invalid_field("export_timeout", fmt::format("{} ms is not in the range 1 ms to 10 min",
                                                        options.export_timeout.count()));
   }
-  return std::unique_ptr<PeriodicReader>(new PeriodicReader(
-      std::make_shared<Shared>(registry, std::move(exporter), options, clock)));
+  return std::unique_ptr<PeriodicReader>(
+      new PeriodicReader(std::make_shared<Shared>(registry, std::move(exporter), options, clock)));
 }
 
 PeriodicReader::PeriodicReader(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
   std::thread([shared = shared_] { run(*shared); }).detach();
 }
 
-PeriodicReader::~PeriodicReader() { shut_down(1s); }
+PeriodicReader::~PeriodicReader() {
+  shut_down(1s);
+}
 
 void PeriodicReader::run(Shared& shared) {
   pthread_setname_np(pthread_self(), "weir-metrics");
@@ -96,8 +98,8 @@ bool PeriodicReader::force_flush(std::chrono::nanoseconds timeout) {
   std::unique_lock lock(shared.mutex);
   const auto mine = ++shared.asked;
   shared.wake.notify_one();
-  const bool in_time = shared.done.wait_for(
-      lock, timeout, [&] { return shared.answered >= mine || shared.ended; });
+  const bool in_time =
+      shared.done.wait_for(lock, timeout, [&] { return shared.answered >= mine || shared.ended; });
   return in_time && shared.last_worked;
 }
 

@@ -41,9 +41,8 @@ struct Traced {
   Tracer& tracer;
 
   explicit Traced(Sampler::Options sampler = {}, SpanLimits limits = {})
-      : provider(kept, {.sampler = Sampler::create(sampler).value(),
-                        .limits = limits,
-                        .clock = &clock}),
+      : provider(kept,
+                 {.sampler = Sampler::create(sampler).value(), .limits = limits, .clock = &clock}),
         tracer(provider.tracer("test")) {}
 };
 
@@ -87,8 +86,8 @@ TEST(Tracer, ends_a_span_once) {
 TEST(Tracer, drops_what_is_past_the_limits_and_says_how_much) {
   Traced traced({}, {.attributes_max = 1, .events_max = 1, .links_max = 1, .value_bytes_max = 4});
   {
-    auto span = traced.tracer.start_span("work", {{"a", "1234ü"}, {"b", "x"}},
-                                         {.links = {Link{}, Link{}}});
+    auto span =
+        traced.tracer.start_span("work", {{"a", "1234ü"}, {"b", "x"}}, {.links = {Link{}, Link{}}});
     span.set_attribute("a", "123ü");  // what is there may change, and is not cut within the ü
     span.add_event("one");
     span.add_event("two");
@@ -149,9 +148,8 @@ class Held final : public SpanExporter {
     std::unique_lock lock(state.mutex);
     state.entered = true;
     state.changed.notify_all();
-    state.changed.wait_until(lock, deadline, [&] {
-      return !state.held || (stop.stop_requested() && !state.deaf);
-    });
+    state.changed.wait_until(lock, deadline,
+                             [&] { return !state.held || (stop.stop_requested() && !state.deaf); });
     state.changed.wait(lock, [&] { return !state.deaf || !state.held; });
     state.batches.push_back(spans.size());
     return state.answer;
@@ -263,9 +261,9 @@ TEST(BatchSpanProcessor, loses_no_flush_while_spans_keep_ending) {
 
 TEST(BatchSpanProcessor, names_a_bad_option) {
   const auto registry = MetricRegistry::create({}).value();
-  const auto made = BatchSpanProcessor::create(
-      std::make_unique<Held>(std::make_shared<Held::State>()), {.queue_max = 10, .batch_max = 11},
-      *registry, system_clock());
+  const auto made =
+      BatchSpanProcessor::create(std::make_unique<Held>(std::make_shared<Held::State>()),
+                                 {.queue_max = 10, .batch_max = 11}, *registry, system_clock());
   ASSERT_FALSE(made);
   EXPECT_THAT(made.error().message, testing::HasSubstr("batch_max"));
 }

@@ -158,8 +158,8 @@ Tracer& SdkTracerProvider::tracer(std::string_view scope) {
   const std::lock_guard lock(mutex_);
   const auto found = tracers_.find(scope);
   if (found != tracers_.end()) return *found->second;
-  const auto made = tracers_.emplace(
-      std::string(scope), std::make_unique<SdkTracer>(std::string(scope), parts_));
+  const auto made =
+      tracers_.emplace(std::string(scope), std::make_unique<SdkTracer>(std::string(scope), parts_));
   return *made.first->second;
 }
 
