@@ -54,6 +54,7 @@ Result<void> unary(const Wire& wire, const CallOptions& options, Call call) {
 /// Waits for an asynchronous operation.
 template <class T, class Start>
 Result<T> wait_for(Start start) {
+  WEIR_TRY(may_wait());
   std::promise<Result<T>> promise;
   auto future = promise.get_future();
   start([&promise](Result<T> result) { promise.set_value(std::move(result)); });

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <thread>
 
+#include <weir/base/result.hpp>
+
 namespace weir::remote {
 
 /// Lets whoever drops a call wait until gRPC is done with it, so that none outlives the program's
@@ -49,6 +51,10 @@ class CallEnd {
   std::condition_variable changed_;
   bool ended_ = false;
 };
+
+/// For a call that waits for its answer. Errors: failed_precondition when this is a reaction, on
+/// the one thread that could tell it.
+Result<void> may_wait();
 
 /// Destroys what waits for a call or may hold a channel: here, or on a thread of its own when this
 /// is a reaction.

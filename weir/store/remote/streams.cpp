@@ -72,6 +72,7 @@ class MessageStream final : public rpc::ClientStream<grpc::ByteBuffer, grpc::Byt
 
   /// The next message, waiting for it. Nothing at the end; the stream's status as the error.
   Result<std::optional<grpc::ByteBuffer>> next() {
+    WEIR_TRY(may_wait());
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !waiting_.empty() || done_; });
     return take(lock);
