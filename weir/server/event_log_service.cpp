@@ -51,7 +51,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* conte
   if (!stream->admit(*context, admission_, request->Length())) return stream.get();
   const auto message = parse<v1::ReadRequest>(*request);
   const auto caller = access_.caller(*context);
-  const auto may = caller.may(Right::read, message ? message->log() : std::string());
+  const auto may =
+      caller.may(Right::read, message ? message->log() : std::string(), stream->context());
   if (!may) return stream->fail(may.error()), stream.get();
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
   if (!read) return stream->fail(read.error()), stream.get();
@@ -72,7 +73,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
   if (!stream->admit(*context, admission_, request->Length())) return stream.get();
   const auto message = parse<v1::SubscribeRequest>(*request);
   const auto caller = access_.caller(*context);
-  const auto may = caller.may(Right::read, message ? message->log() : std::string());
+  const auto may =
+      caller.may(Right::read, message ? message->log() : std::string(), stream->context());
   if (!may) return stream->fail(may.error()), stream.get();
   auto subscribe =
       message ? remote::from_proto(*message) : Result<SubscribeRequest>(message.error());
@@ -108,7 +110,7 @@ UnaryCall::Pointer EventLogService::start(std::string_view method, const Context
 std::optional<Error> EventLogService::refusal(const UnaryCall& call, const Context& context,
                                               Needed needed) const {
   if (call.refused()) return *call.refused();
-  const auto may = access_.caller(context).may(needed.right, needed.log);
+  const auto may = access_.caller(context).may(needed.right, needed.log, call.context());
   if (!may) return may.error();
   return std::nullopt;
 }
@@ -171,7 +173,8 @@ grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context,
   const auto call = start("weir.v1.EventLog/ListLogs", *context, *request);
   if (const auto& refused = call->refused()) return call->finish(*refused), call.get();
   const auto caller = access_.caller(*context);
-  if (const auto known = caller.known(); !known) return call->finish(known.error()), call.get();
+  const auto known = caller.known(call->context());
+  if (!known) return call->finish(known.error()), call.get();
   return blocking(call, "",
                   [this, caller, response](EventStore&, CallOptions options) -> Result<void> {
                     WEIR_TRY_ASSIGN(logs, logs_.catalog().list(options));

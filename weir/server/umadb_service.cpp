@@ -96,7 +96,7 @@ class Calls {
   /// Why a call is turned away, by how many there are or by who makes it.
   std::optional<Error> refusal(const UnaryCall& call, const Context& context, Right needed) const {
     if (call.refused()) return *call.refused();
-    const auto may = access_.caller(context).may(needed, log_of(context));
+    const auto may = access_.caller(context).may(needed, log_of(context), call.context());
     if (!may) return may.error();
     return std::nullopt;
   }
@@ -226,7 +226,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
   const auto stream = FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
   if (!stream->admit(context, admission_, request.Length())) return stream.get();
   const auto caller = access_.caller(context);
-  const auto may = caller.may(Right::read, log_of(context));
+  const auto may = caller.may(Right::read, log_of(context), stream->context());
   if (!may) return stream->fail(may.error()), stream.get();
   const auto message = umadb::flatten(request);
   auto parsed =
@@ -247,7 +247,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
       FeedStream::start(reports_.begin(methods_.subscribe, context), umadb::to_status);
   if (!stream->admit(context, admission_, request.Length())) return stream.get();
   const auto caller = access_.caller(context);
-  const auto may = caller.may(Right::read, log_of(context));
+  const auto may = caller.may(Right::read, log_of(context), stream->context());
   if (!may) return stream->fail(may.error()), stream.get();
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_subscribe(umadb::view(*message))
