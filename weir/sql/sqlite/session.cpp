@@ -72,7 +72,9 @@ void Statement::bind_null(int index) {
 Result<bool> Statement::step() {
   if (!running_) {
     running_ = true;
-    if (reports_) run_ = reports_->begin(sqlite3_sql(statement_.get()));
+    if (reports_ && StatementReports::wanted()) {
+      run_ = reports_->begin(sqlite3_sql(statement_.get()));
+    }
   }
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
@@ -162,7 +164,8 @@ Result<Statement> Session::prepare(std::string_view sql) {
 }
 
 Result<void> Session::execute(const char* sql) {
-  auto run = reports_ ? reports_->begin(sql) : StatementReports::Run();
+  StatementReports::Run run;
+  if (reports_ && StatementReports::wanted()) run = reports_->begin(sql);
   const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};
   const int extended = sqlite3_extended_errcode(database_.get());

@@ -6,10 +6,11 @@
 
 namespace weir::sqlite {
 
-void StatementReports::note(std::string_view text, Run& run) {
+StatementReports::Run StatementReports::begin(std::string_view text) {
+  Run run;
   const auto& context = telemetry::current_context();
   if (context.span.span_id != of_.span.span_id) {
-    if (running_ > 0) return;  // what goes on is another's
+    if (running_ > 0) return run;  // what goes on is another's
     hand_over();
     of_ = context;
   }
@@ -22,6 +23,7 @@ void StatementReports::note(std::string_view text, Run& run) {
   ++running_;
   run.reports_ = this;
   run.index_ = static_cast<std::size_t>(found - statements_.begin());
+  return run;
 }
 
 void StatementReports::ended(std::size_t index, const Error* error, int code) {

@@ -57,12 +57,9 @@ class StatementReports {
     std::size_t index_ = 0;
   };
 
-  /// Nothing is done and measured unless the thread's work is being traced.
-  Run begin(std::string_view text) {
-    Run run;
-    if (telemetry::current_context().span.sampled) note(text, run);
-    return run;
-  }
+  /// Whether the thread's work is being traced: if not, nothing is done and measured.
+  static bool wanted() { return telemetry::current_context().span.sampled; }
+  Run begin(std::string_view text);
 
  private:
   /// The runs of one statement.
@@ -75,7 +72,6 @@ class StatementReports {
     int code = 0;
   };
 
-  void note(std::string_view text, Run& run);
   void ended(std::size_t index, const Error* error, int code);
   void hand_over();
 
