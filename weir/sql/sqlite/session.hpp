@@ -29,6 +29,9 @@ struct SessionOptions {
   const char* vfs = nullptr;
   /// Statements become spans of what is being traced. Default: nobody is told.
   sql::StatementReporting reporting = {};
+  /// The write-ahead log grows ahead of what is written (preallocating_vfs.hpp), for sessions that
+  /// commit often. Default: it grows with each write.
+  bool preallocate_log = false;
 };
 
 /// The error of a SQLite result code, with its message: busy and I/O errors are unavailable,
