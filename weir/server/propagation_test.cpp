@@ -7,7 +7,6 @@
 #include <tests/support/fake_backend.hpp>
 #include <tests/support/one_log_catalog.hpp>
 #include <weir/gateway/testing/http_client.hpp>
-#include <weir/rpc/keep.hpp>
 #include <weir/server/service.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/telemetry/api/propagation.hpp>
@@ -51,7 +50,6 @@ class Witness final : public StoreObserver {
 class Travelling : public ::testing::Test {
  protected:
   Travelling() {
-    rpc::keep_grpc();
     engine::LogEngineOptions engine;
     engine.committer.observer = &witness_;
     log_ = std::make_shared<engine::Log>(

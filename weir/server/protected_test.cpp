@@ -373,14 +373,21 @@ TEST_F(Protected, the_servers_own_look_at_its_streams_needs_nobodys_token) {
 }
 
 TEST_F(Protected, denied_calls_are_logged_with_the_ids_of_their_requests) {
-  const auto of = [](const std::string& id) {
-    return CallOptions{.context = {.carried = std::make_shared<const telemetry::Carried>(
-                                       telemetry::Carried{.correlation_id = id})}};
-  };
-  const auto writer = open(writer_.secret);
-  ASSERT_TRUE(writer);
-  EXPECT_FALSE((*writer)->head(of("session")));
-  EXPECT_FALSE((*writer)->read({.call = of("stream")}).collect());
+  auto append = one_event;
+  append.call.context.carried =
+      std::make_shared<const telemetry::Carried>(telemetry::Carried{.correlation_id = "session"});
+  const auto reader = open(reader_.secret);
+  ASSERT_TRUE(reader);
+  EXPECT_FALSE((*reader)->append(append));
+  grpc_code(writer_.secret, [&](grpc::ClientContext& context) {
+    context.AddMetadata("correlation-id", "stream");
+    v1::ReadRequest request;
+    v1::ReadResponse response;
+    request.set_log("orders");
+    const auto stream = stub_->Read(&context, request);
+    EXPECT_FALSE(stream->Read(&response));
+    return stream->Finish();
+  });
   grpc_code(reader_.secret, [&](grpc::ClientContext& context) {
     context.AddMetadata("correlation-id", "unary");
     v1::AppendRequest request;

@@ -3,6 +3,7 @@
 #include <tests/support/fake_backend.hpp>
 #include <tests/support/one_log_catalog.hpp>
 #include <weir/gateway/testing/http_client.hpp>
+#include <weir/server/kept_spans_for_tests.hpp>
 #include <weir/server/resilience_reports.hpp>
 #include <weir/server/service.hpp>
 #include <weir/server/store_reports.hpp>
