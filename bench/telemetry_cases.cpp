@@ -7,7 +7,9 @@
 #include <bench/process.hpp>
 #include <weir/open.hpp>
 #include <weir/server/reporting.hpp>
+#include <weir/server/store_reports.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
+#include <weir/telemetry/sdk/tracer_provider.hpp>
 
 namespace weir::bench {
 namespace {
@@ -39,7 +41,7 @@ Result<Figures> counter(Context& context) {
 Result<Figures> histogram(Context& context) {
   WEIR_TRY_ASSIGN(registry, telemetry::MetricRegistry::create({}));
   const auto bound = registry->histogram(telemetry::metric::rpc_server_call_duration)
-                         .bind({"grpc", "weir.v1.EventLog/Append", "OK", ""});
+                         .bind({"grpc", "weir.v1.EventLog/Append", "OK", "OK", ""});
   return alternate_less(
       context.rounds(), [&]() -> Result<double> { return atomic_add(context); },
       [&]() -> Result<double> {
@@ -53,6 +55,30 @@ Result<Figures> in_process(Context& context) {
   WEIR_TRY_ASSIGN(off, weir::open("sqlite:" + context.path("metrics-off.db")));
   WEIR_TRY_ASSIGN(on, weir::open("sqlite:" + context.path("metrics-on.db"),
                                  {.observer = reporting->store_observer()}));
+  auto api_off = make_weir_api(off);
+  auto api_on = make_weir_api(on);
+  return alternate(
+      context.rounds() * 2, [&] { return conditional_appends(*api_off, {}, context); },
+      [&] { return conditional_appends(*api_on, {}, context); });
+}
+
+/// Takes spans, and forgets them.
+class Forgets final : public telemetry::SpanProcessor {
+ public:
+  void on_end(std::unique_ptr<telemetry::SpanData>) override {}
+  bool force_flush(std::chrono::nanoseconds) override { return true; }
+  bool shut_down(std::chrono::nanoseconds) override { return true; }
+};
+
+/// A store that would make spans of its operations and statements, if anybody were traced.
+Result<Figures> untraced(Context& context) {
+  telemetry::SdkTracerProvider provider(std::make_shared<Forgets>(), {});
+  const telemetry::Telemetry telemetry{.tracer = &provider.tracer("bench")};
+  server::StoreReports reports(telemetry);
+  server::StoreReports nobody{telemetry::Telemetry{}};
+  WEIR_TRY_ASSIGN(off, weir::open("sqlite:" + context.path("spans-off.db"), {.observer = &nobody}));
+  WEIR_TRY_ASSIGN(on, weir::open("sqlite:" + context.path("spans-on.db"),
+                                 {.observer = &reports, .telemetry = telemetry}));
   auto api_off = make_weir_api(off);
   auto api_on = make_weir_api(on);
   return alternate(
@@ -84,6 +110,8 @@ std::vector<Case> telemetry_cases() {
       {"recording a counter, of an atomic add", "ns", 1 / 5.0, counter},
       {"recording a histogram, of an atomic add", "ns", 1 / 10.0, histogram},
       {"store metrics on, of off: 64 outstanding, SQLite in-process", "events/s", 0.97, in_process},
+      {"spans of statements wanted but nothing traced, of off: 64 outstanding, SQLite in-process",
+       "events/s", 0.97, untraced},
       {"metrics and 10 % of the traces on, of off: session, 64 outstanding, SQLite", "events/s",
        0.97, served},
   };

@@ -104,6 +104,24 @@ Result<Figures> unary(Context& context, std::size_t clients) {
       [&] { return conditional_appends(*api, {.clients = clients}, context); });
 }
 
+/// Two servers, one that bounds nothing and one that counts each client's calls and bytes.
+Result<Figures> admission(Context& context) {
+  WEIR_TRY_ASSIGN(off,
+                  serve(context.program, "sqlite:" + context.path("admission-off.db"),
+                        {"WEIR_ADMISSION_CALLS_AT_ONCE=0", "WEIR_ADMISSION_STREAMS_AT_ONCE=0"}));
+  WEIR_TRY_ASSIGN(
+      on, serve(context.program, "sqlite:" + context.path("admission-on.db"),
+                {"WEIR_ADMISSION_CLIENT_CALLS=10000000", "WEIR_ADMISSION_CLIENT_STREAMS=10000000",
+                 "WEIR_ADMISSION_CLIENT_KIBIBYTES=10000000"}));
+  WEIR_TRY_ASSIGN(store_off, weir::open("weir://" + off.target));
+  WEIR_TRY_ASSIGN(store_on, weir::open("weir://" + on.target));
+  auto api_off = make_weir_api(store_off);
+  auto api_on = make_weir_api(store_on);
+  return alternate(
+      context.rounds() * 2, [&] { return conditional_appends(*api_off, {}, context); },
+      [&] { return conditional_appends(*api_on, {}, context); });
+}
+
 Result<double> rate_of(const Context& context, const std::function<Result<std::uint64_t>()>& read) {
   const auto began = context.clock.instant();
   WEIR_TRY_ASSIGN(events, read());
@@ -204,6 +222,8 @@ std::vector<Case> wire_cases() {
        [](Context& c) { return unary(c, 8); }},
       {"unary calls that append, 64 clients, of calls that do nothing", "calls/s", 0.4,
        [](Context& c) { return unary(c, 64); }},
+      {"admission by client on, of off: session, 64 outstanding, SQLite", "events/s", 0.97,
+       admission},
       {"read everything over gRPC, batched", "events/s", 0.5, read_everything_batched},
       {"time to the first event of a read: p50", "us", 0.5, first_event},
       {"server memory while one client reads 1,000,000 events: growth", "MiB", 1, memory_growth},

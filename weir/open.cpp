@@ -29,6 +29,10 @@ Result<void> check(const OpenOptions& options) {
                      OpenOptions::queue_bytes_highest, "queue_bytes_max");
 }
 
+sql::StatementReporting reporting_of(const OpenOptions& options) {
+  return {.telemetry = options.telemetry, .text = options.statement_text};
+}
+
 /// Tries once, or for as long as the options say while the database takes no connections.
 Result<std::shared_ptr<postgres::Store>> open_store(const postgres::StoreOptions& store,
                                                     const OpenOptions& options) {
@@ -62,7 +66,7 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
   database.readers = options.postgres.pool;
   database.hosts = options.postgres.hosts;
   database.replicas = options.postgres.replicas;
-  database.reporting = {.telemetry = options.telemetry, .text = options.statement_text};
+  database.reporting = reporting_of(options);
   WEIR_TRY_ASSIGN(
       store,
       open_store(
@@ -84,10 +88,11 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
   std::string_view rest = uri;
   if (take_prefix(rest, "sqlite:")) {
     if (rest.empty()) return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");
-    WEIR_TRY_ASSIGN(
-        store,
-        sqlite::Store::open({.path = std::string(rest), .create = options.create, .engine = engine},
-                            std::make_shared<engine::Threads>()));
+    WEIR_TRY_ASSIGN(store, sqlite::Store::open({.path = std::string(rest),
+                                                .create = options.create,
+                                                .engine = engine,
+                                                .reporting = reporting_of(options)},
+                                               std::make_shared<engine::Threads>()));
     return std::shared_ptr<Catalog>(std::move(store));
   }
   if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {

@@ -55,7 +55,7 @@ struct OpenOptions {
   bool callbacks_on_writer = false;
   /// Told what an embedded store does; must outlive it. Default: nobody.
   StoreObserver* observer = nullptr;
-  /// Of PostgreSQL's statements; must outlive the store. Default: nobody is told.
+  /// Of an embedded store's SQL statements; must outlive the store. Default: nobody is told.
   telemetry::Telemetry telemetry = {};
   /// Put the statements' texts into their spans. Default: no.
   bool statement_text = false;

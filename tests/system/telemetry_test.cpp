@@ -104,6 +104,13 @@ TEST_P(Telemetry, of_a_client_and_a_server_is_one_trace_correctly_parented) {
   EXPECT_EQ(request->flags() & 0x300u, 0x300u) << "its parent is remote";
   EXPECT_EQ(store->parent_span_id(), request->span_id());
   EXPECT_EQ(read->parent_span_id(), parent);
+  std::vector<std::string> statements;
+  for (const auto& [span, service, scope] : spans) {
+    if (span.parent_span_id() == store->span_id()) statements.push_back(span.name());
+  }
+  EXPECT_THAT(statements, testing::IsSupersetOf(
+                              {"BEGIN log.db", "SELECT event", "INSERT event", "COMMIT log.db"}));
+  EXPECT_EQ(attribute(*read, "rpc.status_code"), "OK");
   EXPECT_EQ(attribute(*read, "rpc.response.status_code"), "OK");
   std::set<std::string> ids;
   for (const auto& [span, service, scope] : spans) {
@@ -114,6 +121,26 @@ TEST_P(Telemetry, of_a_client_and_a_server_is_one_trace_correctly_parented) {
     EXPECT_EQ(service, span.name() == "lend" ? "client" : "server");
     if (span.trace_id() != trace) continue;
     EXPECT_GE(span.start_time_unix_nano() + 1'000'000, of_client->start_time_unix_nano());
+  }
+}
+
+TEST_P(Telemetry, of_what_its_caller_does_not_record_is_not_recorded) {
+  ServerProcess server(options());
+  HttpClient http(server.http_port());
+  const auto append = [&](const std::string& flags) {
+    const auto answer =
+        http.post("/v1/logs/default/events", R"({"events":[{"type":"Lent","data":{}}]})",
+                  "Content-Type: application/json\r\n"
+                  "traceparent: 00-0af7651916cd43dd8448eb211c8031" +
+                      flags + "-b7ad6b7169203331-" + flags + "\r\n");
+    ASSERT_EQ(answer.status, 200) << answer.body;
+  };
+  append("00");
+  append("01");
+  ASSERT_TRUE(receiver_.wait_for("POST /v1/logs/{log}/events"));
+  ASSERT_TRUE(receiver_.wait_for("COMMIT log.db"));
+  for (const auto& received : receiver_.spans()) {
+    EXPECT_EQ(received.span.trace_id().back(), 1) << received.span.name();
   }
 }
 

@@ -223,7 +223,7 @@ TEST_F(Truth, is_told_of_known_durations_in_seconds_by_prometheus) {
   all.seconds.insert(all.seconds.end(), over_http.seconds.begin(), over_http.seconds.end());
   // HTTP calls gRPC in its own process.
   expect_true("rpc_server_call_duration_seconds",
-              R"({rpc_method="weir.v1.EventLog/Append",rpc_response_status_code="OK"})", all);
+              R"({rpc_method="weir.v1.EventLog/Append",rpc_status_code="OK"})", all);
   expect_true("http_server_request_duration_seconds",
               R"({http_route="/v1/logs/{log}/events",http_response_status_code="200"})", over_http);
   expect_true("weir_store_commit_duration_seconds", R"({error_type=""})", all);
@@ -239,8 +239,7 @@ TEST_F(Truth, is_told_of_known_failures_exactly) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(append(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(append_over_http(), 503);
   const auto calls = [](const std::string& status) {
-    return fmt::format("rpc_server_call_duration_seconds_count{{rpc_response_status_code=\"{}\"}}",
-                       status);
+    return fmt::format("rpc_server_call_duration_seconds_count{{rpc_status_code=\"{}\"}}", status);
   };
   expect_count(calls("OK"), 7);
   expect_count(calls("ABORTED"), 5);

@@ -2,10 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include <weir/base/details.hpp>
 
 namespace weir {
 
@@ -70,7 +71,7 @@ struct Error {
   /// A sentence for a person, naming the field and the limit where there is one.
   std::string message;
   /// For programs: "field", "limit", "position" and the like.
-  std::map<std::string, std::string> details;
+  Details details;
   /// How long to wait before trying again, when known.
   std::optional<std::chrono::milliseconds> retry_after;
 

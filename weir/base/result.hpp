@@ -9,14 +9,31 @@
 
 namespace weir {
 
+/// For calls that are refused by the million: `Result<T>(error_by, [] { return Error{...}; })`
+/// writes the error where it stays, since moving one costs more than making it.
+struct ErrorBy {};
+inline constexpr ErrorBy error_by{};
+
+namespace detail {
+template <class Make>
+struct MadeError {
+  const Make& make;
+  operator Error() const { return make(); }  // NOLINT: implicit, so that nothing is moved
+};
+}  // namespace detail
+
 /// A value, or the Error that kept it from being. Exceptions do not cross a module's boundary;
 /// this does. Taking the value of a failed Result is our own mistake and ends the process.
 /// Threads: as safe as T.
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit
+  Result(const Error& error) : state_(std::in_place_index<1>, error) {}        // NOLINT: implicit
+  Result(Error&& error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
+  template <class Make>
+  Result(ErrorBy, const Make& make)
+      : state_(std::in_place_index<1>, detail::MadeError<Make>{make}) {}
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -53,7 +70,10 @@ template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() {}  // NOLINT: defaulted, {} would first fill the room of an Error with zeros
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit
+  Result(const Error& error) : error_(error) {}        // NOLINT: implicit
+  Result(Error&& error) : error_(std::move(error)) {}  // NOLINT: implicit
+  template <class Make>
+  Result(ErrorBy, const Make& make) : error_(std::in_place, detail::MadeError<Make>{make}) {}
 
   bool ok() const { return !error_.has_value(); }
   explicit operator bool() const { return ok(); }

@@ -113,6 +113,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void tell_ending(Ending ending);
   void client_gone();
   void begin_span(HttpRequest& request);
+  std::string_view scheme() const { return socket_.has_tls() ? "https" : "http"; }
   void matched(std::string_view route);
   void summarize(int status);
 

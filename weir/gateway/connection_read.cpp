@@ -273,7 +273,7 @@ void Connection::begin_span(HttpRequest& request) {
       request.method,
       {{"http.request.method", request.method},
        {"url.path", request.path},
-       {"url.scheme", socket_.has_tls() ? "https" : "http"},
+       {"url.scheme", scheme()},
        {"network.protocol.version", http_1_0_ ? "1.0" : "1.1"}},
       {.kind = telemetry::SpanKind::server,
        .parent = telemetry::w3c_propagator().extract(RequestHeaders(request))});

@@ -283,6 +283,7 @@ void Connection::summarize(int status) {
   }
   span_.end();
   if (!options_->on_response) return;
+  summary_.scheme = scheme();
   summary_.status = status;
   summary_.duration = options_->clock->instant() - request_read_;
   options_->on_response(summary_);

@@ -20,6 +20,8 @@ namespace weir::gateway {
 /// What a request came to, for telemetry.
 struct HttpSummary {
   std::string method;
+  /// "http" or "https".
+  std::string_view scheme;
   std::string path;
   /// "/v1/logs/{log}/events"; empty when there is none for the path.
   std::string route;

@@ -57,44 +57,45 @@ Error token_ended() {
   return unauthenticated("the token was revoked or changed, or has expired");
 }
 
-Result<void> Caller::valid() const {
+Result<void> Caller::valid(const telemetry::Context& context) const {
   if (access_ == nullptr) return {};
   switch (fault_) {
     case Fault::none:
       break;
     case Fault::missing:
-      access_->denied("missing", *this, "no token");
+      access_->denied("missing", *this, "no token", context);
       return unauthenticated("a bearer token is needed: send 'Authorization: Bearer weir_...'");
     case Fault::malformed:
-      access_->denied("malformed", *this, "an authorization that is no bearer token");
+      access_->denied("malformed", *this, "an authorization that is no bearer token", context);
       return unauthenticated("the authorization is not one bearer token: 'Bearer weir_...'");
     case Fault::unknown:
-      access_->denied("unknown", *this, "a token that is nobody's");
+      access_->denied("unknown", *this, "a token that is nobody's", context);
       return unauthenticated("the token is not known here: it may have been revoked");
     case Fault::expired:
-      access_->denied("expired", *this, "a token that has expired");
+      access_->denied("expired", *this, "a token that has expired", context);
       return unauthenticated("the token has expired");
   }
   const auto& token = holder_->token;
   const bool expired = token.expires_at && *token.expires_at <= access_->clock().now();
   if (expired || holder_->ended.stop_requested()) {
-    access_->denied("expired", *this, "a token that was good when the stream began");
+    access_->denied("expired", *this, "a token that was good when the stream began", context);
     return token_ended();
   }
   return {};
 }
 
-Result<void> Caller::known() const {
-  return valid();
+Result<void> Caller::known(const telemetry::Context& context) const {
+  return valid(context);
 }
 
-Result<void> Caller::may(security::Right right, std::string_view log) const {
+Result<void> Caller::may(security::Right right, std::string_view log,
+                         const telemetry::Context& context) const {
   if (access_ == nullptr) return {};
-  WEIR_TRY(valid());
+  WEIR_TRY(valid(context));
   if (holder_->token.allows(right, log)) return {};
   const auto name = log.empty() ? std::string("default") : printable(log);
   access_->denied("right", *this,
-                  fmt::format("it has no right to {} log '{}'", name_of(right), name));
+                  fmt::format("it has no right to {} log '{}'", name_of(right), name), context);
   return Error{.code = Code::permission_denied,
                .reason = Reason::right_missing,
                .message = fmt::format("token {} has no right to {} log '{}'", holder_->token.id,
@@ -200,7 +201,8 @@ void Access::end_expired() {
   }
 }
 
-void Access::denied(std::string_view why, const Caller& caller, std::string_view what) const {
+void Access::denied(std::string_view why, const Caller& caller, std::string_view what,
+                    const telemetry::Context& context) const {
   denied_.bind({why}).add();
   std::uint64_t told = 0;
   {
@@ -214,6 +216,7 @@ void Access::denied(std::string_view why, const Caller& caller, std::string_view
                         printable(caller.holder_->token.name));
   }
   if (told > 1) line += fmt::format("; {} more were denied since the last line", told - 1);
+  const telemetry::Scope scope(context);
   options_.log ? options_.log(line) : spdlog::warn(line);
 }
 

@@ -16,6 +16,7 @@
 #include <weir/base/result.hpp>
 #include <weir/base/time.hpp>
 #include <weir/security/token.hpp>
+#include <weir/telemetry/api/context.hpp>
 #include <weir/telemetry/api/metrics.hpp>
 
 namespace weir::server {
@@ -53,10 +54,11 @@ class Caller {
   Caller() = default;
 
   /// Errors: unauthenticated (no token, or nobody's), permission_denied (it lacks the right; an
-  /// empty log is "default"). Each is counted, and logged within bounds.
-  Result<void> may(security::Right right, std::string_view log) const;
+  /// empty log is "default"). Each is counted, and logged within bounds with the ids of `context`.
+  Result<void> may(security::Right right, std::string_view log,
+                   const telemetry::Context& context = {}) const;
   /// Whether there is a token that is somebody's, whatever its rights. Errors: unauthenticated.
-  Result<void> known() const;
+  Result<void> known(const telemetry::Context& context = {}) const;
   /// The same as may() of any right, without counting: to leave out what somebody may not see.
   bool sees(std::string_view log) const;
   /// Fires when the token is revoked, loses rights or expires: streams end then.
@@ -65,7 +67,7 @@ class Caller {
  private:
   friend class Access;
   enum class Fault : std::uint8_t { none, missing, malformed, unknown, expired };
-  Result<void> valid() const;
+  Result<void> valid(const telemetry::Context& context) const;
 
   const Access* access_ = nullptr;
   std::shared_ptr<const Holder> holder_;
@@ -108,7 +110,8 @@ class Access {
   void end_expired();
 
   /// For callers.
-  void denied(std::string_view why, const Caller& caller, std::string_view what) const;
+  void denied(std::string_view why, const Caller& caller, std::string_view what,
+              const telemetry::Context& context) const;
   const Clock& clock() const { return *options_.clock; }
 
  private:

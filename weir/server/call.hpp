@@ -47,6 +47,8 @@ class UnaryCall final : public rpc::ServerReactor {
   }
 
   const std::optional<Error>& refused() const { return refused_; }
+  /// Whose work it is.
+  const telemetry::Context& context() const { return report_.context(); }
 
   CallOptions options() const {
     return {.deadline = deadline_, .stop = stop_.get_token(), .context = report_.context()};

@@ -123,9 +123,10 @@ void CallReport::end(grpc::StatusCode code) {
   if (duration == nullptr) return;
   const auto status = name_of_status(code);
   const auto error = is_servers_error(code) ? status : std::string_view();
-  duration->bind({"grpc", method_, status, error})
+  duration->bind({"grpc", method_, status, status, error})
       .record(system_clock().instant() - began_, span_.span_context());
   if (span_.is_recording()) {
+    span_.set_attribute("rpc.status_code", status);
     span_.set_attribute("rpc.response.status_code", status);
     if (!error.empty()) {
       span_.set_attribute("error.type", error);

@@ -133,7 +133,7 @@ std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
   const auto guarded = [log, access, admission](security::Right right, Work work) {
     return [log, access, admission, right, work](const Request& request, const Exchange& exchange) {
       const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
-      const auto may = caller.may(right, log->info().name);
+      const auto may = caller.may(right, log->info().name, request.context);
       if (!may) return exchange->respond(gateway::error_response(may.error()));
       work(log, admission, request, exchange);
     };

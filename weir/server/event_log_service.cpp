@@ -86,7 +86,8 @@ void EventLogService::read(Stream& of, const grpc::ByteBuffer& request) {
   if (!stream->admit(admission_, request.Length())) return;
   const auto message = parse<v1::ReadRequest>(request);
   const auto caller = access_.caller(of.context());
-  const auto may = caller.may(Right::read, message ? message->log() : std::string());
+  const auto may =
+      caller.may(Right::read, message ? message->log() : std::string(), stream->context());
   if (!may) return stream->fail(may.error());
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
   if (!read) return stream->fail(read.error());
@@ -106,7 +107,8 @@ void EventLogService::subscribe(Stream& of, const grpc::ByteBuffer& request) {
   if (!stream->admit(admission_, request.Length())) return;
   const auto message = parse<v1::SubscribeRequest>(request);
   const auto caller = access_.caller(of.context());
-  const auto may = caller.may(Right::read, message ? message->log() : std::string());
+  const auto may =
+      caller.may(Right::read, message ? message->log() : std::string(), stream->context());
   if (!may) return stream->fail(may.error());
   auto subscribe =
       message ? remote::from_proto(*message) : Result<SubscribeRequest>(message.error());
@@ -141,7 +143,7 @@ UnaryCall::Pointer EventLogService::start(std::string_view method, Call& call,
 std::optional<Error> EventLogService::refusal(const UnaryCall& begun, const Call& call,
                                               Needed needed) const {
   if (begun.refused()) return *begun.refused();
-  const auto may = access_.caller(call.context()).may(needed.right, needed.log);
+  const auto may = access_.caller(call.context()).may(needed.right, needed.log, begun.context());
   if (!may) return may.error();
   return std::nullopt;
 }
@@ -195,7 +197,7 @@ void EventLogService::list_logs(Call& of, v1::ListLogsResponse& response) {
   const auto call = start("weir.v1.EventLog/ListLogs", of, v1::ListLogsRequest::default_instance());
   if (const auto& refused = call->refused()) return call->finish(*refused);
   const auto caller = access_.caller(of.context());
-  if (const auto known = caller.known(); !known) return call->finish(known.error());
+  if (const auto known = caller.known(call->context()); !known) return call->finish(known.error());
   return blocking(call, "",
                   [this, caller, &response](EventStore&, CallOptions options) -> Result<void> {
                     WEIR_TRY_ASSIGN(logs, logs_.catalog().list(options));

@@ -75,8 +75,16 @@ class Protected : public ::testing::Test {
   const security::NewToken owner_ = make({.read = {"*"}, .append = {"*"}, .admin = {"team-*"}});
   const std::vector<security::NewToken> all_ = {reader_, writer_, owner_};
   std::shared_ptr<Reporting> reporting_ = Reporting::create({}).value();
+  std::mutex mutex_;
+  /// Of the request whose line is written, a line each.
+  std::vector<std::string> correlation_ids_;
   std::shared_ptr<Access> access_ = std::make_shared<Access>(
-      AccessOptions{.tokens = tokens(all_), .meter = reporting_->telemetry().meter});
+      AccessOptions{.tokens = tokens(all_),
+                    .meter = reporting_->telemetry().meter,
+                    .log = [this](const std::string&) {
+                      const std::lock_guard lock(mutex_);
+                      correlation_ids_.emplace_back(telemetry::current_context().correlation_id());
+                    }});
   std::shared_ptr<testing::MemoryCatalog> catalog_ = std::make_shared<testing::MemoryCatalog>();
   std::unique_ptr<Service> service_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -362,6 +370,37 @@ TEST_F(Protected, the_servers_own_look_at_its_streams_needs_nobodys_token) {
       << "the details are for who has a token";
   EXPECT_THAT(http.get("/metrics", bearer(owner_)).body,
               ::testing::Not(HasSubstr("weir_access_denied_total{")));
+}
+
+TEST_F(Protected, denied_calls_are_logged_with_the_ids_of_their_requests) {
+  auto append = one_event;
+  append.call.context.carried =
+      std::make_shared<const telemetry::Carried>(telemetry::Carried{.correlation_id = "session"});
+  const auto reader = open(reader_.secret);
+  ASSERT_TRUE(reader);
+  EXPECT_FALSE((*reader)->append(append));
+  grpc_code(writer_.secret, [&](grpc::ClientContext& context) {
+    context.AddMetadata("correlation-id", "stream");
+    v1::ReadRequest request;
+    v1::ReadResponse response;
+    request.set_log("orders");
+    const auto stream = stub_->Read(&context, request);
+    EXPECT_FALSE(stream->Read(&response));
+    return stream->Finish();
+  });
+  grpc_code(reader_.secret, [&](grpc::ClientContext& context) {
+    context.AddMetadata("correlation-id", "unary");
+    v1::AppendRequest request;
+    v1::AppendResponse response;
+    request.set_log("orders");
+    return stub_->Append(&context, request, &response);
+  });
+  HttpClient http(http_port());
+  EXPECT_EQ(http.get("/v1/logs/orders/head", "X-Correlation-Id: rest\r\n").status, 401);
+  EXPECT_EQ(http.get("/metrics", "X-Correlation-Id: page\r\n").status, 401);
+  const std::lock_guard lock(mutex_);
+  EXPECT_THAT(correlation_ids_,
+              ::testing::IsSupersetOf({"session", "stream", "unary", "rest", "page"}));
 }
 
 TEST_F(Protected, denied_calls_show_in_the_metrics) {

@@ -188,7 +188,7 @@ std::function<void(const gateway::HttpSummary&)> http_reports(telemetry::Meter& 
     if (summary.method.empty()) return;  // what came was no request
     const auto status = std::to_string(summary.status);
     const std::string_view error = summary.status >= 500 ? status : std::string_view();
-    duration.bind({known_method(summary.method), "http", summary.route, status, error})
+    duration.bind({known_method(summary.method), summary.scheme, summary.route, status, error})
         .record(summary.duration, summary.span);
   };
 }

@@ -48,7 +48,7 @@ gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handl
   return [access = std::move(access), handler = std::move(handler)](
              gateway::HttpRequest request, std::shared_ptr<gateway::Exchange> exchange) {
     const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
-    const auto known = caller.known();
+    const auto known = caller.known(request.context);
     if (!known) return exchange->respond(gateway::error_response(known.error()));
     handler(std::move(request), std::move(exchange));
   };

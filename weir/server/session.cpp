@@ -35,7 +35,7 @@ void SessionStream::start(Call& call, Logs& logs, const CallReports& reports, Ca
     return;
   }
   stream->ticket_ = std::move(*ticket);
-  if (const auto known = stream->caller_.known(); !known) {
+  if (const auto known = stream->caller_.known(stream->report_.context()); !known) {
     stream->end_with(known.error());
     return;
   }
@@ -95,12 +95,11 @@ void SessionStream::take(v1::SessionRequest& request) {
     if (finished_) return;  // its sender learns that from the stream's end
   }
   if (request.request_case() == v1::SessionRequest::kCancel) return cancel(request.cancel());
-  if (const auto allowed = may(request); !allowed) {
-    const std::lock_guard lock(mutex_);
-    return answer_error(number, allowed.error());
-  }
   auto call = begin(request, operation_of(request));
   if (!call) return;
+  if (const auto allowed = may(request, call->context); !allowed) {
+    return refuse(number, allowed.error());
+  }
   switch (request.request_case()) {
     case v1::SessionRequest::kAppend:
       return append(number, std::move(*call), *request.mutable_append());
@@ -113,14 +112,15 @@ void SessionStream::take(v1::SessionRequest& request) {
   }
 }
 
-Result<void> SessionStream::may(const v1::SessionRequest& request) const {
+Result<void> SessionStream::may(const v1::SessionRequest& request,
+                                const telemetry::Context& context) const {
   switch (request.request_case()) {
     case v1::SessionRequest::kAppend:
-      return caller_.may(security::Right::append, request.append().log());
+      return caller_.may(security::Right::append, request.append().log(), context);
     case v1::SessionRequest::kRead:
-      return caller_.may(security::Right::read, request.read().read().log());
+      return caller_.may(security::Right::read, request.read().read().log(), context);
     case v1::SessionRequest::kHead:
-      return caller_.may(security::Right::read, request.head().log());
+      return caller_.may(security::Right::read, request.head().log(), context);
     default:
       return {};
   }

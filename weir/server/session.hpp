@@ -53,7 +53,7 @@ class SessionStream final : public rpc::ServerReactor,
   /// Takes no more requests, answers what is outstanding, and ends so.
   void end_with(const Error& error);
   void take(v1::SessionRequest& request);
-  Result<void> may(const v1::SessionRequest& request) const;
+  Result<void> may(const v1::SessionRequest& request, const telemetry::Context& context) const;
   void append(std::uint64_t number, CallOptions call, v1::AppendRequest& request);
   void read(std::uint64_t number, CallOptions call, v1::SessionRead& request);
   void head(std::uint64_t number, CallOptions call, const std::string& log);

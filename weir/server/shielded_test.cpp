@@ -3,6 +3,7 @@
 #include <tests/support/fake_backend.hpp>
 #include <tests/support/one_log_catalog.hpp>
 #include <weir/gateway/testing/http_client.hpp>
+#include <weir/server/kept_spans_for_tests.hpp>
 #include <weir/server/resilience_reports.hpp>
 #include <weir/server/service.hpp>
 #include <weir/server/store_reports.hpp>
@@ -100,34 +101,20 @@ TEST(ShieldedServer, tells_its_clients_by_grpc_and_http_when_to_come_again) {
   service->shut_down(1s);
 }
 
-/// Keeps what has ended.
-class Kept final : public telemetry::SpanProcessor {
- public:
-  void on_end(std::unique_ptr<telemetry::SpanData> span) override {
-    const std::lock_guard lock(mutex_);
-    spans_.push_back(std::move(span));
+/// Of what lies under the operations of a request.
+std::vector<std::string> names_under(std::string_view operation, const telemetry::Span& request,
+                                     const KeptSpans& kept) {
+  std::vector<std::string> names;
+  for (const auto* span : kept.children_of(request.span_context())) {
+    EXPECT_TRUE(span->name.starts_with(operation)) << span->name;
+    for (const auto* under : kept.children_of(span->context)) names.push_back(under->name);
   }
-  bool force_flush(std::chrono::nanoseconds) override { return true; }
-  bool shut_down(std::chrono::nanoseconds) override { return true; }
-
-  /// Names of the children of a span, in order.
-  std::vector<std::string> children_of(const telemetry::SpanContext& parent) const {
-    const std::lock_guard lock(mutex_);
-    std::vector<std::string> names;
-    for (const auto& span : spans_) {
-      if (span->parent == parent.span_id) names.push_back(span->name);
-    }
-    return names;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  telemetry::SpanBatch spans_;
-};
+  return names;
+}
 
 TEST(ResilienceReports, are_spans_under_the_work_that_they_happened_in) {
   auto registry = telemetry::MetricRegistry::create({}).value();
-  const auto kept = std::make_shared<Kept>();
+  const auto kept = std::make_shared<KeptSpans>();
   telemetry::SdkTracerProvider provider(kept, {});
   const telemetry::Telemetry telemetry{.tracer = &provider.tracer("test"), .meter = registry.get()};
   StoreReports observer(telemetry);
@@ -138,14 +125,14 @@ TEST(ResilienceReports, are_spans_under_the_work_that_they_happened_in) {
 
   auto reading = telemetry.tracer->start_span("reading");
   EXPECT_FALSE(store.log->read_step(ReadRequest{.call = {.context = reading.context()}}));
-  EXPECT_THAT(kept->children_of(reading.span_context()), Contains("retried store.read"));
+  EXPECT_THAT(names_under("read", reading, *kept), Contains("retried store.read"));
 
   auto appending = telemetry.tracer->start_span("appending");
   for (int i = 0; i < 2; ++i) {
     EXPECT_FALSE(store.log->append(
         {.events = {{.type = "T", .data = "{}"}}, .call = {.context = appending.context()}}));
   }
-  const auto under = kept->children_of(appending.span_context());
+  const auto under = names_under("append", appending, *kept);
   EXPECT_THAT(under, Contains("retried store.write"));
   EXPECT_THAT(under, Contains("opened store.write"));
 

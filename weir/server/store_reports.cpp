@@ -56,18 +56,31 @@ void StoreReports::committed(const Commit& commit) {
   trace(commit);
 }
 
+telemetry::Span StoreReports::begin(std::string_view operation, std::string_view log,
+                                    std::span<const telemetry::Context> requests, Instant began) {
+  telemetry::SpanOptions options{.parent = requests.front(), .began = began};
+  for (const auto& other : requests.subspan(1)) options.links.push_back({other.span});
+  return tracer_->start_span(fmt::format("{} {}", operation, log), {{"weir.log.name", log}},
+                             options);
+}
+
 void StoreReports::trace(const Commit& commit) {
-  for (const auto& context : commit.traced) {
-    auto span =
-        tracer_->start_span(fmt::format("append {}", commit.log),
-                            {{"weir.log.name", commit.log},
-                             {"weir.commit.appends", static_cast<std::int64_t>(commit.appends)},
-                             {"weir.commit.events", static_cast<std::int64_t>(commit.events)}},
-                            {.parent = context, .began = commit.began});
-    if (commit.error) {
-      span.set_attribute("error.type", name_of(*commit.error));
-      span.set_status(telemetry::StatusCode::error);
-    }
+  if (commit.span == nullptr) return;
+  describe(*commit.span, commit);
+  for (const auto& request : commit.traced.subspan(1)) {
+    auto span = tracer_->start_span(
+        fmt::format("append {}", commit.log), {{"weir.log.name", commit.log}},
+        {.parent = request, .links = {{commit.span->span_context()}}, .began = commit.began});
+    describe(span, commit);
+  }
+}
+
+void StoreReports::describe(telemetry::Span& span, const Commit& commit) {
+  span.set_attribute("weir.commit.appends", static_cast<std::int64_t>(commit.appends));
+  span.set_attribute("weir.commit.events", static_cast<std::int64_t>(commit.events));
+  if (commit.error) {
+    span.set_attribute("error.type", name_of(*commit.error));
+    span.set_status(telemetry::StatusCode::error);
   }
 }
 
@@ -79,12 +92,9 @@ void StoreReports::read(const Read& read) {
   const auto error = read.error ? name_of(*read.error) : std::string_view();
   read_duration_.bind({read.log, error}).record(read.took, read.context.span);
   if (read.events > 0) read_events_.add(read.events, {read.log});
-  if (!read.context.span.sampled) return;
-  auto span = tracer_->start_span(
-      fmt::format("read {}", read.log),
-      {{"weir.log.name", read.log}, {"weir.read.events", static_cast<std::int64_t>(read.events)}},
-      {.parent = read.context, .began = read.began});
-  if (read.error) span.set_attribute("error.type", error);
+  if (read.span == nullptr) return;
+  read.span->set_attribute("weir.read.events", static_cast<std::int64_t>(read.events));
+  if (read.error) read.span->set_attribute("error.type", error);
 }
 
 std::vector<std::unique_ptr<telemetry::Observed>> observe_logs(telemetry::Meter& meter,

@@ -59,6 +59,8 @@ class FeedStream final : public rpc::ServerReactor,
   void end_when(std::stop_token over, grpc::Status last);
   /// Ends the stream before it began.
   void fail(const Error& error);
+  /// Whose work it is.
+  const telemetry::Context& context() const { return report_.context(); }
   /// The same, without an error.
   void end_at_once();
 

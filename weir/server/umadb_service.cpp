@@ -93,7 +93,7 @@ class Calls {
   std::optional<Error> refusal(const UnaryCall& call, const rpc::ServerCall& of,
                                Right needed) const {
     if (call.refused()) return *call.refused();
-    const auto may = access_.caller(of.context()).may(needed, log_of(of));
+    const auto may = access_.caller(of.context()).may(needed, log_of(of), call.context());
     if (!may) return may.error();
     return std::nullopt;
   }
@@ -216,7 +216,7 @@ void Calls::read(Stream& of, const Bytes& request) {
       FeedStream::start(of, reports_.begin(methods_.read, of.context()), umadb::to_status);
   if (!stream->admit(admission_, request.Length())) return;
   const auto caller = access_.caller(of.context());
-  const auto may = caller.may(Right::read, log_of(of));
+  const auto may = caller.may(Right::read, log_of(of), stream->context());
   if (!may) return stream->fail(may.error());
   const auto message = umadb::flatten(request);
   auto parsed =
@@ -235,7 +235,7 @@ void Calls::subscribe(Stream& of, const Bytes& request) {
       FeedStream::start(of, reports_.begin(methods_.subscribe, of.context()), umadb::to_status);
   if (!stream->admit(admission_, request.Length())) return;
   const auto caller = access_.caller(of.context());
-  const auto may = caller.may(Right::read, log_of(of));
+  const auto may = caller.may(Right::read, log_of(of), stream->context());
   if (!may) return stream->fail(may.error());
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_subscribe(umadb::view(*message))

@@ -7,7 +7,7 @@
 
 #include <weir/base/error.hpp>
 #include <weir/base/time.hpp>
-#include <weir/telemetry/api/context.hpp>
+#include <weir/telemetry/api/tracer.hpp>
 
 namespace weir {
 
@@ -30,6 +30,8 @@ class StoreObserver {
     std::optional<Code> error = std::nullopt;
     /// Of the appends whose traces are being recorded.
     std::span<const telemetry::Context> traced = {};
+    /// What begin() gave for them, to be added to; null when nothing was traced.
+    telemetry::Span* span = nullptr;
   };
   /// One step of a read.
   struct Read {
@@ -39,9 +41,16 @@ class StoreObserver {
     std::size_t events = 0;
     std::optional<Code> error = std::nullopt;
     const telemetry::Context& context;
+    /// What begin() gave for it, to be added to; null when it was not traced.
+    telemetry::Span* span = nullptr;
   };
 
   virtual ~StoreObserver() = default;
+  /// Begins the span of an operation ("append", "read", "head" ...), under which the engine reports
+  /// what it does for it. `requests`: those whose traces are recorded, at least one; the first is
+  /// its parent. It ends when the operation does.
+  virtual telemetry::Span begin(std::string_view operation, std::string_view log,
+                                std::span<const telemetry::Context> requests, Instant began) = 0;
   virtual void committed(const Commit& commit) = 0;
   /// An append that did not come as far as a group.
   virtual void refused(std::string_view log, Code code) = 0;

@@ -4,15 +4,6 @@
 
 namespace weir::resilience {
 
-Error refused_by(const CircuitBreaker::Admission& admission) {
-  Error error{
-      .code = Code::unavailable, .reason = Reason::circuit_open, .message = "circuit is open"};
-  if (admission.retry_after) {
-    error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*admission.retry_after);
-  }
-  return error;
-}
-
 void record_outcome(CircuitBreaker& breaker, const CircuitBreaker::Admission& admission,
                     const Handled& handled, const Outcome& outcome, std::optional<Instant> began,
                     const Clock& clock) {

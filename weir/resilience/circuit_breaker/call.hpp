@@ -8,8 +8,7 @@
 
 namespace weir::resilience {
 
-/// What call() does when the circuit is not closed, or the call did not simply succeed.
-Error refused_by(const CircuitBreaker::Admission& admission);
+/// What call() does when the call did not simply succeed.
 void record_outcome(CircuitBreaker& breaker, const CircuitBreaker::Admission& admission,
                     const Handled& handled, const Outcome& outcome, std::optional<Instant> began,
                     const Clock& clock);
@@ -22,28 +21,38 @@ template <class F>
 auto call(CircuitBreaker& breaker, const Clock& clock, const Handled& handled, F&& f)
     -> Result<detail::Value<decltype(f())>> {
   using T = detail::Value<decltype(f())>;
-  if (breaker.needs_time()) breaker.roll(clock.instant());
-  CircuitBreaker::Admission admission;
-  if (const auto word = breaker.admit_closed()) {
-    admission.admitted = true;
-    admission.word = *word;
+  auto word = breaker.admit_closed();
+  std::uint64_t probe = 0;
+  if (word) {
+    if (breaker.needs_time()) breaker.roll(clock.instant());
   } else {
-    admission = breaker.admit(clock.instant());
-    if (!admission) return refused_by(admission);
+    const Instant now = clock.instant();
+    const auto left = breaker.open_for(now);
+    if (left > Duration::zero()) {
+      return Result<T>(error_by, [&] { return circuit_is_open(left); });
+    }
+    const auto admission = breaker.admit(now);
+    if (!admission) return circuit_is_open(admission.retry_after);
+    word = admission.word;
+    probe = admission.probe;
   }
+  const auto record = [&](const Outcome& outcome, std::optional<Instant> began) {
+    record_outcome(breaker, {.admitted = true, .word = *word, .probe = probe}, handled, outcome,
+                   began, clock);
+  };
   std::optional<Instant> began;
   if (breaker.watches_time()) began = clock.instant();
   try {
     Result<T> result = detail::returned<T>(f);
-    if (result.ok() && !handled.values && !began && admission.probe == 0) {
-      breaker.succeed(admission.word);
+    if (result.ok() && !handled.values && !began && probe == 0) {
+      breaker.succeed(*word);
     } else {
-      record_outcome(breaker, admission, handled, detail::outcome_of(result), began, clock);
+      record(detail::outcome_of(result), began);
     }
     return result;
   } catch (...) {
     const auto thrown = std::current_exception();
-    record_outcome(breaker, admission, handled, Outcome::of_exception(thrown), began, clock);
+    record(Outcome::of_exception(thrown), began);
     throw;
   }
 }

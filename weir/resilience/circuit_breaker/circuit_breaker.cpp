@@ -77,10 +77,7 @@ CircuitBreaker::Admission CircuitBreaker::admit(Instant now) {
     if (needs_time()) roll(now);
     return {.admitted = true, .word = word};
   }
-  if (state_of(word) == State::open) {
-    const Instant until{Duration(open_until_.load(std::memory_order_relaxed))};
-    if (now < until) return {.retry_after = until - now};
-  }
+  if (const auto left = open_for(now); left > Duration::zero()) return {.retry_after = left};
   return admit_probe(now);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -131,6 +132,12 @@ class CircuitBreaker {
     if (state_of(word) != State::closed) return std::nullopt;
     return word;
   }
+  /// While it is open: for how long yet. Zero: admit(now) decides.
+  Duration open_for(Instant now) const {
+    if (state() != State::open) return Duration::zero();
+    const Instant until{Duration(open_until_.load(std::memory_order_relaxed))};
+    return std::max(until - now, Duration::zero());
+  }
   /// Of a call that admit_closed() let through and that was not slow.
   void succeed(std::uint64_t word) {
     if (word_.load(std::memory_order_relaxed) != word) return;  // an answer from before a break
@@ -198,5 +205,14 @@ class CircuitBreaker {
 
 /// "half_open".
 std::string_view name_of(CircuitBreaker::State state);
+
+/// What a call is refused with. `retry_after`: nothing if nobody can tell. Inline, and its message
+/// lies within the string, so that it is written where it stays: refusing is quick.
+[[gnu::always_inline]] inline Error circuit_is_open(std::optional<Duration> retry_after) {
+  Error error{
+      .code = Code::unavailable, .reason = Reason::circuit_open, .message = "circuit is open"};
+  if (retry_after) error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*retry_after);
+  return error;
+}
 
 }  // namespace weir::resilience

@@ -103,5 +103,31 @@ TEST(ACallThatIsRefused, allocates_nothing_while_the_circuit_is_open) {
   EXPECT_EQ(allocations - before, 0u);
 }
 
+// Each goes another way: the quick one, that of calls with a deadline, and through outer levels.
+TEST(ACallThatIsRefused, is_told_the_same_whichever_way_it_went) {
+  FakeTime time;
+  const auto refused = [&](PipelineBuilder builder, bool deadline) {
+    const auto p = builder.circuit_breaker({.open_for = 1s}).time(time, time).build().value();
+    p.circuit_breaker()->force_open(time.instant());
+    Call call;
+    if (deadline) call.deadline = time.instant() + 1h;
+    const auto before = allocations;
+    const auto result = p.run(call, [] { return 1; });
+    EXPECT_EQ(allocations - before, 0u);
+    return result.error();
+  };
+  const Error expected{.code = Code::unavailable,
+                       .reason = Reason::circuit_open,
+                       .message = "circuit is open",
+                       .retry_after = 1000ms};
+  EXPECT_EQ(refused(pipeline("p"), false), expected);
+  EXPECT_EQ(refused(pipeline("p"), true), expected);
+  EXPECT_EQ(refused(pipeline("p").timeout({}).bulkhead({}), false), expected);
+  EXPECT_EQ(refused(pipeline("p").timeout({}).bulkhead({}), true), expected);
+  const auto alone = std::shared_ptr(CircuitBreaker::create({.open_for = 1s}).value());
+  alone->force_open(time.instant());
+  EXPECT_EQ(call(*alone, time, {}, [] { return 1; }).error(), expected);
+}
+
 }  // namespace
 }  // namespace weir::resilience

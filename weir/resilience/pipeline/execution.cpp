@@ -23,14 +23,6 @@ milliseconds rounded_up(Duration duration) {
   return std::chrono::ceil<milliseconds>(std::min<Duration>(duration, std::chrono::hours(24)));
 }
 
-/// Fifteen characters at most, and copied to where it stays: refusing a call is quick.
-void set_circuit_error(std::optional<Error>& error, std::optional<Duration> retry_after) {
-  static const Error open{
-      .code = Code::unavailable, .reason = Reason::circuit_open, .message = "circuit is open"};
-  error.emplace(open);
-  if (retry_after) error->retry_after = rounded_up(*retry_after);
-}
-
 Error refusal(std::string_view what, std::optional<Duration> retry_after) {
   Error error{
       .code = Code::resource_exhausted, .reason = Reason::overloaded, .message = std::string(what)};
@@ -79,13 +71,19 @@ bool Execution::look_before_start() {
   return false;
 }
 
-void Execution::leave_after_success(std::size_t index) {
-  context_.forget_time();
+void Execution::leave_slowly(const Core& core, Context& context, const Frames& frames,
+                             std::size_t level) {
+  context.forget_time();
+  Execution execution(core, context, frames, level + 1);
   auto outcome = Outcome::of_success();
-  leave(index, outcome);
+  execution.leave(level, outcome);
+  execution.depth_ = 0;
 }
 
 Step Execution::go_in(std::size_t level) {
+  if (level < end_ && core_.hot[level].kind == Kind::circuit_breaker && refused_quickly(level)) {
+    return error_ ? come_out_failed(level) : Step{.what = Step::Do::finish};
+  }
   for (depth_ = level; depth_ < end_; ++depth_) {
     if (enter(depth_)) continue;
     if (step_.what != Step::Do::finish) return step_;
@@ -222,6 +220,22 @@ bool Execution::enter(std::size_t index) {
   }
 }
 
+/// Whether a circuit is open, and stays so for now.
+inline bool Execution::refused_quickly(std::size_t index) {
+  const auto& breaker = *static_cast<const CircuitBreaker*>(core_.hot[index].machine);
+  if (breaker.state() != CircuitBreaker::State::open) return false;
+  const auto left = breaker.open_for(context_.now());
+  if (left == Duration::zero()) return false;
+  depth_ = index;
+  if (index == first_ && !core_.listener) {
+    open_for_ = left;
+    return true;
+  }
+  error_.emplace(circuit_is_open(left));
+  rejected(core_.levels[index]);
+  return true;
+}
+
 bool Execution::enter_circuit(const Level& level, Frame& frame) {
   auto& breaker = level.with<CircuitBreaker>();
   frame.breaker.probe = 0;
@@ -231,8 +245,7 @@ bool Execution::enter_circuit(const Level& level, Frame& frame) {
     const auto admission = breaker.admit(context_.now());
     tell_change(level, admission.change);
     if (!admission) {
-      set_circuit_error(error_, admission.retry_after);
-      return rejected(level);
+      return reject(level, circuit_is_open(admission.retry_after));
     }
     frame.breaker.word = admission.word;
     frame.breaker.probe = admission.probe;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include <weir/resilience/core/context.hpp>
 #include <weir/resilience/pipeline/core.hpp>
@@ -31,52 +33,6 @@ struct Step {
 /// Threads: one at a time. `core` and `context` must outlive it.
 class Execution {
  public:
-  /// Of the levels from `first` on, up to the next that runs beside its caller.
-  Execution(const Core& core, Context& context, std::size_t first)
-      : core_(core),
-        context_(context),
-        first_(first),
-        end_(core.segment_end[first]),
-        depth_(first) {}
-  /// What it holds is given back; a call that was not finished counts as neither well nor failed.
-  ~Execution() {
-    if (depth_ > first_) abandon();
-  }
-  Execution(const Execution&) = delete;
-  Execution& operator=(const Execution&) = delete;
-
-  /// The first step; each of the others answers the step of its name.
-  [[gnu::always_inline]] Step start() {
-    if (first_ == 0 && !may_start()) return {.what = Step::Do::finish};
-    const std::size_t end = end_;
-    for (std::size_t i = first_; i < end; ++i) {
-      if (!enter_quickly(core_.hot[i], frames_[i])) return go_in(i);
-    }
-    depth_ = end;
-    return {.what = Step::Do::invoke};
-  }
-  /// Instead of invoked(), when all levels of a plain core were entered and the call gave a value.
-  [[gnu::always_inline]] void succeeded() {
-    for (std::size_t i = end_; i-- > first_;) {
-      if (!leave_quickly(core_.hot[i], frames_[i])) leave_after_success(i);
-    }
-    depth_ = first_;
-  }
-  Step invoked(const Outcome& outcome);
-  Step waited(bool to_the_end);
-  Step granted(bool permit);
-  Step replaced(const Outcome& outcome);
-
-  /// At finish: what takes the place of the outcome, if anything does.
-  std::optional<Error>& error() { return error_; }
-  /// The level that invoke is about: core.levels.size() for the call itself.
-  std::size_t end() const { return end_; }
-  const std::stop_token& stop() const { return context_.caller_stop(); }
-
-  /// For a level that runs beside: tells the listener.
-  static void tell(const Core& core, const Context& context, Event event);
-
- private:
   struct Retry {
     Retrying retrying;
     int outer_attempt;
@@ -98,7 +54,73 @@ class Execution {
     Timeout timeout;
     Instant started;
   };
+  using Frames = std::array<Frame, strategies_max>;
 
+  /// Of the levels from `first` on, up to the next that runs beside its caller.
+  Execution(const Core& core, Context& context, std::size_t first)
+      : core_(core),
+        context_(context),
+        first_(first),
+        end_(core.segment_end[first]),
+        depth_(first) {}
+  /// Goes on where the quick way stopped, after `depth` levels: see enter_quickly().
+  Execution(const Core& core, Context& context, const Frames& frames, std::size_t depth)
+      : Execution(core, context, 0) {
+    std::copy_n(frames.begin(), depth, frames_.begin());
+    depth_ = depth;
+  }
+  /// What it holds is given back; a call that was not finished counts as neither well nor failed.
+  ~Execution() {
+    if (depth_ > first_) abandon();
+  }
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+
+  /// The first step; each of the others answers the step of its name.
+  [[gnu::always_inline]] Step start() {
+    if (first_ == 0 && !may_start()) return {.what = Step::Do::finish};
+    const std::size_t end = end_;
+    for (std::size_t i = first_; i < end; ++i) {
+      if (!enter_quickly(core_.hot[i], context_, frames_[i])) return go_in(i);
+    }
+    depth_ = end;
+    return {.what = Step::Do::invoke};
+  }
+  Step invoked(const Outcome& outcome);
+  Step waited(bool to_the_end);
+  Step granted(bool permit);
+  Step replaced(const Outcome& outcome);
+
+  /// At finish: what takes the place of the outcome, if anything does.
+  std::optional<Error>& error() {
+    if (open_for_ > Duration::zero()) {
+      error_ = circuit_is_open(std::exchange(open_for_, Duration::zero()));
+    }
+    return error_;
+  }
+  /// At finish: if not zero, the outermost circuit is open for so long, and that is all: error()
+  /// makes an error of it, but need not.
+  Duration open_for() const { return open_for_; }
+  /// The level that invoke is about: core.levels.size() for the call itself.
+  std::size_t end() const { return end_; }
+  const std::stop_token& stop() const { return context_.caller_stop(); }
+
+  /// The way of nearly every call that blocks, of a plain core, and without a deadline or a stop
+  /// of its own: in through each level, the call, which succeeds, and out again, with nothing to
+  /// decide and nobody told. Where a level can't be entered so, an Execution goes on at it; what
+  /// can't be left so, leave_slowly() leaves.
+  [[gnu::always_inline]] static bool enter_quickly(const HotLevel& level, Context& context,
+                                                   Frame& frame);
+  [[gnu::always_inline]] static bool leave_quickly(const HotLevel& level, const Frame& frame);
+  static void leave_slowly(const Core& core, Context& context, const Frames& frames,
+                           std::size_t level);
+  /// The step at the level where the quick way stopped.
+  Step go_on() { return go_in(depth_); }
+
+  /// For a level that runs beside: tells the listener.
+  static void tell(const Core& core, const Context& context, Event event);
+
+ private:
   [[gnu::always_inline]] bool may_start() {
     if (!core_.wants_calls && context_.deadline_ == Instant::max() &&
         !context_.caller_stop().stop_possible()) {
@@ -107,14 +129,12 @@ class Execution {
     return look_before_start();
   }
   bool look_before_start();
-  [[gnu::always_inline]] bool enter_quickly(const HotLevel& level, Frame& frame);
-  [[gnu::always_inline]] bool leave_quickly(const HotLevel& level, const Frame& frame);
-
   Step go_in(std::size_t level);
   Step come_out(std::size_t level, Outcome& outcome);
   Step come_out_failed(std::size_t level);
   /// Whether to go on inwards; if not, step_ or error_ says why.
   bool enter(std::size_t index);
+  bool refused_quickly(std::size_t index);
   bool enter_circuit(const Level& level, Frame& frame);
   bool enter_bulkhead(const Level& level, std::size_t index);
   bool enter_shedding(const Level& level);
@@ -122,7 +142,6 @@ class Execution {
   void enter_timeout(const TimeoutOptions& options, Frame& frame);
   /// Whether to go on outwards; if not, step_ says why.
   bool leave(std::size_t index, Outcome& outcome);
-  void leave_after_success(std::size_t index);
   bool leave_retry(std::size_t index, const Outcome& outcome);
   bool leave_fallback(std::size_t index, const Outcome& outcome);
   void leave_breaker(const Level& level, const Frame& frame, const Outcome& outcome);
@@ -146,38 +165,36 @@ class Execution {
   std::size_t pending_ = 0;  // the level that the last step was about
   Instant began_{};          // only if the listener wants calls
   std::optional<Error> error_;
+  Duration open_for_{};
   Step step_{Step::Do::invoke};
-  std::array<Frame, strategies_max> frames_;
+  Frames frames_;
 };
 
-/// Whether the level was entered; if not, go_in() has to.
-inline bool Execution::enter_quickly(const HotLevel& level, Frame& frame) {
+inline bool Execution::enter_quickly(const HotLevel& level, Context& context, Frame& frame) {
   if (level.slow) return false;
   switch (level.kind) {
     case Kind::retry:
-      new (&frame.retry) Retry{.retrying = Retrying(Instant{}), .outer_attempt = context_.attempt_};
-      context_.attempt_ = 1;
+      new (&frame.retry) Retry{.retrying = Retrying(Instant{}), .outer_attempt = context.attempt_};
+      context.attempt_ = 1;
       return true;
     case Kind::circuit_breaker: {
       auto& breaker = *static_cast<CircuitBreaker*>(level.machine);
-      if (breaker.needs_time()) breaker.roll(context_.now());
       const auto word = breaker.admit_closed();
       if (!word || breaker.watches_time()) return false;
+      if (breaker.needs_time()) breaker.roll(context.now());
       frame.breaker.word = *word;
       frame.breaker.probe = 0;
       return true;
     }
     case Kind::timeout:
-      frame.timeout.outer = context_.deadline_;
-      frame.timeout.own = later(context_.now(), level.after);
-      if (frame.timeout.own < frame.timeout.outer) context_.set_deadline(frame.timeout.own);
+      frame.timeout.outer = context.deadline_;
+      frame.timeout.own = later(context.now(), level.after);
+      if (frame.timeout.own < frame.timeout.outer) context.set_deadline(frame.timeout.own);
       return true;
     case Kind::bulkhead:
       return static_cast<Bulkhead*>(level.machine)->try_enter();
     case Kind::rate_limiter:
-      return static_cast<RateLimiter*>(level.machine)
-          ->admit(context_.now(), context_.key())
-          .admitted;
+      return static_cast<RateLimiter*>(level.machine)->admit(context.now(), context.key()).admitted;
     default:
       return true;
   }

@@ -84,10 +84,27 @@ Result<void> check_type(const Core& core) {
                .message = core.name + ": its fallback or chaos is for calls of another type"};
 }
 
-/// The rest of a call from a step on.
+/// A call that does not go the quick way, from its beginning.
 template <class T, class F>
-[[gnu::noinline]] Result<T> run_on(const CorePtr& core, Context& context, Execution& execution,
-                                   Step step, F& f) {
+[[gnu::noinline]] Result<T> run_all(const CorePtr& core, Context& context, F& f) {
+  Landed<T> out;
+  run_levels(core, context, 0, f, out);
+  return std::move(out).land();
+}
+
+/// The rest of a call whose quick way ended at a level.
+template <class T, class F>
+[[gnu::noinline]] Result<T> run_on(const CorePtr& core, Context& context,
+                                   const Execution::Frames& frames, std::size_t depth, F& f) {
+  Execution execution(*core, context, frames, depth);
+  const Step step = execution.go_on();
+  if (step.what == Step::Do::finish) {
+    const auto left = execution.open_for();
+    if (left > Duration::zero()) {
+      return Result<T>(error_by, [&] { return circuit_is_open(left); });
+    }
+    return std::move(*execution.error());
+  }
   Landed<T> out;
   drive(core, context, execution, step, f, out);
   return std::move(out).land();
@@ -95,8 +112,10 @@ template <class T, class F>
 
 /// The rest of a call whose first attempt failed or threw.
 template <class T, class F>
-[[gnu::noinline]] Result<T> run_on(const CorePtr& core, Context& context, Execution& execution,
-                                   F& f, Result<T> result, std::exception_ptr thrown) {
+[[gnu::noinline]] Result<T> run_on(const CorePtr& core, Context& context,
+                                   const Execution::Frames& frames, std::size_t depth, F& f,
+                                   Result<T> result, std::exception_ptr thrown) {
+  Execution execution(*core, context, frames, depth);
   Landed<T> out;
   if (thrown) {
     out.set(std::move(thrown));
@@ -128,17 +147,26 @@ template <class T, class F>
 Result<T> run_blocking(const CorePtr& core, const Call& call, F& f) {
   if (core->type != nullptr) WEIR_TRY(check_type<T>(*core));
   Context context(call, *core->clock, *core->timers);
-  Execution execution(*core, context, 0);
-  const Step step = execution.start();
-  if (!core->plain) return run_on<T>(core, context, execution, step, f);
-  if (step.what == Step::Do::finish) return std::move(*execution.error());
-  if (step.what != Step::Do::invoke) return run_on<T>(core, context, execution, step, f);
+  if (!core->plain || call.deadline || call.stop.stop_possible()) {
+    return run_all<T>(core, context, f);
+  }
+  Execution::Frames frames;
+  const std::size_t levels = core->segment_end[0];
+  for (std::size_t i = 0; i < levels; ++i) {
+    if (!Execution::enter_quickly(core->hot[i], context, frames[i])) {
+      return run_on<T>(core, context, frames, i, f);
+    }
+  }
   std::exception_ptr thrown;
   auto result = make_call<T>(f, context, thrown);
   if (!result.ok()) [[unlikely]] {
-    return run_on(core, context, execution, f, std::move(result), std::move(thrown));
+    return run_on(core, context, frames, levels, f, std::move(result), std::move(thrown));
   }
-  execution.succeeded();
+  for (std::size_t i = levels; i-- > 0;) {
+    if (!Execution::leave_quickly(core->hot[i], frames[i])) {
+      Execution::leave_slowly(*core, context, frames, i);
+    }
+  }
   return result;
 }
 

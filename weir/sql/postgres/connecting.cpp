@@ -160,7 +160,10 @@ Result<std::unique_ptr<Session>> Session::connect_to(const Host& host,
   auto connected = session->finish_connecting(connecting);
   if (connected) {
     const auto text = [](const char* of) { return std::string(of == nullptr ? "" : of); };
-    session->target_ = {text(PQdb(raw)), text(PQhost(raw)), text(PQport(raw))};
+    session->target_ = {.system = "postgresql",
+                        .database = text(PQdb(raw)),
+                        .host = text(PQhost(raw)),
+                        .port = text(PQport(raw))};
     connected = session->check_role(options.role, connecting);
   }
   if (connected) connected = session->apply_settings(connecting);

@@ -83,6 +83,12 @@ void Pool::observe() {
     to.observe(static_cast<double>(state.idle), {pool, "idle"});
     to.observe(static_cast<double>(state.in_use), {pool, "used"});
   });
+  const double idle_max = static_cast<double>(options_.limits.size_max);
+  const double idle_min = static_cast<double>(options_.limits.size_min);
+  add(metric::db_client_connection_idle_max,
+      [idle_max](To& to, auto pool, const sql::PoolState&) { to.observe(idle_max, {pool}); });
+  add(metric::db_client_connection_idle_min,
+      [idle_min](To& to, auto pool, const sql::PoolState&) { to.observe(idle_min, {pool}); });
   add(metric::db_client_connection_max, [](To& to, auto pool, const sql::PoolState& state) {
     to.observe(static_cast<double>(state.limit), {pool});
   });

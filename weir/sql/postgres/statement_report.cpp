@@ -1,28 +1,9 @@
 #include <weir/sql/postgres/statement_report.hpp>
 
-#include <algorithm>
-#include <charconv>
-
 #include <weir/sql/postgres/errors.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
 
 namespace weir::postgres {
-namespace {
-
-/// "SELECT"; of several statements together, "BATCH".
-std::string operation_of(std::span<const std::string_view> texts) {
-  if (texts.size() != 1) return "BATCH";
-  std::string word;
-  for (const char c : texts.front()) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!letter && !word.empty()) break;
-    if (letter) word += c >= 'a' ? static_cast<char>(c - 32) : c;
-    if (word.size() == 16) break;
-  }
-  return word;
-}
-
-}  // namespace
 
 StatementReports::StatementReports(StatementReporting reporting)
     : reporting_(reporting),
@@ -32,26 +13,22 @@ StatementReports::StatementReports(StatementReporting reporting)
 
 StatementReports::Trip::Trip(StatementReports& reports, const StatementTarget& target,
                              std::span<const std::string_view> texts, Instant began)
-    : reports_(reports), operation_(operation_of(texts)), began_(began) {
-  const auto& context = telemetry::current_context();
-  if (!context.span.sampled) return;
-  span_ = reports.reporting_.telemetry.tracer->start_span(
-      operation_ + " " + target.database,
-      {{"db.system.name", "postgresql"},
-       {"db.namespace", target.database},
-       {"db.operation.name", operation_},
-       {"server.address", target.host}},
-      {.kind = telemetry::SpanKind::client, .began = began});
-  std::int64_t port = 0;
-  std::from_chars(target.port.data(), target.port.data() + target.port.size(), port);
-  if (port > 0) span_.set_attribute("server.port", port);
-  if (texts.size() > 1) {
-    span_.set_attribute("db.operation.batch.size", static_cast<std::int64_t>(texts.size()));
+    : reports_(reports),
+      operation_(texts.size() == 1 ? sql::operation_of(texts.front()) : "BATCH"),
+      began_(began) {
+  if (!telemetry::current_context().span.sampled) return;
+  const auto& reporting = reports.reporting_;
+  if (texts.size() == 1) {
+    span_ = sql::span_of(reporting, target, sql::statement_name(texts.front()), texts.front(),
+                         {.began = began});
+    return;
   }
-  if (!reports.reporting_.text) return;
   std::string all;
-  for (const auto text : texts) all.append(all.empty() ? "" : ";\n").append(text);
-  span_.set_attribute("db.query.text", all);
+  if (reporting.text) {
+    for (const auto text : texts) all.append(all.empty() ? "" : ";\n").append(text);
+  }
+  span_ = sql::span_of(reporting, target, {.operation = operation_}, all, {.began = began});
+  span_.set_attribute("db.operation.batch.size", static_cast<std::int64_t>(texts.size()));
 }
 
 void StatementReports::Trip::end(const Error* error, Instant now) {

@@ -6,24 +6,12 @@
 
 #include <weir/base/result.hpp>
 #include <weir/base/time.hpp>
-#include <weir/telemetry/api/telemetry.hpp>
+#include <weir/sql/report/statement.hpp>
 
 namespace weir::postgres {
 
-/// What the statements of a session are reported with. By default nobody is told, and nothing is
-/// measured.
-struct StatementReporting {
-  telemetry::Telemetry telemetry = {};
-  /// Put the statements' texts (never their values) into spans. Default: no.
-  bool text = false;
-};
-
-/// Where a session's statements go, for spans.
-struct StatementTarget {
-  std::string database;
-  std::string host;
-  std::string port;
-};
+using sql::StatementReporting;
+using sql::StatementTarget;
 
 /// Reports round trips: db.client.operation.duration for each and, when what its thread does is
 /// being traced, a span.

@@ -75,6 +75,20 @@ TEST_F(Statements, are_spans_of_what_is_traced_and_of_nothing_else) {
   EXPECT_EQ(attribute(span, "db.query.text"), "");
 }
 
+TEST_F(Statements, name_their_table_when_they_have_one) {
+  const auto session = connect(false);
+  const telemetry::Scope scope(traced());
+  ASSERT_TRUE(session->execute("SELECT relname FROM pg_catalog.pg_class LIMIT 1"));
+  const Call calls[] = {{.text = "SELECT 1"}, {.text = "SELECT 2"}};
+  ASSERT_TRUE(session->run(calls, {}));
+  ASSERT_EQ(kept_->spans.size(), 2u);
+  EXPECT_EQ(kept_->spans[0]->name, "SELECT pg_class");
+  EXPECT_EQ(attribute(*kept_->spans[0], "db.collection.name"), "pg_class");
+  EXPECT_THAT(kept_->spans[1]->name, testing::StartsWith("BATCH "));
+  EXPECT_EQ(attribute(*kept_->spans[1], "db.operation.batch.size"), "2");
+  EXPECT_NE(attribute(*kept_->spans[1], "server.port"), "");
+}
+
 TEST_F(Statements, have_their_text_only_when_asked_and_never_their_values) {
   const auto session = connect(true);
   const telemetry::Scope scope(traced());

@@ -17,6 +17,10 @@ namespace {
 /// millisecond.
 constexpr int steps_between_looks = 10'000;
 
+std::string name_of_file(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
+}
+
 }  // namespace
 
 Error sqlite_error(int code, std::string_view message, std::string_view doing) {
@@ -67,17 +71,30 @@ void Statement::bind_null(int index) {
 }
 
 Result<bool> Statement::step() {
+  if (!running_) {
+    running_ = true;
+    if (reports_ && StatementReports::wanted()) {
+      run_ = reports_->begin(sqlite3_sql(statement_.get()));
+    }
+  }
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
-  if (code == SQLITE_DONE) return false;
+  running_ = false;
+  if (code == SQLITE_DONE) {
+    run_.end();
+    return false;
+  }
   const int extended = sqlite3_extended_errcode(database_);
   auto error = sqlite_error(extended, sqlite3_errmsg(database_), sqlite3_sql(statement_.get()));
+  run_.end(&error, extended);
   reset();
   return error;
 }
 
 void Statement::reset() {
   sqlite3_reset(statement_.get());
+  running_ = false;
+  run_.end();
 }
 
 Result<void> Statement::run() {
@@ -127,6 +144,10 @@ Result<Session> Session::open(const SessionOptions& options) {
     if (system != 0) message += ": " + std::generic_category().message(system);
     return sqlite_error(code, message, fmt::format("open '{}'", options.path));
   }
+  if (options.reporting.telemetry.tracer != &telemetry::no_tracer()) {
+    session.reports_ =
+        std::make_shared<StatementReports>(options.reporting, name_of_file(options.path), database);
+  }
   sqlite3_busy_timeout(database, static_cast<int>(options.busy_timeout.count()));
   const auto cache = fmt::format("PRAGMA cache_size=-{}", options.cache_kib);
   const auto ready = session.execute(cache.c_str());
@@ -143,14 +164,18 @@ Result<Statement> Session::prepare(std::string_view sql) {
   const int code = sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) return sqlite_error(code, sqlite3_errmsg(database_.get()), sql);
-  return Statement(database_.get(), statement);
+  return Statement(database_.get(), statement, reports_);
 }
 
 Result<void> Session::execute(const char* sql) {
+  StatementReports::Run run;
+  if (reports_ && StatementReports::wanted()) run = reports_->begin(sql);
   const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};
-  return sqlite_error(sqlite3_extended_errcode(database_.get()), sqlite3_errmsg(database_.get()),
-                      sql);
+  const int extended = sqlite3_extended_errcode(database_.get());
+  auto error = sqlite_error(extended, sqlite3_errmsg(database_.get()), sql);
+  run.end(&error, extended);
+  return error;
 }
 
 Result<std::int64_t> Session::query_integer(std::string_view sql) {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <weir/base/result.hpp>
+#include <weir/sql/sqlite/statement_report.hpp>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -26,6 +27,8 @@ struct SessionOptions {
   int cache_kib = 16 * 1024;
   /// Name of a VFS other than the system's; for tests. Default: none.
   const char* vfs = nullptr;
+  /// Statements become spans of what is being traced. Default: nobody is told.
+  sql::StatementReporting reporting = {};
   /// The write-ahead log grows ahead of what is written (preallocating_vfs.hpp), for sessions that
   /// commit often. Default: it grows with each write.
   bool preallocate_log = false;
@@ -39,8 +42,9 @@ Error sqlite_error(int code, std::string_view message, std::string_view doing);
 /// Threads: its session's.
 class Statement {
  public:
-  Statement(sqlite3* database, sqlite3_stmt* statement)
-      : database_(database), statement_(statement, finalize) {}
+  /// `reports`: may be null.
+  Statement(sqlite3* database, sqlite3_stmt* statement, std::shared_ptr<StatementReports> reports)
+      : database_(database), statement_(statement, finalize), reports_(std::move(reports)) {}
 
   void bind(int index, std::int64_t value);
   void bind_text(int index, std::string_view value);
@@ -63,6 +67,9 @@ class Statement {
   static void finalize(sqlite3_stmt* statement);
   sqlite3* database_;
   std::unique_ptr<sqlite3_stmt, void (*)(sqlite3_stmt*)> statement_;
+  std::shared_ptr<StatementReports> reports_;
+  StatementReports::Run run_;  // goes before the statement does
+  bool running_ = false;
 };
 
 /// One connection to a database file, in WAL mode.
@@ -104,6 +111,7 @@ class Session {
   std::unique_ptr<sqlite3, void (*)(sqlite3*)> database_;
   std::unique_ptr<std::function<bool()>> interrupted_;
   std::unique_ptr<std::function<void(int)>> committed_;
+  std::shared_ptr<StatementReports> reports_;  // null: nobody is told
 };
 
 }  // namespace weir::sqlite

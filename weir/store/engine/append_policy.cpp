@@ -3,7 +3,7 @@
 namespace weir::engine {
 
 Error nothing_recorded(Error error) {
-  error.details.insert_or_assign(recorded_detail, "no");
+  error.details[recorded_detail] = "no";
   return error;
 }
 

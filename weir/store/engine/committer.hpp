@@ -111,7 +111,7 @@ class Committer {
   void commit(const Batch& group);
   /// False when every append was refused; an error when the commit failed.
   Result<bool> commit_group(const Batch& group);
-  void tell(const Batch& group, Instant began, const Result<bool>& committed);
+  void tell(const Batch& group, StoreObserver::Commit told, const Result<bool>& committed);
   Result<Begun> begin(const Batch& group);
   // Trying again: committer_again.cpp.
   static Result<void> still_wanted(const CallOptions& call, Instant now);

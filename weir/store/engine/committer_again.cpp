@@ -32,6 +32,11 @@ void Committer::failed(const Batch& group, const Error& error) {
       pending->outcome = nothing_recorded(wanted.error());
       continue;
     }
+    // What is told of it belongs to its own trace; the group may be another's.
+    std::optional<telemetry::Scope> scope;
+    if (call.context.span.trace_id != telemetry::current_context().span.trace_id) {
+      scope.emplace(call.context);
+    }
     const auto delay = policy_->again(
         {.attempts = pending->attempts, .asked_at = pending->asked_at, .deadline = call.deadline},
         error, now, chance);

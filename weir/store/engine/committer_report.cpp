@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <weir/store/engine/committer.hpp>
 
 namespace weir::engine {
@@ -10,6 +8,7 @@ Result<void> Committer::admit(PendingAppend& pending) {
   auto room = room_for(pending);
   if (policy_ != nullptr && room) {
     const auto& call = pending.request.call;
+    const telemetry::Scope scope(call.context);
     if (auto refused = policy_->refuses(call.deadline)) {
       room = nothing_recorded(std::move(*refused));
     }
@@ -27,22 +26,30 @@ Result<void> Committer::admit(PendingAppend& pending) {
 }
 
 void Committer::commit(const Batch& group) {
-  if (options_.observer == nullptr) return static_cast<void>(commit_group(group));
-  const auto traced = std::find_if(group.begin(), group.end(), [](const PendingAppend* pending) {
-    return pending->request.call.context.span.sampled;
-  });
-  // What the engine reports of the commit belongs to the first of those that are traced.
-  const telemetry::Scope scope(traced == group.end() ? telemetry::Context()
-                                                     : (*traced)->request.call.context);
-  const auto began = clock_.instant();
-  tell(group, began, commit_group(group));
+  auto* observer = options_.observer;
+  if (observer == nullptr) return static_cast<void>(commit_group(group));
+  std::vector<telemetry::Context> traced;
+  for (const auto* pending : group) {
+    const auto& context = pending->request.call.context;
+    if (context.span.sampled) traced.push_back(context);
+  }
+  StoreObserver::Commit told{
+      .log = backend_.info().name, .began = clock_.instant(), .traced = traced};
+  telemetry::Span span;
+  if (!traced.empty()) {
+    span = observer->begin("append", told.log, traced, told.began);
+    told.span = &span;
+  }
+  // Also for who is not traced: what is logged meanwhile has the first one's ids.
+  const telemetry::Scope scope(traced.empty() ? group.front()->request.call.context
+                                              : span.context());
+  tell(group, told, commit_group(group));
 }
 
-void Committer::tell(const Batch& group, Instant began, const Result<bool>& committed) {
-  StoreObserver::Commit told{
-      .log = backend_.info().name, .began = began, .took = clock_.instant() - began};
+void Committer::tell(const Batch& group, StoreObserver::Commit told,
+                     const Result<bool>& committed) {
+  told.took = clock_.instant() - told.began;
   std::vector<Code> refused;
-  std::vector<telemetry::Context> traced;
   for (const auto* pending : group) {
     const auto& outcome = pending->outcome;
     if (pending->again) {
@@ -53,11 +60,8 @@ void Committer::tell(const Batch& group, Instant began, const Result<bool>& comm
       ++told.appends;
       told.events += pending->request.events.size();
     }
-    const auto& context = pending->request.call.context;
-    if (context.span.sampled) traced.push_back(context);
   }
   told.refused = refused;
-  told.traced = traced;
   if (!committed) told.error = committed.error().code;
   options_.observer->committed(told);
 }

@@ -54,6 +54,22 @@ const LogInfo& Log::info() const {
   return backend_->info();
 }
 
+template <class F>
+auto Log::traced(std::string_view operation, const CallOptions& call, F&& f) {
+  auto* observer = options_.committer.observer;
+  if (observer == nullptr || !call.context.span.sampled) return f(call);
+  auto span = observer->begin(operation, info().name, {&call.context, 1}, clock_.instant());
+  auto within = call;
+  within.context = span.context();
+  const telemetry::Scope scope(span.context());
+  auto result = f(within);
+  if (!result) {
+    span.set_attribute("error.type", name_of(result.error().code));
+    span.set_status(telemetry::StatusCode::error, result.error().message);
+  }
+  return result;
+}
+
 Result<std::unique_ptr<PendingAppend>> Log::prepare(AppendRequest request) const {
   WEIR_TRY(check(request, limits_of(request)));
   auto pending = std::make_unique<PendingAppend>();
@@ -87,11 +103,16 @@ bool Log::needs_look(const PendingAppend& pending) const {
 /// Judges a condition that reaches back past the tail by reading, before the append joins a group,
 /// so that the one writer never waits for it. What is appended from here on is in the tail.
 Result<void> Log::look(PendingAppend& pending) {
+  return traced("look", pending.request.call,
+                [&](const CallOptions& within) { return look_back(pending, within); });
+}
+
+Result<void> Log::look_back(PendingAppend& pending, const CallOptions& call) {
   ReadRequest request{.query = pending.request.condition->fail_if_events_match,
                       .after = pending.request.condition->after.value_or(Position()),
                       .limit = 1,
                       .batch_events_max = 1,
-                      .call = pending.request.call};
+                      .call = call};
   // An idempotency key may answer although the condition no longer holds, so only what is clear
   // without it is said here.
   if (!pending.request.idempotency_key.empty()) return {};
@@ -151,15 +172,23 @@ Result<ReadStep> Log::checked_step(const ReadRequest& request) {
 Result<ReadStep> Log::read_step(ReadRequest request) {
   auto* observer = options_.committer.observer;
   if (observer == nullptr) return checked_step(request);
-  const telemetry::Scope scope(request.call.context);
   const auto began = clock_.instant();
+  telemetry::Span span;
+  auto& context = request.call.context;
+  const bool traced = context.span.sampled;
+  if (traced) {
+    span = observer->begin("read", info().name, {&context, 1}, began);
+    context = span.context();
+  }
+  const telemetry::Scope scope(context);
   auto step = checked_step(request);
   observer->read({.log = info().name,
                   .began = began,
                   .took = clock_.instant() - began,
                   .events = step ? step->batch.size() : 0,
                   .error = step ? std::nullopt : std::optional(step.error().code),
-                  .context = request.call.context});
+                  .context = context,
+                  .span = traced ? &span : nullptr});
   return step;
 }
 
@@ -187,15 +216,13 @@ void Log::read_step(ReadRequest request, Done<ReadStep> done) {
 }
 
 Result<Position> Log::head(CallOptions call) {
-  return backend_->head(call);
+  return traced("head", call, [&](const CallOptions& within) { return backend_->head(within); });
 }
 
 void Log::head(CallOptions call, Done<Position> done) {
   auto shared = std::make_shared<Done<Position>>(std::move(done));
-  const bool taken =
-      threads_->readers.post([this, self = shared_from_this(), shared, call = std::move(call)] {
-        (*shared)(backend_->head(call));
-      });
+  const bool taken = threads_->readers.post(
+      [this, self = shared_from_this(), shared, call = std::move(call)] { (*shared)(head(call)); });
   if (!taken) (*shared)(reads_overloaded());
 }
 
@@ -212,7 +239,8 @@ Result<void> Log::check_snapshot_key(const SnapshotKey& key) const {
 
 Result<std::optional<Snapshot>> Log::load_snapshot(const SnapshotKey& key, CallOptions call) {
   WEIR_TRY(check_snapshot_key(key));
-  return backend_->load_snapshot(key, call);
+  return traced("load snapshot", call,
+                [&](const CallOptions& within) { return backend_->load_snapshot(key, within); });
 }
 
 Result<bool> Log::save_snapshot(const Snapshot& snapshot, CallOptions call) {
@@ -225,17 +253,21 @@ Result<bool> Log::save_snapshot(const Snapshot& snapshot, CallOptions call) {
   }
   auto stamped = snapshot;
   stamped.saved_at = clock_.now();
-  return backend_->save_snapshot(stamped, call);
+  return traced("save snapshot", call, [&](const CallOptions& within) {
+    return backend_->save_snapshot(stamped, within);
+  });
 }
 
 Result<void> Log::delete_snapshot(const SnapshotKey& key, CallOptions call) {
   WEIR_TRY(check_snapshot_key(key));
-  return backend_->delete_snapshot(key, call);
+  return traced("delete snapshot", call,
+                [&](const CallOptions& within) { return backend_->delete_snapshot(key, within); });
 }
 
 Result<std::optional<std::uint64_t>> Log::tracked(const std::string& source, CallOptions call) {
   WEIR_TRY(check_key(source, options_.limits, "source"));
-  return backend_->tracked(source, call);
+  return traced("tracked", call,
+                [&](const CallOptions& within) { return backend_->tracked(source, within); });
 }
 
 }  // namespace weir::engine

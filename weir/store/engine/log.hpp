@@ -65,8 +65,12 @@ class Log final : public EventStore, public std::enable_shared_from_this<Log> {
   /// Tells the observer, if there is one, and gives the error back.
   const Error& refused(const Error& error) const;
   Result<ReadStep> checked_step(const ReadRequest& request);
+  /// Does `f(call)` under a span of its own when the call is being traced.
+  template <class F>
+  auto traced(std::string_view operation, const CallOptions& call, F&& f);
   bool needs_look(const PendingAppend& pending) const;
   Result<void> look(PendingAppend& pending);
+  Result<void> look_back(PendingAppend& pending, const CallOptions& call);
   /// The caller's, or the log's own.
   template <class Request>
   const Limits& limits_of(const Request& request) const {

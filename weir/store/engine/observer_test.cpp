@@ -16,6 +16,13 @@ using testing_support::FakeBackend;
 /// Keeps what it was told.
 class Kept final : public StoreObserver {
  public:
+  telemetry::Span begin(std::string_view operation, std::string_view,
+                        std::span<const telemetry::Context> requests, Instant) override {
+    begun.emplace_back(operation);
+    auto context = requests.front();
+    context.span.span_id.bytes[0] = 0xEE;
+    return telemetry::Span(context);
+  }
   void committed(const Commit& commit) override {
     appends.push_back(commit.appends);
     events.push_back(commit.events);
@@ -28,6 +35,7 @@ class Kept final : public StoreObserver {
   void read(const Read& read) override { events_read.push_back(read.events); }
 
   std::vector<std::size_t> appends, events, traced, events_read;
+  std::vector<std::string> begun;
   std::vector<Code> codes;
   std::vector<std::optional<Code>> errors;
   std::chrono::nanoseconds took{};

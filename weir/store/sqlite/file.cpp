@@ -130,6 +130,7 @@ Result<Session> open_for_writing(const FileOptions& options) {
                                           .busy_timeout = options.busy_timeout,
                                           .cache_kib = options.writer_cache_kib,
                                           .vfs = options.vfs,
+                                          .reporting = options.reporting,
                                           .preallocate_log = true}));
   // page_size only matters for a new file, and comes before the journal mode.
   WEIR_TRY(session.execute("PRAGMA page_size=8192"));
@@ -144,7 +145,8 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
   WEIR_TRY_ASSIGN(session, Session::open({.path = options.path,
                                           .busy_timeout = options.busy_timeout,
                                           .cache_kib = options.reader_cache_kib,
-                                          .vfs = options.vfs}));
+                                          .vfs = options.vfs,
+                                          .reporting = options.reporting}));
   WEIR_TRY(session.execute("PRAGMA wal_autocheckpoint=0"));
   WEIR_TRY(session.execute("PRAGMA query_only=ON"));
   const auto select = [&](std::string_view where) {

@@ -54,6 +54,8 @@ struct FileOptions {
   const char* vfs = nullptr;
   /// What is kept in memory, shared with other files. Default: its own.
   std::shared_ptr<Kept> kept = nullptr;
+  /// Of the statements.
+  sql::StatementReporting reporting = {};
 };
 
 /// A connection for reading with its statements.

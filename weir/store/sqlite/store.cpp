@@ -188,7 +188,8 @@ Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
                                     .checkpoint_bytes = options_.checkpoint_bytes,
                                     .segment_events = options_.segment_events,
                                     .vfs = options_.vfs,
-                                    .kept = kept_}));
+                                    .kept = kept_,
+                                    .reporting = options_.reporting}));
   auto opened = std::make_shared<engine::Log>(make_backend(file), file->tail(), file->hasher(),
                                               threads_, system_clock(), options_.engine);
   open_[name] = opened;

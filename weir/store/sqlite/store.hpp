@@ -25,6 +25,8 @@ struct StoreOptions {
   /// Bytes of the index's lists of rare terms that are kept likewise. Default 32 MiB.
   std::size_t list_cache_bytes = 32 << 20;
   const char* vfs = nullptr;
+  /// Of the statements.
+  sql::StatementReporting reporting = {};
 };
 
 /// Where a log lies, given the path of the default one.

@@ -14,8 +14,9 @@ constexpr double store_seconds[] = {.0001, .00025, .0005, .001, .0025, .005, .01
 constexpr double database_seconds[] = {.001, .005, .01, .05, .1, .5, 1, 5, 10};
 constexpr double sizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
 
-constexpr Text rpc_labels[] = {"rpc.system.name", "rpc.method", "rpc.response.status_code",
-                               "error.type"};
+// The status by both names that are in use.
+constexpr Text rpc_labels[] = {"rpc.system.name", "rpc.method", "rpc.status_code",
+                               "rpc.response.status_code", "error.type"};
 constexpr Text http_labels[] = {"http.request.method", "url.scheme", "http.route",
                                 "http.response.status_code", "error.type"};
 constexpr Text session_labels[] = {"weir.operation.name", "error.type"};
@@ -124,13 +125,19 @@ const MetricSpec db_client_operation_duration{
     database_seconds};
 
 const MetricSpec db_client_connection_count{
-    "db.client.connection.count", gauge, "{connection}",
+    "db.client.connection.count", up_down_counter, "{connection}",
     "Connections of a pool to PostgreSQL that are open, idle or used", pool_state};
-const MetricSpec db_client_connection_max{"db.client.connection.max", gauge, "{connection}",
-                                          "Connections of a pool that may be used at once",
-                                          pool_label};
+const MetricSpec db_client_connection_idle_max{
+    "db.client.connection.idle.max", up_down_counter, "{connection}",
+    "Connections of a pool that may be open and unused", pool_label};
+const MetricSpec db_client_connection_idle_min{
+    "db.client.connection.idle.min", up_down_counter, "{connection}",
+    "Connections of a pool that are kept even when nobody uses them", pool_label};
+const MetricSpec db_client_connection_max{
+    "db.client.connection.max", up_down_counter, "{connection}",
+    "Connections of a pool that may be used at once", pool_label};
 const MetricSpec db_client_connection_pending_requests{
-    "db.client.connection.pending_requests", gauge, "{request}",
+    "db.client.connection.pending_requests", up_down_counter, "{request}",
     "Callers that wait for a connection of a pool", pool_label};
 const MetricSpec db_client_connection_timeouts{
     "db.client.connection.timeouts", counter, "{timeout}",
@@ -217,6 +224,8 @@ std::span<const MetricSpec* const> all() {
                                                &store_replica_in,
                                                &db_client_operation_duration,
                                                &db_client_connection_count,
+                                               &db_client_connection_idle_max,
+                                               &db_client_connection_idle_min,
                                                &db_client_connection_max,
                                                &db_client_connection_pending_requests,
                                                &db_client_connection_timeouts,

@@ -41,8 +41,8 @@ class SpanRecorder {
   virtual void add_event(std::string_view name, Attributes attributes) = 0;
   virtual void set_status(StatusCode code, std::string_view description) = 0;
   virtual void update_name(std::string_view name) = 0;
-  /// Called once, and last.
-  virtual void end() = 0;
+  /// Called once, and last. `at`: absent is now.
+  virtual void end(std::optional<Instant> at) = 0;
 };
 
 /// A piece of work. One that is not recorded costs its context and nothing else.
@@ -79,8 +79,9 @@ class Span {
   void update_name(std::string_view name) {
     if (recorder_) recorder_->update_name(name);
   }
-  void end() {
-    if (recorder_) std::exchange(recorder_, nullptr)->end();
+  /// `at`: when it ended, by the clock that never jumps. Absent: now.
+  void end(std::optional<Instant> at = std::nullopt) {
+    if (recorder_) std::exchange(recorder_, nullptr)->end(at);
   }
 
  private:

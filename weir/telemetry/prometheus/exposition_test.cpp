@@ -24,7 +24,7 @@ std::unique_ptr<MetricRegistry> filled() {
   registry->counter(metric::store_append_events).add(3, {"a\"b\\c\nd"});
   const auto span = parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   registry->histogram(metric::rpc_server_call_duration)
-      .bind({"grpc", "weir.v1.EventLog/Append", "OK", ""})
+      .bind({"grpc", "weir.v1.EventLog/Append", "OK", "OK", ""})
       .record(0.03, *span);
   return registry;
 }
@@ -70,7 +70,7 @@ TEST(Exposition, of_text_has_cumulative_buckets_and_escaped_labels) {
                               "{weir_log_name=\"a\\\"b\\\\c\\nd\"} 3\n"));
   const std::string labels =
       "rpc_system_name=\"grpc\",rpc_method=\"weir.v1.EventLog/Append\","
-      "rpc_response_status_code=\"OK\"";
+      "rpc_status_code=\"OK\",rpc_response_status_code=\"OK\"";
   EXPECT_THAT(
       text, HasSubstr("rpc_server_call_duration_seconds_bucket{" + labels + ",le=\"0.025\"} 0\n"));
   EXPECT_THAT(text,

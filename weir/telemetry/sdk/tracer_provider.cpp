@@ -83,8 +83,8 @@ class SdkTracerProvider::SdkTracer::Recorder final : public SpanRecorder {
     data_->name = cut(name, limits().value_bytes_max);
   }
 
-  void end() override {
-    data_->end = now();
+  void end(std::optional<Instant> at) override {
+    data_->end = data_->start + nanos(at.value_or(now_steady()) - began_);
     parts_->processor->on_end(std::move(data_));
   }
 
