@@ -139,11 +139,13 @@ grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
                                                   const v1::GetLogRequest* request,
                                                   v1::Log* response) {
   return blocking("weir.v1.EventLog/GetLog", context, *request, {Right::read, request->log()},
-                  [response](EventStore& log, CallOptions call) -> Result<void> {
+                  [this, response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(head, log.head(call));
                     auto info = log.info();
                     info.head = head;
                     remote::to_proto(info, *response);
+                    const auto* replaced = logs_.limits();
+                    remote::to_proto(replaced != nullptr ? *replaced : info.limits, *response);
                     return {};
                   });
 }
