@@ -20,8 +20,8 @@ const conformance::Implementation over_postgres{"over_postgres", fresh_on_postgr
 }  // namespace weir::server
 
 namespace weir::conformance {
-INSTANTIATE_TEST_SUITE_P(RemotePostgres, Conformance, testing::Values(server::over_postgres),
+INSTANTIATE_TEST_SUITE_P(RemotePostgres, Conformance, ::testing::Values(server::over_postgres),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(RemotePostgres, ConcurrencyConformance,
-                         testing::Values(server::over_postgres), name_of);
+                         ::testing::Values(server::over_postgres), name_of);
 }  // namespace weir::conformance
