@@ -18,7 +18,7 @@ function(weir_fuzz name)
   endforeach()
   add_test(NAME fuzz_${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/fuzz/run
     $<TARGET_FILE:${target}> ${PROJECT_SOURCE_DIR}/tests/fuzz/${name})
-  set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 600)
+  set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 600 PROCESSORS 2)
   add_dependencies(weir_fuzzers ${target})
 endfunction()
 

@@ -4,12 +4,13 @@
 #   [PRIVATE target ...]     libraries that only its sources need
 #   [TEST target ...]        what only its tests need
 #   [FOLDERS folder ...]     folders below this one whose files are also its own
-#   [PRECOMPILE header ...]) headers worth precompiling
+#   [PRECOMPILE header ...]  headers worth precompiling
+#   [APART file ...])        sources and tests that no batch may have: see WeirBatch.cmake
 #
 # One folder is one static library. Sources, headers and tests lie side by side: *_test.cpp needs
 # nothing, *_pgtest.cpp needs PostgreSQL, *_fuzz.cpp is a libFuzzer target. The tests of a module are one program.
 function(weir_module name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;PRIVATE;TEST;FOLDERS;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;PRIVATE;TEST;FOLDERS;PRECOMPILE;APART" ${ARGN})
   string(REPLACE "/" "_" id ${name})
   set(target weir_${id})
 
@@ -21,7 +22,9 @@ function(weir_module name)
   list(FILTER tests INCLUDE REGEX "_(test|pgtest)\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_(test|pgtest|bench|fuzz)\\.cpp$")
 
+  list(TRANSFORM arg_APART PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   if(sources)
+    weir_batch(sources ${target} FILES ${sources} APART ${arg_APART})
     add_library(${target} STATIC ${sources})
     target_link_libraries(${target} PUBLIC ${arg_LIBRARIES} PRIVATE $<BUILD_INTERFACE:weir_warnings> ${arg_PRIVATE})
     set(scope PUBLIC)
@@ -37,46 +40,80 @@ function(weir_module name)
     string(REPLACE "/" "_" module_id ${module})
     target_link_libraries(${target} ${scope} weir_${module_id})
   endforeach()
-  if(sources AND arg_PRECOMPILE)
+  list(LENGTH sources compiled)
+  if(compiled GREATER 1 AND arg_PRECOMPILE)
     target_precompile_headers(${target} PRIVATE ${arg_PRECOMPILE})
   endif()
   install(TARGETS ${target} EXPORT WeirTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
   if(BUILD_TESTING AND tests)
     set(support)
+    set(run)
     if("${tests}" MATCHES "_pgtest\\.cpp")
       set(support weir_test_support)
+      set(run SHARDS 2 WAITS)
     endif()
-    weir_test(${id} SOURCES ${tests} MODULES ${name} LIBRARIES ${support} ${arg_TEST})
+    weir_test(${id} SOURCES ${tests} MODULES ${name} LIBRARIES ${support} ${arg_TEST}
+      APART ${arg_APART} ${run})
   endif()
 endfunction()
 
-# weir_test(NAME SOURCES file ... MODULES module ... [LIBRARIES target ...]): one GoogleTest program.
+# weir_test(NAME SOURCES file ... MODULES module ... [LIBRARIES target ...] [APART file ...]
+#   [SHARDS number] [TIMEOUT seconds] [WAITS]): one GoogleTest program.
+#
+# SHARDS: run in so many parts, which may run side by side; default 1. TIMEOUT: default 600. WAITS:
+# it waits more than it computes, so that others may run beside it: ./test runs two that compute at a
+# time, and up to four of those that wait.
 function(weir_test id)
-  cmake_parse_arguments(arg "" "" "SOURCES;MODULES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "WAITS" "SHARDS;TIMEOUT" "SOURCES;MODULES;LIBRARIES;APART" ${ARGN})
   set(target ${id}_tests)
   if(WEIR_TESTS AND NOT id MATCHES "${WEIR_TESTS}")
     return()
   endif()
-  add_executable(${target} ${arg_SOURCES})
+  weir_batch(sources ${target} FILES ${arg_SOURCES} APART ${arg_APART})
+  add_executable(${target} ${sources})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main weir_warnings ${arg_LIBRARIES})
   foreach(module ${arg_MODULES})
     string(REPLACE "/" "_" module_id ${module})
     target_link_libraries(${target} PRIVATE weir_${module_id})
   endforeach()
+  target_link_libraries(${target} PRIVATE weir_test_flags)
   target_precompile_headers(${target} REUSE_FROM weir_test_headers)
-  add_test(NAME ${id} COMMAND ${target})
   add_dependencies(weir_tests ${target})
-  set_tests_properties(${id} PROPERTIES TIMEOUT 600)
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 600)
+  endif()
+  set(slots 2)
+  if(arg_WAITS)
+    set(slots 1)
+  endif()
+  # What takes longest begins first.
+  set(properties TIMEOUT ${arg_TIMEOUT} PROCESSORS ${slots} COST ${arg_TIMEOUT})
+  if(NOT arg_SHARDS)
+    add_test(NAME ${id} COMMAND ${target})
+    set_tests_properties(${id} PROPERTIES ${properties})
+    return()
+  endif()
+  foreach(shard RANGE 1 ${arg_SHARDS})
+    math(EXPR index "${shard} - 1")
+    add_test(NAME ${id}_${shard} COMMAND ${target})
+    set_tests_properties(${id}_${shard} PROPERTIES ${properties}
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${arg_SHARDS};GTEST_SHARD_INDEX=${index}")
+  endforeach()
 endfunction()
 
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
   add_custom_target(weir_tests)  # every test program, and what they run
+  # Under sanitizers tests themselves are not optimized: that would take half of their time again.
+  add_library(weir_test_flags INTERFACE)
+  if(WEIR_SANITIZE)
+    target_compile_options(weir_test_flags INTERFACE -O0)
+  endif()
   # Precompiled once for all of them.
   file(WRITE ${PROJECT_BINARY_DIR}/test_headers.cpp "int main() {}\n")
   add_executable(weir_test_headers EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/test_headers.cpp)
-  target_link_libraries(weir_test_headers PRIVATE GTest::gmock GTest::gtest_main weir_warnings)
+  target_link_libraries(weir_test_headers PRIVATE GTest::gmock GTest::gtest_main weir_warnings weir_test_flags)
   target_precompile_headers(weir_test_headers PRIVATE <gtest/gtest.h> <gmock/gmock.h>)
 endif()

@@ -16,6 +16,8 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
 
 set(WEIR_SANITIZE "" CACHE STRING "Sanitizer to build with: address, thread, undefined or empty")
 set(WEIR_TESTS "" CACHE STRING "Regular expression of the test programs to build; empty for all")
+set(WEIR_BATCH 1 CACHE STRING
+  "Sources of a module that are compiled as one, so that they share the cost of their headers; 1 for none")
 option(WEIR_WERROR "Treat warnings as errors" ON)
 
 if(WEIR_SANITIZE)
@@ -54,6 +56,9 @@ target_compile_options(weir_warnings INTERFACE
   # -Wrestrict cries wolf over std::string in GCC 12 (its bug 105651).
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers;-Wno-restrict>"
   $<$<CXX_COMPILER_ID:Clang>:-Wno-missing-field-initializers>
+  # In a batch, a name of one source is seen by the next, and no source is the main file.
+  $<$<NOT:$<EQUAL:${WEIR_BATCH},1>>:-Wno-shadow>
+  "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<EQUAL:${WEIR_BATCH},1>>>:-Wno-subobject-linkage>"
   $<$<BOOL:${WEIR_WERROR}>:-Werror>)
 
 # What programs allocate with: many small things live for as long as a request, on several threads.

@@ -2,7 +2,8 @@
 #
 # Generates C++ from .proto files (paths relative to proto/, or ROOT) into the build folder.
 # Generated code is compiled without our warnings, and installed so that users can include it,
-# unless it is PRIVATE.
+# unless it is PRIVATE. Nor is it instrumented for sanitizers, as the libraries that it calls aren't;
+# that takes long. GRPC is for the files that define services.
 # google/api and google/rpc come from the Debian package named in tools/packages.
 set(WEIR_GOOGLEAPIS_DIR
   /usr/share/gocode/src/github.com/grpc-ecosystem/grpc-gateway/third_party/googleapis
@@ -25,7 +26,8 @@ function(weir_proto target)
     set(made ${out}/${stem}.pb.cc ${out}/${stem}.pb.h)
     set(command --cpp_out=${out})
     list(APPEND headers ${out}/${stem}.pb.h)
-    if(arg_GRPC)
+    file(STRINGS ${root}/${file} services REGEX "^service ")
+    if(arg_GRPC AND services)
       list(APPEND made ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h)
       list(APPEND command --grpc_out=${out} --plugin=protoc-gen-grpc=${WEIR_GRPC_PLUGIN})
       list(APPEND headers ${out}/${stem}.grpc.pb.h)
@@ -45,6 +47,9 @@ function(weir_proto target)
   target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${out} FILES ${headers})
   target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out}>)
   target_link_libraries(${target} PUBLIC protobuf::libprotobuf ${arg_DEPENDS})
+  if(WEIR_SANITIZE)
+    target_compile_options(${target} PRIVATE -fno-sanitize=all)
+  endif()
   if(arg_GRPC)
     target_link_libraries(${target} PUBLIC PkgConfig::WEIR_GRPC)
   endif()

@@ -152,7 +152,7 @@ Result<Exit> print(const Appended& appended, const AppendOptions& options, Progr
 
 Result<Exit> append(const AppendOptions& options, Program& program) {
   WEIR_TRY_ASSIGN(request, request_of(options, program));
-  WEIR_TRY_ASSIGN(store, options.store.open(program, StoreOptions::Missing::is_made));
+  WEIR_TRY_ASSIGN(store, options.store.open(program, StoreOptions::Missing::file_is_made));
   request.call = options.store.call(program);
   const auto condition = request.condition;
   const auto appended = store->append(std::move(request));

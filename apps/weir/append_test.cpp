@@ -38,6 +38,30 @@ TEST_F(Append, records_what_its_options_say_and_prints_the_position) {
   EXPECT_TRUE(opened_with_.create);
 }
 
+TEST_F(Append, makes_a_store_in_a_folder_that_is_there_and_says_so) {
+  const auto made = weir({"append", "--type", "A", "--store", "sqlite:" + path("new.db")});
+  EXPECT_EQ(made.exit, Exit::fine) << made.err;
+  EXPECT_EQ(made.err, "made a new store: " + path("new.db") + "\n");
+  EXPECT_TRUE(opened_with_.create);
+  EXPECT_EQ(weir({"append", "--type", "A", "--store", "sqlite:" + write("old.db", "")}).err, "");
+}
+
+TEST_F(Append, makes_no_store_where_no_folder_is) {
+  const auto refused = weir({"append", "--type", "A", "--store", "sqlite:" + path("slip/x.db")});
+  EXPECT_EQ(refused.exit, Exit::not_found);
+  EXPECT_THAT(refused.err, HasSubstr("no folder '" + path("slip") + "' to make one in"));
+  EXPECT_THAT(refused.err, HasSubstr("weir log create default --store sqlite:" + path("slip/x")));
+  EXPECT_EQ(opened_, "");
+}
+
+TEST_F(Append, makes_no_store_for_a_log_that_would_not_be_in_it) {
+  const auto refused =
+      weir({"append", "--type", "A", "--log", "orders", "--store", "sqlite:" + path("new.db")});
+  EXPECT_EQ(refused.exit, Exit::not_found);
+  EXPECT_FALSE(opened_with_.create);
+  EXPECT_EQ(refused.err.find("made"), std::string::npos) << refused.err;
+}
+
 TEST_F(Append, takes_the_payload_from_a_file_or_standard_input) {
   EXPECT_EQ(weir({"append", "--type", "A", "--data", "@" + write("p", "{\"a\":1}")}).out, "1\n");
   EXPECT_EQ(weir({"append", "--type", "A", "--data", "-"}, "{\"b\":2}").out, "2\n");

@@ -53,7 +53,7 @@ Result<std::unique_ptr<bench::Api>> open_api(const Options& options, Program& pr
     program.target = options.store.target;
     return bench::make_umadb_api(options.store.target, options.clients);
   }
-  WEIR_TRY_ASSIGN(store, options.store.open(program, StoreOptions::Missing::is_made));
+  WEIR_TRY_ASSIGN(store, options.store.open(program, StoreOptions::Missing::file_is_made));
   return bench::make_weir_api(std::move(store));
 }
 

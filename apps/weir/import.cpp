@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -78,12 +80,7 @@ Result<std::unique_ptr<io::EventSource>> open_lines(const Options& options, File
   if (!options.type.empty() || !options.tags.empty() || !options.time.empty()) {
     return invalid_field("--type, --tag, --time", "are for columns of a CSV file");
   }
-  io::LineOptions lines;
-  if (options.limits == "umadb") {
-    lines.limits = umadb_limits();
-    lines.line_bytes_max = 256 << 20;
-  }
-  return io::open_line_events(file.release(), std::move(lines));
+  return io::open_line_events(file.release());
 }
 
 Result<std::unique_ptr<io::EventSource>> open_source(const Options& options, Program& program) {
@@ -116,15 +113,19 @@ Result<Exit> print(const Imported& imported, const Options& options, Program& pr
 
 Result<Exit> import(const Options& options, Program& program) {
   WEIR_TRY_ASSIGN(source, open_source(options, program));
-  WEIR_TRY_ASSIGN(store,
-                  options.store.open(program, options.dry_run ? StoreOptions::Missing::fails
-                                                              : StoreOptions::Missing::is_made));
+  WEIR_TRY_ASSIGN(
+      store, options.store.open(program, options.dry_run ? StoreOptions::Missing::fails
+                                                         : StoreOptions::Missing::file_is_made));
+  const auto& limits = options.limits == "umadb" ? umadb_limits() : store->info().limits;
+  source->set_limits(limits);
   Progress progress(program, "importing", "events");
   ImportOptions how{.strict = options.strict,
                     .dry_run = options.dry_run,
                     .keep_without_id = options.store.in_process(),
                     .memory_max = options.memory_max()};
-  if (options.batch) how.batch_events_max = *options.batch;
+  how.batch_events_max =
+      std::min<std::size_t>(options.batch.value_or(how.batch_events_max), limits.events_max);
+  how.batch_bytes_max = std::min(how.batch_bytes_max, limits.append_bytes_max);
   if (options.limits == "umadb") how.limits = &umadb_limits();
   how.on_problem = [&](std::uint64_t line, const std::string& problem) {
     progress.clear();

@@ -148,7 +148,7 @@ class Import {
       const auto size = size_of(line.event);
       // An append has one tracking and is with ids or without.
       if (!batch.empty() &&
-          (batch.size() == options_.batch_events_max || bytes + size > batch_bytes_max ||
+          (batch.size() == options_.batch_events_max || bytes + size > options_.batch_bytes_max ||
            batch.back().tracking != line.tracking || with_id != gets_id)) {
         WEIR_TRY(append(std::move(batch), with_id));
         batch.clear();
@@ -218,7 +218,6 @@ class Import {
   }
 
   static constexpr std::size_t types_max = 256;
-  static constexpr std::size_t batch_bytes_max = 1 << 20;
   static constexpr int attempts_max = 1000;
 
   io::EventSource& source_;

@@ -15,6 +15,8 @@ namespace weir::cli {
 struct ImportOptions {
   /// Events of an append. 1 to 10,000. Default 1000.
   std::size_t batch_events_max = 1000;
+  /// Bytes of an append of several events. Default 1 MiB.
+  std::size_t batch_bytes_max = 1 << 20;
   /// Append nothing if anything cannot be read.
   bool strict = false;
   /// Append nothing at all; only say what would be.

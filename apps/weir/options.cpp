@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -18,6 +19,26 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, std::optional<T>
     to = *value;
   };
   return app.add_option_function<std::string>(name, read, help)->type_name(type);
+}
+
+/// The file that opening a store would make; nothing when it is there, or no file.
+/// Errors: not_found when its folder is missing.
+Result<std::optional<std::string>> file_to_make(const std::string& store) {
+  constexpr std::string_view prefix = "sqlite:";
+  if (!store.starts_with(prefix)) return std::optional<std::string>();
+  auto file = store.substr(prefix.size());
+  std::error_code error;  // what can't be looked at, opening it will tell
+  const bool there = file.empty() || std::filesystem::exists(file, error);
+  if (there || error) return std::optional<std::string>();
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (folder.empty() || std::filesystem::exists(folder, error) || error) return std::optional(file);
+  return Error{
+      .code = Code::not_found,
+      .reason = Reason::log_not_found,
+      .message = fmt::format("there is no store at '{}', and no folder '{}' to make one in", file,
+                             folder.string()),
+      .details = {{"remedy", "if it is meant to be new: weir log create default --store " +
+                                 shell_quoted(store)}}};
 }
 
 }  // namespace
@@ -141,8 +162,17 @@ void StoreOptions::add_store_to(CLI::App& app) {
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
                                                             Missing missing) const {
   program.typed_store = typed_place();
-  OpenOptions options{.create = missing == Missing::is_made};
-  if (in_process()) return program.open_catalog(store, options);
+  OpenOptions options{.create = missing != Missing::fails};
+  if (in_process()) {
+    std::optional<std::string> made;
+    if (missing == Missing::file_is_made) {
+      WEIR_TRY_ASSIGN(file, file_to_make(store));
+      made = std::move(file);
+    }
+    auto catalog = program.open_catalog(store, options);
+    if (catalog && made) fmt::print(program.err, "made a new store: {}\n", *made);
+    return catalog;
+  }
   program.target = target;
   WEIR_TRY_ASSIGN(read, credentials.read(program));
   options.credentials = std::move(read);
@@ -157,7 +187,8 @@ Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
 }
 
 Result<std::shared_ptr<EventStore>> StoreOptions::open(Program& program, Missing missing) const {
-  WEIR_TRY_ASSIGN(catalog, open_catalog(program, missing));
+  const bool comes_along = log == StoreOptions().log;
+  WEIR_TRY_ASSIGN(catalog, open_catalog(program, comes_along ? missing : Missing::fails));
   return catalog->open(log, call(program));
 }
 

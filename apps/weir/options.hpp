@@ -56,9 +56,12 @@ struct StoreOptions {
   void add_store_to(CLI::App& app);
 
   bool in_process() const { return !store.empty(); }
-  /// What is not there is made only for commands that append or create.
-  enum class Missing { fails, is_made };
+  /// What becomes of an embedded store that is not there. `is_made`: with its folders.
+  /// `file_is_made`: in a folder that is there, which is told on standard error; a path with a slip
+  /// in it shall not quietly become another store.
+  enum class Missing { fails, file_is_made, is_made };
   Result<std::shared_ptr<Catalog>> open_catalog(Program& program, Missing missing) const;
+  /// Only the log "default" comes with a store that is made.
   Result<std::shared_ptr<EventStore>> open(Program& program,
                                            Missing missing = Missing::fails) const;
   /// For a call that must be answered within --timeout.

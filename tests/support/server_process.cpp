@@ -107,6 +107,14 @@ Finished run_program(const std::string& program, const std::vector<std::string>&
   return finished;
 }
 
+pid_t start_program(const std::string& program, const std::vector<std::string>& arguments) {
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  require(nowhere >= 0, "can't open /dev/null");
+  const auto child = start(program, arguments, nowhere, nowhere);
+  close(nowhere);
+  return child;
+}
+
 ServerProcess::ServerProcess(const Options& options) : log_file_(temporary_file()) {
   std::vector<std::string> arguments = {"serve",  "--json",     "--store", options.store,
                                         "--grpc", options.grpc, "--http",  options.http};

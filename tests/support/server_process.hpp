@@ -25,6 +25,9 @@ struct Finished {
 Finished run_program(const std::string& program, const std::vector<std::string>& arguments,
                      const std::vector<std::string>& environment = {});
 
+/// Starts the program, with its output thrown away; the caller waits for it with waitpid().
+pid_t start_program(const std::string& program, const std::vector<std::string>& arguments);
+
 /// A `weir serve` in a process of its own.
 /// Threads: one at a time. What goes wrong ends the test program with a message.
 class ServerProcess {

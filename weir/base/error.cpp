@@ -57,6 +57,12 @@ std::string to_string(const Error& error) {
   return fmt::format("{}: {}", name_of(error.code), error.message);
 }
 
+Error invalid(std::string message) {
+  return {.code = Code::invalid_argument,
+          .reason = Reason::invalid_field,
+          .message = std::move(message)};
+}
+
 Error invalid_field(std::string_view field, std::string_view problem) {
   return {.code = Code::invalid_argument,
           .reason = Reason::invalid_field,

@@ -82,6 +82,8 @@ struct Error {
 std::string to_string(const Error& error);
 
 /// The errors that many places make. `field` is the name as the caller wrote it: "events[3].type".
+/// invalid() is for what has no such name, or says it in the message.
+Error invalid(std::string message);
 Error invalid_field(std::string_view field, std::string_view problem);
 Error past_limit(std::string_view field, std::uint64_t is, std::uint64_t limit,
                  std::string_view unit);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,14 @@ namespace weir {
 
 /// A moment of the wall clock (UTC) in whole microseconds, which every engine keeps exactly.
 using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
+
+/// Microseconds since 1970, which is how databases keep times.
+constexpr std::int64_t to_micros(Timestamp time) {
+  return time.time_since_epoch().count();
+}
+constexpr Timestamp from_micros(std::int64_t micros) {
+  return Timestamp(std::chrono::microseconds(micros));
+}
 
 /// A moment of the clock that never jumps. For deadlines and durations.
 using Instant = std::chrono::steady_clock::time_point;

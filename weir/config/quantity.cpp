@@ -21,12 +21,6 @@ constexpr std::array<Unit, 4> sizes = {
 constexpr double milliseconds_max = 10'000.0 * 86'400'000;
 constexpr double bytes_max = 9e18;
 
-Error wrong(std::string message) {
-  return {.code = Code::invalid_argument,
-          .reason = Reason::invalid_field,
-          .message = std::move(message)};
-}
-
 struct Split {
   double number = 0;
   std::string_view unit;
@@ -39,7 +33,7 @@ Result<Split> split(std::string_view text, std::string_view expected) {
   const auto read = std::from_chars(text.data(), end, out.number, std::chars_format::fixed);
   if (text.empty() || read.ec != std::errc() || !std::isfinite(out.number) ||
       std::signbit(out.number)) {
-    return wrong(fmt::format("'{}' is not {}", text, expected));
+    return invalid(fmt::format("'{}' is not {}", text, expected));
   }
   out.unit = {read.ptr, static_cast<std::size_t>(end - read.ptr)};
   while (out.unit.starts_with(' ')) out.unit.remove_prefix(1);
@@ -63,13 +57,13 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   for (const auto& unit : durations) {
     if (parts.unit != unit.name) continue;
     const double milliseconds = parts.number * static_cast<double>(unit.of);
-    if (milliseconds > milliseconds_max) return wrong(fmt::format("'{}' is too long", text));
+    if (milliseconds > milliseconds_max) return invalid(fmt::format("'{}' is too long", text));
     if (milliseconds != std::round(milliseconds)) {
-      return wrong(fmt::format("'{}' is not a whole number of milliseconds", text));
+      return invalid(fmt::format("'{}' is not a whole number of milliseconds", text));
     }
     return std::chrono::milliseconds(static_cast<std::int64_t>(milliseconds));
   }
-  return wrong(fmt::format("'{}' is not {}", text, expected));
+  return invalid(fmt::format("'{}' is not {}", text, expected));
 }
 
 std::string format_duration(std::chrono::milliseconds duration) {
@@ -84,13 +78,13 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   for (const auto& unit : sizes) {
     if (parts.unit != unit.name) continue;
     const double bytes = parts.number * static_cast<double>(unit.of);
-    if (bytes > bytes_max) return wrong(fmt::format("'{}' is too large", text));
+    if (bytes > bytes_max) return invalid(fmt::format("'{}' is too large", text));
     if (bytes != std::round(bytes)) {
-      return wrong(fmt::format("'{}' is not a whole number of bytes", text));
+      return invalid(fmt::format("'{}' is not a whole number of bytes", text));
     }
     return static_cast<std::uint64_t>(bytes);
   }
-  return wrong(fmt::format("'{}' is not {}", text, expected));
+  return invalid(fmt::format("'{}' is not {}", text, expected));
 }
 
 std::string format_bytes(std::uint64_t bytes) {
@@ -104,7 +98,7 @@ Result<std::uint64_t> parse_whole(std::string_view text) {
   const auto* end = text.data() + text.size();
   const auto read = std::from_chars(text.data(), end, number);
   if (text.empty() || read.ec != std::errc() || read.ptr != end) {
-    return wrong(fmt::format("'{}' is not a whole number", text));
+    return invalid(fmt::format("'{}' is not a whole number", text));
   }
   return number;
 }
@@ -114,7 +108,7 @@ Result<double> parse_decimal(std::string_view text) {
   const auto* end = text.data() + text.size();
   const auto read = std::from_chars(text.data(), end, number);
   if (text.empty() || read.ec != std::errc() || read.ptr != end || !std::isfinite(number)) {
-    return wrong(fmt::format("'{}' is not a number", text));
+    return invalid(fmt::format("'{}' is not a number", text));
   }
   return number;
 }
@@ -126,7 +120,7 @@ Result<bool> parse_switch(std::string_view text) {
   for (const std::string_view no : {"false", "no", "off", "0"}) {
     if (text == no) return false;
   }
-  return wrong(fmt::format("'{}' is neither true nor false", text));
+  return invalid(fmt::format("'{}' is neither true nor false", text));
 }
 
 }  // namespace weir::config

@@ -17,15 +17,9 @@ using Texts = std::vector<std::string>;
 /// No more than these are told at once.
 constexpr std::size_t errors_told_max = 20;
 
-Error wrong(std::string message) {
-  return {.code = Code::invalid_argument,
-          .reason = Reason::invalid_field,
-          .message = std::move(message)};
-}
-
 Result<std::string> single(const Texts& texts) {
   if (texts.size() == 1) return texts.front();
-  return wrong("one value is expected, not a list");
+  return invalid("one value is expected, not a list");
 }
 
 std::string replaced(std::string text, char what, char by) {
@@ -63,8 +57,8 @@ class Errors {
   }
   Result<void> result() const {
     if (count_ == 0) return {};
-    if (count_ <= errors_told_max) return wrong(text_);
-    return wrong(fmt::format("{}\nand {} more", text_, count_ - errors_told_max));
+    if (count_ <= errors_told_max) return invalid(text_);
+    return invalid(fmt::format("{}\nand {} more", text_, count_ - errors_told_max));
   }
 
  private:
@@ -140,8 +134,8 @@ Result<void> Setting::set(const Texts& texts, Origin origin, std::string place) 
     // What is wrong with a secret would tell it.
     const auto& why = secret_ ? std::string("it is not what it should be") : done.error().message;
     const bool named = place.find(':') != std::string::npos;
-    return wrong(named ? fmt::format("{}: {}: {}", place, name_, why)
-                       : fmt::format("{}: {}", place, why));
+    return invalid(named ? fmt::format("{}: {}: {}", place, name_, why)
+                         : fmt::format("{}: {}", place, why));
   }
   origin_ = origin;
   place_ = std::move(place);
@@ -171,7 +165,7 @@ Setting& Settings::text(std::string name, std::string& to, std::string what) {
       [&to](const Texts& texts) -> Result<void> {
         WEIR_TRY_ASSIGN(text, single(texts));
         if (text.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos) {
-          return wrong("it must be one line");
+          return invalid("it must be one line");
         }
         to = std::move(text);
         return {};
@@ -198,7 +192,7 @@ Setting& Settings::choice(std::string name, std::string& to, Texts words, std::s
       [&to, words = std::move(words), range](const Texts& texts) -> Result<void> {
         WEIR_TRY_ASSIGN(text, single(texts));
         if (std::find(words.begin(), words.end(), text) == words.end()) {
-          return wrong(fmt::format("'{}' is none of {}", text, range));
+          return invalid(fmt::format("'{}' is none of {}", text, range));
         }
         to = std::move(text);
         return {};
@@ -223,7 +217,7 @@ Setting& Settings::decimal(std::string name, double& to, double min, double max,
         WEIR_TRY_ASSIGN(text, single(texts));
         WEIR_TRY_ASSIGN(value, parse_decimal(text));
         if (value < min || value > max) {
-          return wrong(fmt::format("{} is not from {} to {}", text, min, max));
+          return invalid(fmt::format("{} is not from {} to {}", text, min, max));
         }
         to = value;
         return {};
@@ -241,7 +235,7 @@ Setting& Settings::duration(std::string name, std::chrono::milliseconds& to,
         WEIR_TRY_ASSIGN(text, single(texts));
         WEIR_TRY_ASSIGN(value, parse_duration(text));
         if (value < min || value > max) {
-          return wrong(fmt::format("{} is not from {} to {}", text, low, high));
+          return invalid(fmt::format("{} is not from {} to {}", text, low, high));
         }
         to = value;
         return {};
@@ -263,7 +257,7 @@ Setting& Settings::whole(Kind kind, std::string name, std::uint64_t min, std::ui
         WEIR_TRY_ASSIGN(text, single(texts));
         WEIR_TRY_ASSIGN(value, parse(text));
         if (value < min || value > max) {
-          return wrong(fmt::format("{} is not from {} to {}", text, low, high));
+          return invalid(fmt::format("{} is not from {} to {}", text, low, high));
         }
         set(value);
         return {};
@@ -293,7 +287,7 @@ Error Settings::unknown(const FileValue& value) const {
   for (const auto& setting : all_) names.push_back(setting.name_);
   auto message = fmt::format("{}: {}: there is no such setting", value.place, value.name);
   if (const auto meant = nearest(value.name, names)) message += "; did you mean " + *meant + "?";
-  return wrong(std::move(message));
+  return invalid(std::move(message));
 }
 
 Result<void> Settings::apply(const std::vector<FileValue>& values) {

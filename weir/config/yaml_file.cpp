@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::size_t depth_max = 8;
 
-Error wrong(std::string message) {
-  return {.code = Code::invalid_argument,
-          .reason = Reason::invalid_field,
-          .message = std::move(message)};
-}
-
 class Reader {
  public:
   explicit Reader(std::string_view called) : called_(called) {}
@@ -42,13 +36,13 @@ class Reader {
 Result<void> Reader::map(const YAML::Node& node, const std::string& prefix, std::size_t depth) {
   for (const auto& entry : node) {
     const auto place = place_of(entry.first);
-    if (!entry.first.IsScalar()) return wrong(fmt::format("{}: a name must be a word", place));
+    if (!entry.first.IsScalar()) return invalid(fmt::format("{}: a name must be a word", place));
     const auto name = prefix + entry.first.Scalar();
     if (!seen_.insert(name).second) {
-      return wrong(fmt::format("{}: {}: it is there twice", place, name));
+      return invalid(fmt::format("{}: {}: it is there twice", place, name));
     }
     if (entry.second.IsMap()) {
-      if (depth >= depth_max) return wrong(fmt::format("{}: {}: too deep", place, name));
+      if (depth >= depth_max) return invalid(fmt::format("{}: {}: too deep", place, name));
       WEIR_TRY(map(entry.second, name + ".", depth + 1));
     } else {
       WEIR_TRY(value(entry.second, {.name = name, .values = {}, .place = place}));
@@ -64,13 +58,13 @@ Result<void> Reader::value(const YAML::Node& node, FileValue value) {
     value.is_list = true;
     for (const auto& element : node) {
       if (!element.IsScalar()) {
-        return wrong(
+        return invalid(
             fmt::format("{}: {}: a list holds single values", place_of(element), value.name));
       }
       value.values.push_back(element.Scalar());
     }
   } else {
-    return wrong(fmt::format("{}: {}: it has no value", value.place, value.name));
+    return invalid(fmt::format("{}: {}: it has no value", value.place, value.name));
   }
   values_.push_back(std::move(value));
   return {};
@@ -82,18 +76,18 @@ Result<std::vector<FileValue>> parse_yaml(const std::string& text, std::string_v
   try {
     const auto documents = YAML::LoadAll(text);
     if (documents.size() > 1) {
-      return wrong(
+      return invalid(
           fmt::format("{}: it holds {} documents, one is expected", called, documents.size()));
     }
     Reader reader(called);
     if (documents.empty() || documents.front().IsNull()) return reader.take();
     if (!documents.front().IsMap()) {
-      return wrong(fmt::format("{}:1: 'name: value' is expected", called));
+      return invalid(fmt::format("{}:1: 'name: value' is expected", called));
     }
     WEIR_TRY(reader.map(documents.front(), "", 1));
     return reader.take();
   } catch (const YAML::Exception& error) {
-    return wrong(fmt::format("{}:{}: not YAML: {}", called, error.mark.line + 1, error.msg));
+    return invalid(fmt::format("{}:{}: not YAML: {}", called, error.mark.line + 1, error.msg));
   }
 }
 
@@ -108,7 +102,7 @@ Result<std::vector<FileValue>> read_yaml(const std::string& path) {
   }
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > file_bytes_max) {
-    return wrong(fmt::format("{}: it is larger than {} bytes", path, file_bytes_max));
+    return invalid(fmt::format("{}: it is larger than {} bytes", path, file_bytes_max));
   }
   return parse_yaml(text, path);
 }

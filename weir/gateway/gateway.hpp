@@ -8,9 +8,9 @@
 
 #include <grpcpp/channel.h>
 
-#include <weir/rpc/poller.hpp>
 #include <weir/base/result.hpp>
 #include <weir/gateway/http_server.hpp>
+#include <weir/rpc/poller.hpp>
 
 namespace weir::gateway {
 

@@ -96,6 +96,8 @@ class CsvEvents final : public EventSource {
     return {};
   }
 
+  void set_limits(const Limits& limits) override { limits_ = limits; }
+
   Result<std::optional<SourceEvent>> next(const OnProblem& on_problem) override {
     if (!sorted_) sort(on_problem);
     if (next_ == rows_.size()) return std::optional<SourceEvent>();
@@ -143,14 +145,15 @@ class CsvEvents final : public EventSource {
     sorted_ = true;
   }
 
-  static Result<Event> checked(Event event) {
-    WEIR_TRY(check(event, Limits{}, "row"));
+  Result<Event> checked(Event event) const {
+    WEIR_TRY(check(event, limits_, "row"));
     return event;
   }
 
   const std::string text_;
   const CsvMapping mapping_;
   CsvReader reader_;
+  Limits limits_;
   Columns columns_;
   std::vector<RowAt> rows_;
   bool sorted_ = false;

@@ -6,7 +6,6 @@
 
 #include <weir/io/csv.hpp>
 #include <weir/io/event_source.hpp>
-#include <weir/store/limits.hpp>
 
 namespace weir::io {
 

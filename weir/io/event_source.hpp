@@ -7,6 +7,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/io/event_line.hpp>
+#include <weir/store/limits.hpp>
 
 namespace weir::io {
 
@@ -25,6 +26,9 @@ class EventSource {
  public:
   virtual ~EventSource() = default;
 
+  /// What an event may have; more cannot be read. Call it before the first next(). Default:
+  /// Limits{}.
+  virtual void set_limits(const Limits& limits) = 0;
   /// The next event; nothing at the end. Rows that cannot be read are told and passed over.
   /// Errors: unknown when the file cannot be read.
   virtual Result<std::optional<SourceEvent>> next(const OnProblem& on_problem) = 0;

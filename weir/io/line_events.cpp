@@ -17,8 +17,7 @@ Error not_seekable() {
 
 class LineEvents final : public EventSource {
  public:
-  LineEvents(std::FILE* file, LineOptions options)
-      : file_(file), options_(std::move(options)), lines_(file, options_.line_bytes_max) {}
+  explicit LineEvents(std::FILE* file) : file_(file), lines_(file, line_bytes_max()) {}
 
   Result<void> measure() {
     if (std::fseek(file_.get(), 0, SEEK_END) != 0) return not_seekable();
@@ -26,13 +25,17 @@ class LineEvents final : public EventSource {
     return rewind();
   }
 
+  void set_limits(const Limits& limits) override {
+    limits_ = limits;
+    lines_.set_line_bytes_max(line_bytes_max());
+  }
+
   Result<std::optional<SourceEvent>> next(const OnProblem& on_problem) override {
     while (true) {
       WEIR_TRY_ASSIGN(found, lines_.next());
       if (found == LineReader::Next::end) return std::optional<SourceEvent>();
       if (found == LineReader::Next::too_long) {
-        on_problem(lines_.number(),
-                   fmt::format("line: longer than {} bytes", options_.line_bytes_max));
+        on_problem(lines_.number(), fmt::format("line: longer than {} bytes", line_bytes_max()));
         continue;
       }
       auto line = lines_.line();
@@ -54,25 +57,27 @@ class LineEvents final : public EventSource {
   std::uint64_t bytes_all() const override { return bytes_all_; }
 
  private:
+  std::size_t line_bytes_max() const { return 4 * limits_.append_bytes_max; }
+
   Result<LineEvent> read(std::string_view line) const {
     WEIR_TRY_ASSIGN(event, parse_event_line(line));
-    WEIR_TRY(check(event.event, options_.limits, "event"));
+    WEIR_TRY(check(event.event, limits_, "event"));
     if (event.tracking) {
-      WEIR_TRY(check_key(event.tracking->source, options_.limits, "tracking.source"));
+      WEIR_TRY(check_key(event.tracking->source, limits_, "tracking.source"));
     }
     return event;
   }
 
   std::unique_ptr<std::FILE, Close> file_;
-  const LineOptions options_;
+  Limits limits_;
   LineReader lines_;
   std::uint64_t bytes_all_ = 0;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<EventSource>> open_line_events(std::FILE* file, LineOptions options) {
-  auto events = std::make_unique<LineEvents>(file, std::move(options));
+Result<std::unique_ptr<EventSource>> open_line_events(std::FILE* file) {
+  auto events = std::make_unique<LineEvents>(file);
   WEIR_TRY(events->measure());
   return std::unique_ptr<EventSource>(std::move(events));
 }

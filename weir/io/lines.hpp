@@ -16,6 +16,7 @@ class LineReader {
  public:
   /// Lines longer than this many bytes are passed over and reported. At least 1.
   LineReader(std::FILE* file, std::size_t line_bytes_max);
+  void set_line_bytes_max(std::size_t bytes) { line_bytes_max_ = bytes; }
 
   enum class Next : std::uint8_t { line, too_long, end };
 
@@ -37,7 +38,7 @@ class LineReader {
   bool fill();
 
   std::FILE* const file_;
-  const std::size_t line_bytes_max_;
+  std::size_t line_bytes_max_;
   std::string buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

@@ -31,9 +31,7 @@ using Certificate = std::unique_ptr<X509, Free<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 
 Error wrong(const std::string& path, std::string_view what) {
-  return {.code = Code::invalid_argument,
-          .reason = Reason::invalid_field,
-          .message = fmt::format("{}: {}", path, what)};
+  return invalid(fmt::format("{}: {}", path, what));
 }
 
 Bio bio_of(const std::string& text) {

@@ -41,12 +41,6 @@ Error failed(Code code, const std::string& path, std::string_view what) {
           .message = fmt::format("{}: {}: {}", path, what, std::generic_category().message(errno))};
 }
 
-Error wrong(std::string message) {
-  return {.code = Code::invalid_argument,
-          .reason = Reason::invalid_field,
-          .message = std::move(message)};
-}
-
 /// Reads the members of one token; the first thing that is wrong stays.
 class Line {
  public:
@@ -103,7 +97,7 @@ class Line {
 Result<Token> parse_line(std::string_view text) {
   boost::system::error_code error;
   const auto value = json::parse(text, error);
-  if (error || !value.is_object()) return wrong("it is not a JSON object");
+  if (error || !value.is_object()) return invalid("it is not a JSON object");
   Line line(value.get_object());
   Token token{.id = line.text("id"),
               .name = line.text("name"),
@@ -116,7 +110,7 @@ Result<Token> parse_line(std::string_view text) {
   if (token.id.size() != 8 || token.id.find_first_not_of("0123456789abcdef") != std::string::npos) {
     line.fail("id", "eight hexadecimal digits in lower case are expected");
   }
-  if (auto problem = line.problem(); !problem.empty()) return wrong(std::move(problem));
+  if (auto problem = line.problem(); !problem.empty()) return invalid(std::move(problem));
   return token;
 }
 
@@ -139,7 +133,7 @@ Result<std::string> read_all(int file, const std::string& path) {
     if (count == 0) return text;
     text.append(piece, static_cast<std::size_t>(count));
     if (text.size() > token_file_bytes_max) {
-      return wrong(fmt::format("{}: it is larger than {} bytes", path, token_file_bytes_max));
+      return invalid(fmt::format("{}: it is larger than {} bytes", path, token_file_bytes_max));
     }
   }
 }
@@ -168,7 +162,7 @@ Result<Tokens> parse_tokens(std::string_view text, std::string_view called) {
     if (line.empty() || line.starts_with('#')) continue;
     auto token = parse_line(line);
     auto added = token ? tokens.add(std::move(*token)) : Result<void>(token.error());
-    if (!added) return wrong(fmt::format("{}:{}: {}", called, number, added.error().message));
+    if (!added) return invalid(fmt::format("{}:{}: {}", called, number, added.error().message));
   }
   return tokens;
 }

@@ -20,7 +20,7 @@ const conformance::Implementation over_sqlite{"over_sqlite", fresh};
 }  // namespace weir::server
 
 namespace weir::conformance {
-INSTANTIATE_TEST_SUITE_P(Remote, Conformance, testing::Values(server::over_sqlite), name_of);
-INSTANTIATE_TEST_SUITE_P(Remote, ConcurrencyConformance, testing::Values(server::over_sqlite),
+INSTANTIATE_TEST_SUITE_P(Remote, Conformance, ::testing::Values(server::over_sqlite), name_of);
+INSTANTIATE_TEST_SUITE_P(Remote, ConcurrencyConformance, ::testing::Values(server::over_sqlite),
                          name_of);
 }  // namespace weir::conformance

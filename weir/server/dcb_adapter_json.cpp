@@ -114,10 +114,6 @@ Result<void> read_into(Event& out, const json::value& value, const std::string& 
                       });
 }
 
-Position to_position(std::uint64_t number) {
-  return std::min(Position(number), position_max);
-}
-
 Result<void> read_into(Condition& out, const json::value& value, const std::string& field) {
   std::optional<std::uint64_t> after;
   WEIR_TRY(read_members(value, field,

@@ -169,11 +169,13 @@ void EventLogService::blocking(const UnaryCall::Pointer& call, const std::string
 
 void EventLogService::get_log(Call& of, const v1::GetLogRequest& request, v1::Log& response) {
   return blocking("weir.v1.EventLog/GetLog", of, request, {Right::read, request.log()},
-                  [&response](EventStore& log, CallOptions call) -> Result<void> {
+                  [this, &response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(head, log.head(call));
                     auto info = log.info();
                     info.head = head;
                     remote::to_proto(info, response);
+                    const auto* replaced = logs_.limits();
+                    remote::to_proto(replaced != nullptr ? *replaced : info.limits, response);
                     return {};
                   });
 }

@@ -12,8 +12,8 @@
 namespace weir::server {
 namespace {
 
-namespace v1 = grpc::health::v1;
-using Status = v1::HealthCheckResponse;
+namespace health_v1 = grpc::health::v1;
+using Status = health_v1::HealthCheckResponse;
 
 std::optional<grpc::ByteBuffer> message(Status::ServingStatus status) {
   Status response;
@@ -111,7 +111,7 @@ class HealthService final : public rpc::Service {
       : services_(std::move(services)), health_(std::move(health)), draining_(std::move(draining)) {
     methods_.push_back(
         rpc::method(api_, &Api::RequestCheck,
-                    [this](rpc::ServerCall& call, const v1::HealthCheckRequest& request,
+                    [this](rpc::ServerCall& call, const health_v1::HealthCheckRequest& request,
                            Status& response) { check(call, request, response); }));
     methods_.push_back(rpc::method(
         api_, &Api::RequestWatch,
@@ -121,8 +121,8 @@ class HealthService final : public rpc::Service {
   grpc::Service& api() override { return api_; }
 
  private:
-  using Api =
-      v1::Health::WithAsyncMethod_Check<v1::Health::WithRawMethod_Watch<v1::Health::Service>>;
+  using Api = health_v1::Health::WithAsyncMethod_Check<
+      health_v1::Health::WithRawMethod_Watch<health_v1::Health::Service>>;
 
   bool known(const std::string& service) const {
     return service.empty() ||
@@ -132,7 +132,8 @@ class HealthService final : public rpc::Service {
     return draining_.stop_requested() ? Status::NOT_SERVING : Status::SERVING;
   }
 
-  void check(rpc::ServerCall& call, const v1::HealthCheckRequest& request, Status& response) const {
+  void check(rpc::ServerCall& call, const health_v1::HealthCheckRequest& request,
+             Status& response) const {
     if (!known(request.service())) {
       response.set_status(Status::SERVICE_UNKNOWN);
       call.finish({grpc::NOT_FOUND, "there is no service of that name"});
@@ -149,10 +150,10 @@ class HealthService final : public rpc::Service {
 
   void watch(FeedStream::Call& call, const grpc::ByteBuffer& buffer) const {
     const auto stream = FeedStream::start(call, {});
-    v1::HealthCheckRequest request;
+    health_v1::HealthCheckRequest request;
     grpc::ByteBuffer copy(buffer);
     const auto parsed =
-        grpc::SerializationTraits<v1::HealthCheckRequest>::Deserialize(&copy, &request);
+        grpc::SerializationTraits<health_v1::HealthCheckRequest>::Deserialize(&copy, &request);
     if (!parsed.ok()) {
       return stream->fail(invalid_field("request", "is not a message of this method"));
     }

@@ -18,8 +18,8 @@
 namespace weir::server {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing_support::FakeBackend;
 using namespace std::chrono_literals;
 
@@ -48,7 +48,7 @@ class FakeCatalog final : public Catalog {
   std::vector<HealthCheck> said;
 };
 
-class HealthOfALog : public testing::Test {
+class HealthOfALog : public ::testing::Test {
  protected:
   ~HealthOfALog() override {
     catalog_->backend->set_hung(false);
@@ -196,7 +196,7 @@ TEST_F(HealthOfALog, tells_watchers_of_every_change_and_of_nothing_else) {
   open({.patience = 500ms, .reuse_for = 0ms, .watch_every = 10ms});
   const auto told = std::make_shared<Told>();
   health_->watch(told);
-  using testing::ElementsAre;
+  using ::testing::ElementsAre;
   EXPECT_THAT(told->wait_for(1), ElementsAre(HealthStatus::healthy));
   report();
   catalog_->backend->set_down(true);
@@ -212,7 +212,7 @@ TEST(HealthOptions, name_the_field_that_is_out_of_range) {
   EXPECT_THAT(check({.watch_every = 0ms}).error().message, HasSubstr("watch_every"));
 }
 
-class HealthOfAServer : public testing::Test {
+class HealthOfAServer : public ::testing::Test {
  protected:
   HealthOfAServer() {
     auto store =

@@ -49,9 +49,9 @@ TEST(LogFormat, of_people_ends_with_the_ids_of_the_work) {
 
 TEST(LogFormat, names_a_bad_option) {
   EXPECT_THAT(parse_log_format("xml", "log-format").error().message,
-              testing::StartsWith("log-format: 'xml'"));
+              ::testing::StartsWith("log-format: 'xml'"));
   EXPECT_THAT(log_to_stderr(LogFormat::text, "loud").error().message,
-              testing::StartsWith("log-level: 'loud'"));
+              ::testing::StartsWith("log-level: 'loud'"));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ std::string_view known_method(std::string_view method) {
   return "_OTHER";
 }
 
-double seconds(const timeval& time) {
+double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
@@ -81,8 +81,8 @@ void Reporting::Parts::observe_process() {
   observed.push_back(registry->observe(metric::process_cpu_time, [](Observer& to) {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    to.observe(seconds(usage.ru_utime), {"user"});
-    to.observe(seconds(usage.ru_stime), {"system"});
+    to.observe(seconds_of(usage.ru_utime), {"user"});
+    to.observe(seconds_of(usage.ru_stime), {"system"});
   }));
   observed.push_back(registry->observe(metric::process_memory_usage,
                                        [](Observer& to) { to.observe(resident_bytes(), {}); }));

@@ -10,7 +10,7 @@ namespace {
 
 using resilience::EventKind;
 
-double seconds(resilience::Duration duration) {
+double in_seconds(resilience::Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
@@ -19,7 +19,7 @@ void log(const resilience::Event& event) {
   switch (event.kind) {
     case EventKind::opened:
       spdlog::warn("{}: the circuit opened for {:.3g} s, calls are refused", event.pipeline,
-                   seconds(event.duration));
+                   in_seconds(event.duration));
       break;
     case EventKind::half_opened:
       spdlog::info("{}: the circuit lets a call through to try", event.pipeline);
@@ -53,9 +53,9 @@ void ResilienceReports::trace(const resilience::Event& event) const {
   if (!span.is_recording()) return;
   if (event.kind == EventKind::retried) {
     span.set_attribute("weir.attempt", static_cast<std::int64_t>(event.attempt));
-    span.set_attribute("weir.delay", seconds(event.duration));
+    span.set_attribute("weir.delay", in_seconds(event.duration));
   } else if (event.kind == EventKind::opened) {
-    span.set_attribute("weir.open_for", seconds(event.duration));
+    span.set_attribute("weir.open_for", in_seconds(event.duration));
   }
   if (event.error != nullptr) {
     span.set_attribute("error.type", name_of(event.error->code));

@@ -8,9 +8,9 @@ namespace {
 
 using Message = std::optional<grpc::ByteBuffer>;
 
-class ReadFeed final : public StepFeed {
+class UmadbReadFeed final : public StepFeed {
  public:
-  ReadFeed(std::shared_ptr<EventStore> log, ReadRequest request)
+  UmadbReadFeed(std::shared_ptr<EventStore> log, ReadRequest request)
       : log_(std::move(log)),
         request_(std::move(request)),
         limited_(request_.limit.has_value()),
@@ -64,11 +64,11 @@ class ReadFeed final : public StepFeed {
   bool end_ = false;
 };
 
-class SubscriptionFeed final : public StepFeed {
+class UmadbSubscriptionFeed final : public StepFeed {
  public:
-  SubscriptionFeed(std::shared_ptr<Watch> watch, std::size_t batch_events_max)
+  UmadbSubscriptionFeed(std::shared_ptr<Watch> watch, std::size_t batch_events_max)
       : watch_(std::move(watch)), packer_(batch_events_max) {}
-  ~SubscriptionFeed() override { watch_->close(); }
+  ~UmadbSubscriptionFeed() override { watch_->close(); }
 
   void next(Ready ready) override {
     packer_.pack();
@@ -90,13 +90,13 @@ class SubscriptionFeed final : public StepFeed {
 }  // namespace
 
 std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRequest request) {
-  return std::make_unique<ReadFeed>(std::move(log), std::move(request));
+  return std::make_unique<UmadbReadFeed>(std::move(log), std::move(request));
 }
 
 std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log,
                                                  std::unique_ptr<Subscription> subscription,
                                                  std::size_t batch_events_max, Executor& readers) {
-  return std::make_unique<SubscriptionFeed>(
+  return std::make_unique<UmadbSubscriptionFeed>(
       std::make_shared<Watch>(std::move(log), std::move(subscription), readers, WatchOptions{}),
       batch_events_max);
 }

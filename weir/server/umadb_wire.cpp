@@ -1,7 +1,5 @@
 #include <weir/server/umadb_wire.hpp>
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <umadb/v1/umadb.pb.h>
 #include <weir/v1/log.pb.h>
@@ -98,10 +96,6 @@ bool parse(std::string_view message, Query& query) {
 }
 
 /// No engine keeps a position past position_max, so that one stands for all beyond it.
-Position to_position(std::uint64_t number) {
-  return std::min(Position(number), position_max);
-}
-
 bool parse(std::string_view message, Condition& condition) {
   Reader reader(message);
   while (reader.next()) {

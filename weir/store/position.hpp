@@ -22,6 +22,16 @@ struct Position {
 /// The highest position that every engine can keep.
 inline constexpr Position position_max{static_cast<std::uint64_t>(INT64_MAX)};
 
+/// A position that a database kept as a signed number.
+constexpr Position position_of(std::int64_t kept) {
+  return Position(static_cast<std::uint64_t>(kept));
+}
+
+/// A number that a caller gave; past the highest position there is nothing either.
+constexpr Position to_position(std::uint64_t number) {
+  return number < position_max.value ? Position(number) : position_max;
+}
+
 }  // namespace weir
 
 template <>

@@ -132,6 +132,8 @@ struct LogInfo {
   Position head;
   LogOptions options;
   Timestamp created_at;
+  /// What it takes in, as far as is known: of a log on a server, when it was opened.
+  Limits limits = {};
 };
 
 /// Checks a whole append: events, condition, key, tracking. A duplicate metadata key, tag text

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <weir/resilience/testing/start.hpp>
+
 namespace weir::resilience {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr Instant t0{1h};
 
 TEST(Gradient2, grows_while_round_trips_stay_short_and_shrinks_when_they_grow) {
   Gradient2 limit({.initial = 50, .min = 5, .max = 100});

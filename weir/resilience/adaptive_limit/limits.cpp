@@ -6,7 +6,7 @@
 namespace weir::resilience {
 namespace {
 
-double in_seconds(Duration duration) {
+double seconds_of(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
@@ -16,7 +16,7 @@ constexpr int warm_up = 10;
 }  // namespace
 
 double Vegas::update(const LimitSample& sample, double chance) {
-  const double round_trip = in_seconds(sample.round_trip);
+  const double round_trip = seconds_of(sample.round_trip);
   if (--samples_until_probe_ <= 0) {
     samples_until_probe_ = options_.probe_multiplier * limit_ * (0.5 + chance / 2);
     shortest_ = round_trip;
@@ -56,7 +56,7 @@ void Gradient2::learn(double round_trip) {
 }
 
 double Gradient2::update(const LimitSample& sample) {
-  const double round_trip = in_seconds(sample.round_trip);
+  const double round_trip = seconds_of(sample.round_trip);
   learn(round_trip);
   // After a long overload the long-term mean must come down again.
   if (long_term_ / round_trip > 2) long_term_ *= 0.95;

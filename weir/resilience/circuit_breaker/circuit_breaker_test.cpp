@@ -5,14 +5,14 @@
 
 #include <thread>
 
+#include <weir/resilience/testing/start.hpp>
+
 namespace weir::resilience {
 namespace {
 
 using namespace std::chrono_literals;
 using State = CircuitBreaker::State;
 using Verdict = CircuitBreaker::Verdict;
-
-constexpr Instant t0{1h};
 
 std::unique_ptr<CircuitBreaker> breaker_of(const CircuitBreakerOptions& options) {
   return CircuitBreaker::create(options).value();

@@ -8,14 +8,13 @@
 
 #include <weir/resilience/pipeline/builder.hpp>
 #include <weir/resilience/testing/recorder.hpp>
+#include <weir/resilience/testing/start.hpp>
 
 namespace weir::resilience {
 namespace {
 
 using namespace std::chrono_literals;
 using Act = Hedge::Act;
-
-constexpr Instant t0{1h};
 
 Hedge::DelayOf every(Duration delay) {
   return [delay](int) { return std::optional(delay); };

@@ -4,13 +4,12 @@
 
 #include <weir/resilience/pipeline/builder.hpp>
 #include <weir/resilience/testing/fake_time.hpp>
+#include <weir/resilience/testing/start.hpp>
 
 namespace weir::resilience {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr Instant t0{1h};
 
 TEST(LoadShedding, sheds_the_least_important_first) {
   auto shedder = LoadShedder::create({.in_flight_max = 10}).value();

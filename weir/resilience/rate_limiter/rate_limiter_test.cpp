@@ -4,12 +4,12 @@
 
 #include <thread>
 
+#include <weir/resilience/testing/start.hpp>
+
 namespace weir::resilience {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr Instant t0{1h};
 
 std::unique_ptr<RateLimiter> limiter_of(const RateLimiterOptions& options) {
   return RateLimiter::create(options).value();

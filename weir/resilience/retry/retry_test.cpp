@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <weir/resilience/testing/start.hpp>
+
 namespace weir::resilience {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr Instant t0{1h};
 
 std::vector<double> seconds_of(const BackoffOptions& options, double chance, int count) {
   Delays delays;

@@ -4,9 +4,9 @@
 
 namespace weir::conformance {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
 
 TEST_P(Conformance, an_empty_log_has_head_zero_and_no_events) {
   EXPECT_EQ(log_->head()->value, 0u);

@@ -19,12 +19,12 @@ struct Implementation {
   std::function<std::shared_ptr<Catalog>()> fresh;
 };
 
-inline std::string name_of(const testing::TestParamInfo<Implementation>& info) {
+inline std::string name_of(const ::testing::TestParamInfo<Implementation>& info) {
   return info.param.name;
 }
 
 /// Every sentence of the log's rules (docs/concepts.md), as tests.
-class Conformance : public testing::TestWithParam<Implementation> {
+class Conformance : public ::testing::TestWithParam<Implementation> {
  protected:
   void SetUp() override;
 

@@ -6,8 +6,8 @@
 
 namespace weir::conformance {
 
-using testing::ElementsAre;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
 
 namespace {
 
@@ -217,7 +217,7 @@ TEST_P(Conformance, logs_are_apart) {
   ASSERT_TRUE(listed);
   std::vector<std::string> names;
   for (const auto& info : *listed) names.push_back(info.name);
-  EXPECT_THAT(names, testing::UnorderedElementsAre("default", "orders"));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("default", "orders"));
 }
 
 TEST_P(Conformance, a_log_that_is_not_there_is_not_found_and_a_bad_name_refused) {

@@ -6,7 +6,7 @@
 
 namespace weir::conformance {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using namespace std::chrono_literals;
 
 namespace {

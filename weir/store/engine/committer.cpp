@@ -12,7 +12,6 @@
 namespace weir::engine {
 namespace {
 
-constexpr std::chrono::milliseconds overload_delay{50};
 /// Appends of a group from which on the writer waits for some of them to come back.
 constexpr std::size_t lingers_from = 12;
 constexpr std::chrono::microseconds lingers_max{500};

@@ -19,6 +19,9 @@
 
 namespace weir::engine {
 
+/// What callers are told to wait when a queue is full.
+inline constexpr std::chrono::milliseconds overload_delay{50};
+
 struct CommitterOptions {
   /// Appends that may wait; past it the answer is resource_exhausted. Default 16,384.
   std::size_t queue_max = 16'384;

@@ -5,8 +5,6 @@
 namespace weir::engine {
 namespace {
 
-constexpr std::chrono::milliseconds overload_delay{50};
-
 Error reads_overloaded() {
   return overloaded("too many reads wait", overload_delay);
 }
@@ -32,6 +30,7 @@ void stamp(Event& event, const std::vector<MetadataEntry>& stamps, const Limits&
 Log::Log(std::unique_ptr<Backend> backend, std::shared_ptr<Tail> tail, TermHasher hasher,
          std::shared_ptr<Threads> threads, const Clock& clock, LogEngineOptions options)
     : backend_(options.around ? options.around(std::move(backend)) : std::move(backend)),
+      info_(backend_->info()),
       tail_(std::move(tail)),
       hasher_(std::move(hasher)),
       threads_(std::move(threads)),
@@ -39,7 +38,9 @@ Log::Log(std::unique_ptr<Backend> backend, std::shared_ptr<Tail> tail, TermHashe
       options_(options),
       live_(*backend_, options.live),
       committer_(*backend_, *tail_, hasher_, clock, threads_->completions, options.committer,
-                 [this](Position head) { live_.advanced(head); }) {}
+                 [this](Position head) { live_.advanced(head); }) {
+  info_.limits = options_.limits;
+}
 
 Log::~Log() {
   shut_down();
@@ -51,7 +52,7 @@ void Log::shut_down() {
 }
 
 const LogInfo& Log::info() const {
-  return backend_->info();
+  return info_;
 }
 
 template <class F>

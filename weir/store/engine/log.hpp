@@ -79,6 +79,7 @@ class Log final : public EventStore, public std::enable_shared_from_this<Log> {
   Result<void> check_snapshot_key(const SnapshotKey& key) const;
 
   std::unique_ptr<Backend> backend_;
+  LogInfo info_;
   std::shared_ptr<Tail> tail_;
   const TermHasher hasher_;
   std::shared_ptr<Threads> threads_;

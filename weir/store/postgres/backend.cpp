@@ -148,7 +148,7 @@ Result<std::optional<Snapshot>> LogBackend::load_snapshot(const SnapshotKey& key
       Snapshot{.key = key,
                .position = Position(static_cast<std::uint64_t>(rows.int8(0, 0))),
                .data = std::string(rows.bytes(0, 1)),
-               .saved_at = Timestamp(std::chrono::microseconds(rows.int8(0, 2)))});
+               .saved_at = from_micros(rows.int8(0, 2))});
 }
 
 Result<bool> LogBackend::save_snapshot(const Snapshot& snapshot, const CallOptions& options) {

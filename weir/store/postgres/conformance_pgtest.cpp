@@ -22,7 +22,8 @@ const conformance::Implementation implementation{"one_process", fresh};
 }  // namespace weir::postgres
 
 namespace weir::conformance {
-INSTANTIATE_TEST_SUITE_P(Postgres, Conformance, testing::Values(postgres::implementation), name_of);
+INSTANTIATE_TEST_SUITE_P(Postgres, Conformance, ::testing::Values(postgres::implementation),
+                         name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, ConcurrencyConformance,
-                         testing::Values(postgres::implementation), name_of);
+                         ::testing::Values(postgres::implementation), name_of);
 }  // namespace weir::conformance

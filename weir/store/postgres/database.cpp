@@ -31,7 +31,7 @@ Result<LogRow> row_of(const Rows& rows, std::size_t row) {
     return damaged(fmt::format("log '{}': column indexed_keys is malformed", log.info.name));
   }
   log.info.options.indexed_keys.assign(keys.begin(), keys.end());
-  log.info.created_at = Timestamp(std::chrono::microseconds(rows.int8(row, 5)));
+  log.info.created_at = from_micros(rows.int8(row, 5));
   return log;
 }
 

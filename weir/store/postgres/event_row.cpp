@@ -8,14 +8,6 @@
 namespace weir::postgres {
 namespace {
 
-std::int64_t micros(Timestamp time) {
-  return time.time_since_epoch().count();
-}
-
-Timestamp time_of(std::int64_t micros) {
-  return Timestamp(std::chrono::microseconds(micros));
-}
-
 bool has_nul(std::string_view text) {
   return text.find('\0') != std::string_view::npos;
 }
@@ -125,11 +117,12 @@ Params encode_events(std::int32_t log_id, const engine::Group& group) {
   const auto before = group.events.empty() ? Position() : group.events[0].position.previous();
   params.add_int4(log_id);
   params.add(static_cast<std::int64_t>(before.value));
-  params.add(micros(group.recorded_at));
+  params.add(to_micros(group.recorded_at));
   column(Oid::int8, [&](auto&, auto& event, auto) {
     params.element(static_cast<std::int64_t>(size_of(event)));
   });
-  column(Oid::int8, [&](auto& added, auto&, auto) { params.element(micros(added.occurred_at)); });
+  column(Oid::int8,
+         [&](auto& added, auto&, auto) { params.element(to_micros(added.occurred_at)); });
   column(Oid::int8, [&](auto& added, auto&, auto) {
     params.element(static_cast<std::int64_t>(added.checksum));
   });
@@ -201,8 +194,8 @@ Result<void> EventDecoder::decode(const Rows& rows, std::size_t row) {
   is_raw_ = false;
   if (!rows.is_null(row, column_ + 12)) return decode_raw(rows.bytes(row, column_ + 12));
 
-  fields_.occurred_at = time_of(rows.int8(row, column++));
-  fields_.recorded_at = time_of(rows.int8(row, column++));
+  fields_.occurred_at = from_micros(rows.int8(row, column++));
+  fields_.recorded_at = from_micros(rows.int8(row, column++));
   fields_.id = nullptr;
   if (!rows.is_null(row, column)) {
     id_ = rows.uuid(row, column);

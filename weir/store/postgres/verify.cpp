@@ -28,10 +28,6 @@ constexpr std::string_view select_end =
     "SELECT head, coalesce((SELECT position FROM weir.event WHERE log_id = $1"
     " ORDER BY position DESC LIMIT 1), 0) FROM weir.log WHERE id = $1";
 
-Position position_of(std::int64_t value) {
-  return Position(static_cast<std::uint64_t>(value));
-}
-
 class Verifier {
  public:
   Verifier(Database& database, std::int32_t log_id, const OnDamage& on_damage)

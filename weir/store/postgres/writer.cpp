@@ -75,18 +75,6 @@ constexpr std::string_view batch_of_writer = "SELECT batch FROM weir.writer WHER
 constexpr std::string_view forget_writers =
     "DELETE FROM weir.writer WHERE log_id = $1 AND used_at < $2";
 
-std::int64_t micros(Timestamp time) {
-  return time.time_since_epoch().count();
-}
-
-Timestamp time_of(std::int64_t micros) {
-  return Timestamp(std::chrono::microseconds(micros));
-}
-
-Position position_of(std::int64_t value) {
-  return Position(static_cast<std::uint64_t>(value));
-}
-
 /// Errors by which a server says itself that it does not know.
 bool is_ambiguous(const Error& error) {
   return has_sqlstate(error, "40003") || has_sqlstate(error, "08007");
@@ -116,7 +104,7 @@ Params key_params(std::int32_t log_id, std::span<const engine::KeyRecord> keys) 
   column([](auto& r) { return r.fingerprint.low; });
   column([](auto& r) { return r.answer.first.value; });
   column([](auto& r) { return r.answer.last.value; });
-  column([](auto& r) { return micros(r.answer.recorded_at); });
+  column([](auto& r) { return to_micros(r.answer.recorded_at); });
   return params;
 }
 
@@ -165,7 +153,7 @@ std::vector<engine::KeyRecord> keys_of(const Rows& rows) {
                                     .low = static_cast<std::uint64_t>(rows.int8(row, 2))},
                     .answer = {.first = position_of(rows.int8(row, 3)),
                                .last = position_of(rows.int8(row, 4)),
-                               .recorded_at = time_of(rows.int8(row, 5))}});
+                               .recorded_at = from_micros(rows.int8(row, 5))}});
   }
   return keys;
 }
@@ -226,7 +214,7 @@ Result<engine::Begun> LogWriter::begin(const engine::BeginRequest& request) {
 Result<void> LogWriter::connect_anew() {
   WEIR_TRY(connect({.deadline = latest_}));
   Params old;
-  old.add_int4(log_id_).add(micros(database_->clock().now() - writers_kept));
+  old.add_int4(log_id_).add(to_micros(database_->clock().now() - writers_kept));
   WEIR_TRY(session_->execute(forget_writers, old, patience(database_->options().write_time_max)));
   return {};
 }
@@ -304,7 +292,7 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
     return missed.error();
   }
   engine::Begun begun{.head = position_of((*answers)[1].int8(0, 0)),
-                      .recorded_at = time_of((*answers)[1].int8(0, 1)),
+                      .recorded_at = from_micros((*answers)[1].int8(0, 1)),
                       .missed = std::move(*missed)};
   head_ = begun.head;
   recorded_at_ = begun.recorded_at;
@@ -355,7 +343,7 @@ Params LogWriter::finish_params(const engine::Group& group) const {
   const auto head = group.events.empty() ? head_ : group.events.back().position;
   const auto recorded_at = group.events.empty() ? recorded_at_ : group.recorded_at;
   Params params;
-  params.add_int4(log_id_).add(static_cast<std::int64_t>(head.value)).add(micros(recorded_at));
+  params.add_int4(log_id_).add(static_cast<std::int64_t>(head.value)).add(to_micros(recorded_at));
   params.add(id_).add(batch_).add(std::string_view(std::to_string(log_id_)));
   return params;
 }
@@ -373,7 +361,7 @@ Result<void> LogWriter::commit(const engine::Group& group) {
   if (!group.keys.empty()) {
     calls.push_back({.text = insert_keys, .params = key_params(log_id_, group.keys)});
     calls.push_back({.text = forget_keys});
-    calls.back().params.add_int4(log_id_).add(micros(group.keys_expire_before));
+    calls.back().params.add_int4(log_id_).add(to_micros(group.keys_expire_before));
   }
   if (!group.sources.empty()) {
     calls.push_back({.text = upsert_sources, .params = source_params(log_id_, group.sources)});

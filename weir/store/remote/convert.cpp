@@ -308,12 +308,25 @@ void to_proto(const LogInfo& info, v1::Log& out) {
   *out.mutable_created_at() = to_proto(info.created_at);
 }
 
+void to_proto(const Limits& limits, v1::Log& out) {
+  for (const auto& range : limit_ranges()) {
+    (*out.mutable_limits())[std::string(range.name)] = limits.*range.field;
+  }
+}
+
 LogInfo from_proto(const v1::Log& log) {
+  Limits limits;  // what an older server does not tell is as it was then
+  for (const auto& range : limit_ranges()) {
+    const auto told = log.limits().find(std::string(range.name));
+    if (told == log.limits().end()) continue;
+    limits.*range.field = std::clamp<std::uint64_t>(told->second, range.min, range.max);
+  }
   return {.name = log.name(),
           .head = Position(log.head()),
           .options = {.indexed_keys = {log.indexed_keys().begin(), log.indexed_keys().end()}},
           .created_at = Timestamp(std::chrono::seconds(log.created_at().seconds()) +
-                                  std::chrono::microseconds(log.created_at().nanos() / 1000))};
+                                  std::chrono::microseconds(log.created_at().nanos() / 1000)),
+          .limits = limits};
 }
 
 }  // namespace weir::remote

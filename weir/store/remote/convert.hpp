@@ -50,7 +50,9 @@ grpc::ByteBuffer to_buffer(std::string wire);
 Result<ReadStep> read_step_from_wire(std::string wire);
 Result<SubscriptionStep> subscription_step_from_wire(std::string wire);
 
+/// Without the limits.
 void to_proto(const LogInfo& info, v1::Log& out);
+void to_proto(const Limits& limits, v1::Log& out);
 LogInfo from_proto(const v1::Log& log);
 
 /// "default" for an empty name.

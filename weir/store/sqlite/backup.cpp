@@ -7,49 +7,12 @@
 #include <sqlite3.h>
 
 #include <weir/store/sqlite/file.hpp>
+#include <weir/store/sqlite/unfinished_file.hpp>
 
 namespace weir::sqlite {
 namespace {
 
 constexpr int pages_per_step = 1024;
-
-Result<void> must_not_exist(const std::string& path) {
-  if (!std::filesystem::exists(path)) return {};
-  return Error{.code = Code::already_exists,
-               .reason = Reason::unspecified,
-               .message = fmt::format("'{}' exists already", path)};
-}
-
-/// A file under another name until it is whole.
-class Unfinished {
- public:
-  explicit Unfinished(const std::string& destination)
-      : path_(destination + ".part"), destination_(destination) {
-    remove();
-  }
-  ~Unfinished() { remove(); }
-  Unfinished(const Unfinished&) = delete;
-  Unfinished& operator=(const Unfinished&) = delete;
-
-  const std::string& path() const { return path_; }
-  Result<void> finish() {
-    std::error_code error;
-    std::filesystem::rename(path_, destination_, error);
-    if (error) return unavailable(fmt::format("'{}': {}", destination_, error.message()));
-    return {};
-  }
-
- private:
-  void remove() {
-    for (const auto* suffix : {"", "-wal", "-shm", "-journal"}) {
-      std::error_code none;  // what is not there need not be removed
-      std::filesystem::remove(path_ + suffix, none);
-    }
-  }
-
-  std::string path_;
-  std::string destination_;
-};
 
 Result<void> copy_pages(Session& from, Session& to, const OnCopied& on_copied) {
   auto* backup = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
@@ -82,30 +45,28 @@ Event event_of(const EventView& view) {
 
 Result<void> backup_file(const std::string& path, const std::string& destination,
                          const OnCopied& on_copied) {
-  WEIR_TRY(must_not_exist(destination));
   if (!std::filesystem::exists(path)) {
     return Error{.code = Code::not_found,
                  .reason = Reason::log_not_found,
                  .message = fmt::format("there is no store at '{}'", path)};
   }
-  Unfinished unfinished(destination);
+  WEIR_TRY_ASSIGN(unfinished, UnfinishedFile::create(destination));
   {
     WEIR_TRY_ASSIGN(from, Session::open({.path = path}));
     // A read transaction of its own holds the moment: writers need not wait, and do not disturb.
     WEIR_TRY(from.execute("BEGIN"));
     WEIR_TRY(from.query_integer("SELECT count(*) FROM meta"));
-    WEIR_TRY_ASSIGN(to, Session::open({.path = unfinished.path(), .create = true}));
+    WEIR_TRY_ASSIGN(to, Session::open({.path = unfinished->path(), .create = true}));
     WEIR_TRY(to.execute("PRAGMA synchronous=FULL"));
     WEIR_TRY(copy_pages(from, to, on_copied));
     WEIR_TRY(from.execute("COMMIT"));
   }
-  return unfinished.finish();
+  return unfinished->finish();
 }
 
 Result<void> copy_log(EventReader& log, const std::string& destination, const OnCopied& on_copied) {
-  WEIR_TRY(must_not_exist(destination));
-  Unfinished unfinished(destination);
-  const FileOptions options{.path = unfinished.path(),
+  WEIR_TRY_ASSIGN(unfinished, UnfinishedFile::create(destination));
+  const FileOptions options{.path = unfinished->path(),
                             .name = log.info().name,
                             .log = log.info().options,
                             .create = true};
@@ -139,7 +100,7 @@ Result<void> copy_log(EventReader& log, const std::string& destination, const On
     }
     WEIR_TRY(session.checkpoint());
   }
-  return unfinished.finish();
+  return unfinished->finish();
 }
 
 }  // namespace weir::sqlite

@@ -13,9 +13,11 @@ namespace weir::sqlite {
 using OnCopied = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
 /// Copies a log's file as it is at one moment, while it is in use, and writes it to disk. The copy
-/// is a log's file like any other. `destination` must not exist; it appears when it is whole.
+/// is a log's file like any other. `destination` must not exist; it appears when it is whole, and
+/// is "DESTINATION.part" until then. What one that was killed has left there is written anew.
 /// Progress counts pages.
-/// Errors: not_found, already_exists, unavailable.
+/// Errors: not_found, already_exists (also when another copy to the same is under way),
+/// unavailable.
 Result<void> backup_file(const std::string& path, const std::string& destination,
                          const OnCopied& on_copied);
 

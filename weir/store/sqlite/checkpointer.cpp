@@ -7,7 +7,7 @@
 namespace weir::sqlite {
 namespace {
 
-constexpr std::chrono::milliseconds look_every{20};
+constexpr std::chrono::milliseconds look_at_log_every{20};
 constexpr int page_bytes = 8192;
 /// Pages that may be copied while the writer pauses: a few milliseconds.
 constexpr int last_pages_max = 256;
@@ -32,7 +32,7 @@ void Checkpointer::run() {
   pthread_setname_np(pthread_self(), "weir-checkpoint");
   const auto pages_max = file_->options().checkpoint_bytes / page_bytes;
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, look_every, [this] { return stopping_; })) {
+  while (!wake_.wait_for(lock, look_at_log_every, [this] { return stopping_; })) {
     if (writer_->wal_pages() < pages_max) continue;
     lock.unlock();
     if (const auto done = checkpoint(); !done) {

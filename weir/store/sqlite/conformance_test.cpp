@@ -26,8 +26,8 @@ const conformance::Implementation in_runs{"in_runs", [] { return fresh(4); }};
 }  // namespace weir::sqlite
 
 namespace weir::conformance {
-INSTANTIATE_TEST_SUITE_P(Sqlite, Conformance, testing::Values(sqlite::in_tail, sqlite::in_runs),
+INSTANTIATE_TEST_SUITE_P(Sqlite, Conformance, ::testing::Values(sqlite::in_tail, sqlite::in_runs),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ConcurrencyConformance,
-                         testing::Values(sqlite::in_tail, sqlite::in_runs), name_of);
+                         ::testing::Values(sqlite::in_tail, sqlite::in_runs), name_of);
 }  // namespace weir::conformance

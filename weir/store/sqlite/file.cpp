@@ -208,7 +208,7 @@ Result<void> File::load_meta() {
   info_ = {.name = texts["name"],
            .head = Position(),
            .options = {.indexed_keys = keys},
-           .created_at = Timestamp(std::chrono::microseconds(numbers["created_at"]))};
+           .created_at = from_micros(numbers["created_at"])};
   hasher_ =
       std::make_unique<engine::TermHasher>(static_cast<std::uint64_t>(numbers["term_seed"]), keys);
   return {};

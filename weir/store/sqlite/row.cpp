@@ -10,13 +10,6 @@
 namespace weir::sqlite {
 namespace {
 
-Timestamp from_micros(std::int64_t micros) {
-  return Timestamp(std::chrono::microseconds(micros));
-}
-std::int64_t to_micros(Timestamp time) {
-  return time.time_since_epoch().count();
-}
-
 /// Splits JSON strings separated by one of `separators`, as append_json_string() writes them and
 /// without other white space. Strings with escapes are put into `unescaped`. False when it is not
 /// of that form.

@@ -70,7 +70,7 @@ class FileBackend final : public engine::Backend {
         Snapshot{.key = key,
                  .position = Position(static_cast<std::uint64_t>(select.integer(0))),
                  .data = std::string(select.text(1)),
-                 .saved_at = Timestamp(std::chrono::microseconds(select.integer(2)))});
+                 .saved_at = from_micros(select.integer(2))});
   }
 
   Result<bool> save_snapshot(const Snapshot& snapshot, const CallOptions&) override {

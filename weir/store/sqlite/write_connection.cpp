@@ -6,16 +6,6 @@
 namespace weir::sqlite {
 namespace {
 
-std::int64_t micros(Timestamp time) {
-  return time.time_since_epoch().count();
-}
-Timestamp from_micros(std::int64_t value) {
-  return Timestamp(std::chrono::microseconds(value));
-}
-Position position_of(std::int64_t value) {
-  return Position(static_cast<std::uint64_t>(value));
-}
-
 std::string blob_of(const engine::Fingerprint& fingerprint) {
   std::string blob(16, '\0');
   std::memcpy(blob.data(), &fingerprint.high, 8);
@@ -196,11 +186,11 @@ Result<void> FileWriter::write(WriteConnection::Open& open, const engine::Group&
     open.put_key.bind_blob(2, blob);
     open.put_key.bind(3, static_cast<std::int64_t>(record.answer.first.value));
     open.put_key.bind(4, static_cast<std::int64_t>(record.answer.last.value));
-    open.put_key.bind(5, micros(record.answer.recorded_at));
+    open.put_key.bind(5, to_micros(record.answer.recorded_at));
     WEIR_TRY(open.put_key.run());
   }
   if (!group.keys.empty()) {
-    open.forget_keys.bind(1, micros(group.keys_expire_before));
+    open.forget_keys.bind(1, to_micros(group.keys_expire_before));
     WEIR_TRY(open.forget_keys.run());
   }
   for (const auto& tracking : group.sources) {

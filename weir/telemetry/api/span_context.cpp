@@ -3,13 +3,13 @@
 namespace weir::telemetry {
 namespace {
 
-constexpr char digits[] = "0123456789abcdef";
+constexpr char hex_digits[] = "0123456789abcdef";
 
 template <std::size_t n>
 void write(const std::array<std::uint8_t, n>& bytes, char* out) {
   for (const auto byte : bytes) {
-    *out++ = digits[byte >> 4];
-    *out++ = digits[byte & 15];
+    *out++ = hex_digits[byte >> 4];
+    *out++ = hex_digits[byte & 15];
   }
 }
 

@@ -1,0 +1,116 @@
+#include <weir/store/sqlite/unfinished_file.hpp>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include <fmt/format.h>
+
+namespace weir::sqlite {
+namespace {
+
+std::string part_of(const std::string& destination) {
+  return destination + ".part";
+}
+
+Error failed(const std::string& path) {
+  return unavailable(
+      fmt::format("'{}': {}", path, std::error_code(errno, std::system_category()).message()));
+}
+
+Error exists(const std::string& path, std::string_view more = "") {
+  return {.code = Code::already_exists,
+          .reason = Reason::unspecified,
+          .message = fmt::format("'{}' exists already{}", path, more)};
+}
+
+Result<void> must_not_exist(const std::string& path) {
+  if (std::filesystem::exists(path)) return exists(path);
+  return {};
+}
+
+Result<void> sync_folder_of(const std::string& path) {
+  auto folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened < 0) return failed(folder);
+  const bool synced = ::fsync(opened) == 0;
+  const auto error = failed(folder);
+  ::close(opened);
+  if (!synced) return error;
+  return {};
+}
+
+}  // namespace
+
+UnfinishedFile::UnfinishedFile(std::string destination, int file)
+    : destination_(std::move(destination)), path_(part_of(destination_)), file_(file) {}
+
+UnfinishedFile::~UnfinishedFile() {
+  if (taken_) {
+    ::unlink(path_.c_str());
+    remove_companions();
+  }
+  ::close(file_);
+}
+
+Result<std::unique_ptr<UnfinishedFile>> UnfinishedFile::create(const std::string& destination) {
+  WEIR_TRY(must_not_exist(destination));
+  const auto path = part_of(destination);
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) return failed(path);
+  std::unique_ptr<UnfinishedFile> unfinished(new UnfinishedFile(destination, file));
+  WEIR_TRY(unfinished->take());
+  return unfinished;
+}
+
+Result<void> UnfinishedFile::take() {
+  const auto others = exists(path_, ", and somebody else is writing it");
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK ? others : failed(path_);
+  // Before the lock was free it may have become what it was to be.
+  struct stat locked {};
+  struct stat named {};
+  if (::fstat(file_, &locked) != 0) return failed(path_);
+  if (::stat(path_.c_str(), &named) != 0 || locked.st_ino != named.st_ino ||
+      locked.st_dev != named.st_dev) {
+    return others;
+  }
+  WEIR_TRY(check_leftover());
+  taken_ = true;
+  remove_companions();
+  if (::ftruncate(file_, 0) != 0) return failed(path_);
+  return {};
+}
+
+/// A file that is none of ours is not to be lost. The first page is the last that SQLite writes.
+Result<void> UnfinishedFile::check_leftover() const {
+  constexpr std::string_view magic("SQLite format 3\0", 16);
+  std::array<char, magic.size()> begin{};
+  const auto read = ::pread(file_, begin.data(), begin.size(), 0);
+  if (read < 0) return failed(path_);
+  const std::string_view is(begin.data(), static_cast<std::size_t>(read));
+  if (is == magic || is.find_first_not_of('\0') == std::string_view::npos) return {};
+  return exists(path_, ", and is not what a copy leaves that was broken off");
+}
+
+Result<void> UnfinishedFile::finish() {
+  WEIR_TRY(must_not_exist(destination_));
+  if (::rename(path_.c_str(), destination_.c_str()) != 0) return failed(destination_);
+  taken_ = false;
+  return sync_folder_of(destination_);
+}
+
+void UnfinishedFile::remove_companions() const {
+  for (const auto* suffix : {"-wal", "-shm", "-journal"}) {
+    ::unlink((path_ + suffix).c_str());  // mostly not there
+  }
+}
+
+}  // namespace weir::sqlite

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <weir/base/result.hpp>
+
+namespace weir::sqlite {
+
+/// A file that is written under another name, "DESTINATION.part", until it is whole. Locked, so
+/// that of two who write the same the second is refused; what one that was killed has left behind
+/// is begun anew. Threads: one at a time. Ownership: removes what is not finished, and SQLite's
+/// files beside it; SQLite must have closed it by then.
+class UnfinishedFile {
+ public:
+  /// Errors: already_exists (the destination; or the file of that other name, and somebody else is
+  /// writing it, or it is no SQLite database), unavailable.
+  static Result<std::unique_ptr<UnfinishedFile>> create(const std::string& destination);
+  ~UnfinishedFile();
+  UnfinishedFile(const UnfinishedFile&) = delete;
+  UnfinishedFile& operator=(const UnfinishedFile&) = delete;
+
+  /// Empty at first.
+  const std::string& path() const { return path_; }
+  /// Gives it its name, on disk.
+  /// Errors: already_exists, unavailable.
+  Result<void> finish();
+
+ private:
+  UnfinishedFile(std::string destination, int file);
+  Result<void> take();
+  Result<void> check_leftover() const;
+  void remove_companions() const;
+
+  const std::string destination_;
+  const std::string path_;
+  const int file_;
+  /// The lock is held and the name is still this file's.
+  bool taken_ = false;
+};
+
+}  // namespace weir::sqlite
