@@ -166,6 +166,18 @@ void add_resilience(config::Settings& list, ServeSettings& to) {
       .reloads();
   list.duration("wait", to.wait, 0ms, day,
                 "How long a PostgreSQL that takes no connections yet is waited for at the start");
+  auto& recovery = to.recovery;
+  list.duration(
+          "recovery.delay", recovery.delay, 0ms, 1h,
+          "While a circuit is open the database is looked at, after so long and then at growing "
+          "intervals, and calls are let through to try once it answers; 0: it is not, and "
+          "circuits stay open for all of resilience.open_for")
+      .reloads();
+  list.duration("recovery.delay_max", recovery.delay_max, 10ms, 1h,
+                "The longest time between two such looks")
+      .reloads();
+  list.duration("recovery.timeout", recovery.timeout, 10ms, 1min, "A look may take so long")
+      .reloads();
 }
 
 void add_pool(config::Settings& list, ServeSettings& to) {
@@ -344,6 +356,9 @@ server::AdmissionOptions admission_options(const ServeSettings& settings) {
 }
 
 Result<std::unique_ptr<ServeConfiguration>> ServeConfiguration::load(const SettingFlags& flags,
+  options.recovery = {.delay = settings.recovery.delay,
+                      .delay_max = settings.recovery.delay_max,
+                      .timeout = settings.recovery.timeout};
                                                                      const Program& program) {
   auto made = std::make_unique<ServeConfiguration>();
   made->file_ = flags.file;

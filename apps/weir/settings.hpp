@@ -39,6 +39,12 @@ struct ServeSettings {
     std::chrono::milliseconds open_for{0};
     int successes_to_close = 0;
   } resilience = {};
+  /// Of RecoveryOptions; zero: nobody looks.
+  struct Recovery {
+    std::chrono::milliseconds delay{500};
+    std::chrono::milliseconds delay_max{5'000};
+    std::chrono::milliseconds timeout{2'000};
+  } recovery = {};
   /// As sql::PoolOptions has it.
   std::string reset_on_return = "never";
   /// How long a PostgreSQL that takes no connections yet is waited for.

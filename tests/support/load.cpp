@@ -143,12 +143,15 @@ void Appenders::run(EventStore& log, std::uint32_t client) {
   Position known;
   for (std::uint32_t number = 0; !stopping_; ++number) {
     auto attempt = next(client, number, static_cast<std::uint32_t>(random() % 1'000'000));
+    if (on_failure_ == OnFailure::ask_again) attempt.key = attempt.name;
     AppendRequest request{.events = attempt.events, .idempotency_key = attempt.key};
     if (random() % 2 == 0) {
       request.condition = {.fail_if_events_match = Query{}.tagged(attempt.events.front().tags[1]),
                            .after = known};
     }
-    const auto appended = log.append(std::move(request));
+    const auto appended = on_failure_ == OnFailure::ask_again
+                              ? ask_again([&] { return log.append(request); })
+                              : log.append(std::move(request));
     if (appended) {
       attempt.outcome = Attempt::Outcome::acknowledged;
       attempt.answer = *appended;

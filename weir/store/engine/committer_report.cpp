@@ -10,7 +10,7 @@ Result<void> Committer::admit(PendingAppend& pending) {
   auto room = room_for(pending);
   if (policy_ != nullptr && room) {
     const auto& call = pending.request.call;
-    if (auto refused = policy_->refuses(call.deadline)) {
+    if (auto refused = policy_->refuses()) {
       room = nothing_recorded(std::move(*refused));
     }
     pending.asked_at = clock_.instant();

@@ -24,6 +24,9 @@ constexpr std::string_view insert_log =
 
 Result<LogRow> row_of(const Rows& rows, std::size_t row) {
   LogRow log{.id = rows.int4(row, 0), .seed = static_cast<std::uint64_t>(rows.int8(row, 1))};
+constexpr std::string_view is_writable =
+    "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
+
   log.info.name = rows.bytes(row, 2);
   log.info.head = Position(static_cast<std::uint64_t>(rows.int8(row, 3)));
   std::vector<std::string_view> keys;
@@ -135,6 +138,15 @@ Result<Rows> Database::ask(const Call& call, const CallOptions& options) {
     WEIR_TRY_ASSIGN(session, readers_.checkout(patience));
     auto answers = session->run({&call, 1}, patience);
     if (answers) return std::move(answers->front());
+Result<bool> Database::takes_writes(const CallOptions& call) const {
+  const Patience patience{.deadline = call.deadline, .stop = call.stop};
+  auto connect = connection(uri_, hosts_, options_, role_to_read(*hosts_), {});
+  connect.reporting = {};
+  WEIR_TRY_ASSIGN(session, Session::connect(connect, clock_, patience));
+  WEIR_TRY_ASSIGN(rows, session->execute(is_writable, {}, patience));
+  return rows.boolean(0, 0);
+}
+
     // The server left while the connection was idle, or since: others find the new primary.
     const bool left = session->server_left() && answers.error().code == Code::unavailable;
     if (!left || again || !session.used()) return answers.error();

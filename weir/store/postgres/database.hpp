@@ -82,6 +82,11 @@ class Database : public std::enable_shared_from_this<Database> {
   /// "replica HOST" for each that is not the primary.
   std::vector<HealthCheck> health() const;
 
+  /// Connects anew, with no regard to the pools, and asks whether the database takes writes: false
+  /// of a replica. Costs the server a connection; for finding out whether it is back.
+  /// Errors: as of connecting.
+  Result<bool> takes_writes(const CallOptions& call) const;
+
   // For the module's own use.
 
   /// Errors: not_found.
