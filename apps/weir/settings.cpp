@@ -214,6 +214,16 @@ void add_pool(config::Settings& list, ServeSettings& to) {
                 "One lent for longer is reported; 0: none is");
   list.number("pool.auto_prepare_max", pool.auto_prepare_max, 0, 1000,
               "Statements kept prepared on a connection; 0: none, for poolers that can't");
+  auto& tcp = pool.tcp;
+  list.duration("pool.tcp_user_timeout", tcp.user_timeout, 0ms, 1h,
+                "What the database's host does not acknowledge for so long breaks a connection, of "
+                "whatever kind; 0: the system's own limit");
+  list.duration("pool.tcp_keepalive_idle", tcp.keepalive_idle, 1s, 2h,
+                "A silent connection is asked for a sign of life after so long");
+  list.duration("pool.tcp_keepalive_interval", tcp.keepalive_interval, 1s, 10min,
+                "And then this often");
+  list.number("pool.tcp_keepalive_count", tcp.keepalive_count, 1, 100,
+              "After so many without an answer it is broken");
   list.number("pool.auto_prepare_after", pool.auto_prepare_after, 1, 1000,
               "A statement is prepared when it is used for the so-manieth time");
   list.choice("pool.reset_on_return", to.reset_on_return, {"never", "when_changed", "always"},

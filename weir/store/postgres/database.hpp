@@ -95,7 +95,7 @@ class Database : public std::enable_shared_from_this<Database> {
   /// Runs one statement on a reading connection; once more when the connection turns out to have
   /// died. Only for what may be repeated.
   Result<Rows> ask(const Call& call, const CallOptions& options);
-  /// Null when there are none, or none is to be read from.
+  /// Null when there is but one host.
   Replicas* replicas() { return replicas_.get(); }
   const Hosts& hosts() const { return *hosts_; }
   /// Of the connections for reading from the primary.

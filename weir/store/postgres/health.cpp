@@ -70,9 +70,17 @@ std::vector<HealthCheck> Database::health() const {
   std::vector<HealthCheck> checks = {store_check(*hosts_),
                                      pool_check(options_.readers, readers_.state())};
   if (!replicas_) return checks;
-  for (const auto& state : replicas_->states()) {
-    if (state.replica.standing == sql::ReplicaStanding::primary) continue;
-    checks.push_back(replica_check(state));
+  const auto states = replicas_->states();
+  const auto primary = hosts_->primary();
+  for (std::size_t host = 0; host < states.size(); ++host) {
+    const auto& replica = states[host].replica;
+    if (host == primary && replica.standing == sql::ReplicaStanding::down) {
+      checks.front().worsen(
+          HealthStatus::degraded,
+          fmt::format("the primary {} does not answer: {}", states[host].host, replica.why));
+    }
+    const bool other = replica.standing != sql::ReplicaStanding::primary && host != primary;
+    if (options_.replicas.read && other) checks.push_back(replica_check(states[host]));
   }
   return checks;
 }
