@@ -62,6 +62,15 @@ std::size_t Ledger::failures() const {
                     [](const Attempt& attempt) { return attempt.failure.has_value(); }));
 }
 
+std::string Ledger::failures_in_words() const {
+  const std::lock_guard lock(mutex_);
+  std::string words;
+  for (const auto& attempt : attempts_) {
+    if (attempt.failure) words += attempt.name + ": " + to_string(*attempt.failure) + "\n";
+  }
+  return words;
+}
+
 void Ledger::check(EventStore& log) {
   auto stream = log.read({.after = Position(markers_.size())});
   while (true) {

@@ -40,6 +40,8 @@ class Ledger {
   std::size_t events_acknowledged() const;
   /// Attempts that failed, other than by their conditions.
   std::size_t failures() const;
+  /// Their errors, for messages.
+  std::string failures_in_words() const;
 
   /// Reads what is new in the log and compares: positions gapless, every acknowledged append there
   /// once at the positions it was told, refused ones absent, unknown ones whole or absent.

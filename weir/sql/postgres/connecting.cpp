@@ -249,7 +249,10 @@ Result<void> Session::apply_settings(const Patience& patience) {
     calls.back().params.add(std::string_view(name)).add(std::string_view(value));
   }
   if (calls.empty()) return {};
-  if (const auto applied = run(calls, patience); !applied) return applied.error();
+  calls.push_back({.text = "SELECT pg_backend_pid()", .prepare = false});
+  WEIR_TRY_ASSIGN(answers, run(calls, patience));
+  // A pooler gives out numbers of its own; the next transaction may be another server's.
+  if (answers.back().int4(0, 0) != process()) statements_.turn_off();
   return {};
 }
 
