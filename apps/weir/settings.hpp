@@ -56,6 +56,9 @@ struct ServeSettings {
     int client_calls = 0;
     int client_streams = 0;
     int client_kibibytes = 0;
+    bool adaptive = false;
+    int adaptive_min = 20;
+    int adaptive_max = 1'000;
     int clients_max = 10'000;
   } admission = {};
   /// Of messages' memory.
@@ -105,6 +108,9 @@ class ServeConfiguration {
   /// What the OTEL_* variables and the settings that stand for them say together: a variable
   /// OTEL_* is stronger than the file, and weaker than WEIR_* and a flag.
   Result<telemetry::TelemetrySettings> telemetry(const Program& program) const;
+
+  /// Variables WEIR_... that no setting has, a line for each.
+  std::vector<std::string> unknown_variables(const Program& program) const;
 
   /// Where it was read from; empty when there is no file.
   const std::string& file() const { return file_; }

@@ -83,6 +83,13 @@ void Pool::observe() {
     to.observe(static_cast<double>(state.idle), {pool, "idle"});
     to.observe(static_cast<double>(state.in_use), {pool, "used"});
   });
+  const auto& limits = options_.limits;
+  add(metric::db_client_connection_idle_max, [&limits](To& to, auto pool, const sql::PoolState&) {
+    to.observe(static_cast<double>(limits.size_max), {pool});
+  });
+  add(metric::db_client_connection_idle_min, [&limits](To& to, auto pool, const sql::PoolState&) {
+    to.observe(static_cast<double>(limits.size_min), {pool});
+  });
   add(metric::db_client_connection_max, [](To& to, auto pool, const sql::PoolState& state) {
     to.observe(static_cast<double>(state.limit), {pool});
   });

@@ -126,6 +126,12 @@ const MetricSpec db_client_operation_duration{
 const MetricSpec db_client_connection_count{
     "db.client.connection.count", gauge, "{connection}",
     "Connections of a pool to PostgreSQL that are open, idle or used", pool_state};
+const MetricSpec db_client_connection_idle_max{
+    "db.client.connection.idle.max", gauge, "{connection}",
+    "Connections of a pool that may be open and idle: all that it may have", pool_label};
+const MetricSpec db_client_connection_idle_min{
+    "db.client.connection.idle.min", gauge, "{connection}",
+    "Connections of a pool that are kept although nobody uses them", pool_label};
 const MetricSpec db_client_connection_max{"db.client.connection.max", gauge, "{connection}",
                                           "Connections of a pool that may be used at once",
                                           pool_label};
@@ -217,6 +223,8 @@ std::span<const MetricSpec* const> all() {
                                                &store_replica_in,
                                                &db_client_operation_duration,
                                                &db_client_connection_count,
+                                               &db_client_connection_idle_max,
+                                               &db_client_connection_idle_min,
                                                &db_client_connection_max,
                                                &db_client_connection_pending_requests,
                                                &db_client_connection_timeouts,

@@ -38,6 +38,8 @@ extern const MetricSpec store_replica_in;
 
 extern const MetricSpec db_client_operation_duration;
 extern const MetricSpec db_client_connection_count;
+extern const MetricSpec db_client_connection_idle_max;
+extern const MetricSpec db_client_connection_idle_min;
 extern const MetricSpec db_client_connection_max;
 extern const MetricSpec db_client_connection_pending_requests;
 extern const MetricSpec db_client_connection_timeouts;
