@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <apps/weir/bench_load.hpp>
+#include <weir/rpc/client_call.hpp>
 
 namespace weir::bench {
 namespace {
@@ -109,6 +110,7 @@ Result<void> serve_raw_grpc(std::size_t batch) {
 }
 
 struct RawGrpc::Parts {
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::EventLog::Stub> stub;
   v1::AppendRequest request;
 };
@@ -123,6 +125,7 @@ Result<std::unique_ptr<RawGrpc>> RawGrpc::connect(const std::string& target) {
   }
   auto parts = std::make_unique<Parts>();
   parts->stub = v1::EventLog::NewStub(channel);
+  parts->channel = std::move(channel);
   v1::ReadResponse events;
   fill(events, 1, 1, EventMaker({}, 0).next(1));
   *parts->request.add_events() = events.events(0);
@@ -145,11 +148,11 @@ void RawGrpc::call(Done<void> done) {
   };
   auto call = std::make_shared<Call>();
   call->done = std::move(done);
-  parts_->stub->async()->Append(&call->context, &parts_->request, &call->response,
-                                [call](const grpc::Status& status) {
-                                  if (!status.ok()) return call->done(from_status(status));
-                                  call->done(Result<void>());
-                                });
+  rpc::start_unary(parts_->channel, "/weir.v1.EventLog/Append", call->context, parts_->request,
+                   call->response, rpc::client_poller(), [call](const grpc::Status& status) {
+                     if (!status.ok()) return call->done(from_status(status));
+                     call->done(Result<void>());
+                   });
 }
 
 Result<std::uint64_t> RawGrpc::stream(std::uint64_t events) {

@@ -9,11 +9,14 @@
 #include <fmt/format.h>
 
 #include <apps/weir/bench_api.hpp>
+#include <weir/rpc/client_call.hpp>
+#include <weir/rpc/start.hpp>
 
 namespace weir::bench {
 namespace {
 
 using umadb::v1::DCB;
+using Channel = std::shared_ptr<grpc::Channel>;
 
 constexpr std::size_t clients_per_connection = 4;
 constexpr std::chrono::seconds connect_timeout{5};
@@ -54,14 +57,17 @@ struct AppendCall {
 };
 
 /// One read of a boundary; deletes itself at its end.
-class BoundaryReader final : public grpc::ClientReadReactor<umadb::v1::ReadResponse> {
+class BoundaryReader final
+    : public rpc::ClientStream<umadb::v1::ReadRequest, umadb::v1::ReadResponse> {
  public:
-  BoundaryReader(DCB::Stub& stub, const Query& query, Done<Boundary> done)
+  BoundaryReader(const Channel& channel, const Query& query, Done<Boundary> done)
       : done_(std::move(done)) {
     to_proto(query, *request_.mutable_query());
-    stub.async()->Read(&context_, &request_, this);
+    StartCall(channel, "/umadb.v1.DCB/Read", rpc::client_poller());
+    AddHold();  // until both are begun
+    StartWriteLast(&request_);
     StartRead(&response_);
-    StartCall();
+    RemoveHold();
   }
 
  private:
@@ -82,26 +88,28 @@ class BoundaryReader final : public grpc::ClientReadReactor<umadb::v1::ReadRespo
     done(from_status(status));
   }
 
-  grpc::ClientContext context_;
   umadb::v1::ReadRequest request_;
   umadb::v1::ReadResponse response_;
   Boundary boundary_;
   Done<Boundary> done_;
 };
 
-class UmadbListener final : public Listener,
-                            private grpc::ClientReadReactor<umadb::v1::SubscribeResponse> {
+class UmadbListener final
+    : public Listener,
+      private rpc::ClientStream<umadb::v1::SubscribeRequest, umadb::v1::SubscribeResponse> {
  public:
-  UmadbListener(DCB::Stub& stub, Position after, OnPosition on_position)
+  UmadbListener(const Channel& channel, Position after, OnPosition on_position)
       : on_position_(std::move(on_position)) {
     request_.set_after(after.value);
-    stub.async()->Subscribe(&context_, &request_, this);
+    StartCall(channel, "/umadb.v1.DCB/Subscribe", rpc::client_poller());
+    AddHold();  // until both are begun
+    StartWriteLast(&request_);
     StartRead(&response_);
-    StartCall();
+    RemoveHold();
   }
 
   ~UmadbListener() override {
-    context_.TryCancel();
+    context().TryCancel();
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [this] { return done_; });
   }
@@ -124,7 +132,6 @@ class UmadbListener final : public Listener,
     ended_.notify_all();
   }
 
-  grpc::ClientContext context_;
   umadb::v1::SubscribeRequest request_;
   umadb::v1::SubscribeResponse response_;
   OnPosition on_position_;
@@ -135,12 +142,12 @@ class UmadbListener final : public Listener,
 
 class UmadbApi final : public Api {
  public:
-  explicit UmadbApi(std::vector<std::unique_ptr<DCB::Stub>> stubs) : stubs_(std::move(stubs)) {}
+  explicit UmadbApi(std::vector<Channel> channels) : channels_(std::move(channels)) {}
 
   Result<Position> head() override {
     grpc::ClientContext context;
     umadb::v1::HeadResponse response;
-    const auto status = stub(0).Head(&context, {}, &response);
+    const auto status = DCB::Stub(channel(0)).Head(&context, {}, &response);
     if (!status.ok()) return from_status(status);
     return Position(response.position());
   }
@@ -149,12 +156,12 @@ class UmadbApi final : public Api {
     auto* call =
         new AppendCall{.context = {}, .request = {}, .response = {}, .done = std::move(done)};
     to_proto(request, call->request);
-    stub(client).async()->Append(&call->context, &call->request, &call->response,
-                                 [call](const grpc::Status& status) {
-                                   const std::unique_ptr<AppendCall> owned(call);
-                                   if (!status.ok()) return owned->done(from_status(status));
-                                   owned->done(Position(owned->response.position()));
-                                 });
+    rpc::start_unary(channel(client), "/umadb.v1.DCB/Append", call->context, call->request,
+                     call->response, rpc::client_poller(), [call](const grpc::Status& status) {
+                       const std::unique_ptr<AppendCall> owned(call);
+                       if (!status.ok()) return owned->done(from_status(status));
+                       owned->done(Position(owned->response.position()));
+                     });
   }
 
   Result<Position> append(std::size_t client, AppendRequest request) override {
@@ -162,13 +169,13 @@ class UmadbApi final : public Api {
     umadb::v1::AppendRequest message;
     umadb::v1::AppendResponse response;
     to_proto(request, message);
-    const auto status = stub(client).Append(&context, message, &response);
+    const auto status = DCB::Stub(channel(client)).Append(&context, message, &response);
     if (!status.ok()) return from_status(status);
     return Position(response.position());
   }
 
   void read_boundary(std::size_t client, const Query& query, Done<Boundary> done) override {
-    new BoundaryReader(stub(client), query, std::move(done));  // owns itself
+    new BoundaryReader(channel(client), query, std::move(done));  // owns itself
   }
 
   Result<void> read_all(std::size_t client, std::size_t batch,
@@ -176,7 +183,8 @@ class UmadbApi final : public Api {
     grpc::ClientContext context;
     umadb::v1::ReadRequest request;
     request.set_batch_size(static_cast<std::uint32_t>(batch));
-    const auto reader = stub(client).Read(&context, request);
+    DCB::Stub stub(channel(client));
+    const auto reader = stub.Read(&context, request);
     umadb::v1::ReadResponse response;
     while (reader->Read(&response)) {
       std::size_t events = 0;
@@ -201,15 +209,15 @@ class UmadbApi final : public Api {
   Result<std::unique_ptr<Listener>> listen(std::size_t client, Position after,
                                            OnPosition on_position) override {
     return std::unique_ptr<Listener>(
-        std::make_unique<UmadbListener>(stub(client), after, std::move(on_position)));
+        std::make_unique<UmadbListener>(channel(client), after, std::move(on_position)));
   }
 
  private:
-  DCB::Stub& stub(std::size_t client) {
-    return *stubs_[client / clients_per_connection % stubs_.size()];
+  const Channel& channel(std::size_t client) const {
+    return channels_[client / clients_per_connection % channels_.size()];
   }
 
-  std::vector<std::unique_ptr<DCB::Stub>> stubs_;
+  std::vector<Channel> channels_;
 };
 
 }  // namespace
@@ -218,18 +226,21 @@ Result<std::unique_ptr<Api>> make_umadb_api(const std::string& target, std::size
   constexpr std::size_t connections_max = 64;
   const auto connections = std::clamp<std::size_t>(
       (clients + clients_per_connection - 1) / clients_per_connection, 1, connections_max);
-  std::vector<std::unique_ptr<DCB::Stub>> stubs;
+  rpc::start_grpc();
+  std::vector<Channel> channels;
   for (std::size_t i = 0; i < connections; ++i) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    // What goes wrong is to be seen.
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
     arguments.SetMaxReceiveMessageSize(-1);
     auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
     if (!channel->WaitForConnected(std::chrono::system_clock::now() + connect_timeout)) {
       return unavailable(fmt::format("no server answers at {}", target));
     }
-    stubs.push_back(DCB::NewStub(channel));
+    channels.push_back(std::move(channel));
   }
-  return std::unique_ptr<Api>(std::make_unique<UmadbApi>(std::move(stubs)));
+  return std::unique_ptr<Api>(std::make_unique<UmadbApi>(std::move(channels)));
 }
 
 }  // namespace weir::bench

@@ -11,7 +11,7 @@ import sys
 # A module may depend on these and on what they depend on: the arrows of ARCHITECTURE.md.
 ARROWS = {
     "base": [],
-    "rpc": [],
+    "rpc": ["base"],
     "config": ["base"],
     "security": ["base"],
     "resilience": ["base"],
@@ -32,7 +32,7 @@ ARROWS = {
     "store/postgres": ["store/engine", "sql/postgres"],
     "store/remote": ["store", "rpc", "security"],
     "weir": ["sql/pool", "store/resilient", "store/sqlite", "store/postgres", "store/remote"],
-    "gateway": ["security", "telemetry/api"],
+    "gateway": ["security", "rpc", "telemetry/api"],
     "server": ["store/remote", "store/resilient", "gateway", "security", "rpc",
                "telemetry/prometheus", "telemetry/otlp"],
 }

@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include <weir/gateway/http_server.hpp>
-#include <weir/rpc/keep.hpp>
+#include <weir/rpc/start.hpp>
 
 namespace weir::testing_support {
 
@@ -165,7 +165,7 @@ struct OtlpReceiver::Parts {
 };
 
 OtlpReceiver::OtlpReceiver() : parts_(std::make_unique<Parts>()) {
-  rpc::keep_grpc();
+  rpc::start_grpc();
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &parts_->grpc_port);
   builder.RegisterService(&parts_->traces);

@@ -56,29 +56,29 @@ bool parse_buffer(grpc::ByteBuffer& buffer, google::protobuf::Message& message) 
   return reader.status().ok() && message.ParseFromZeroCopyStream(&reader);
 }
 
-std::shared_ptr<UnaryCall> UnaryCall::start(grpc::GenericStub& stub, CallOptions options,
-                                            grpc::ByteBuffer request, Done done) {
+std::shared_ptr<UnaryCall> UnaryCall::start(const std::shared_ptr<grpc::Channel>& channel,
+                                            rpc::Poller& poller, const CallOptions& options,
+                                            const grpc::ByteBuffer& request, Done done) {
   auto call = std::make_shared<UnaryCall>();
   prepare(call->context_, options);
-  call->request_ = std::move(request);
-  stub.UnaryCall(&call->context_, options.method, grpc::StubOptions(), &call->request_,
-                 &call->response_, [call, done = std::move(done)](grpc::Status status) {
-                   done(status, call->response_, trailers_of(call->context_));
-                 });
+  rpc::start_unary(channel, options.method, call->context_, request, call->response_, poller,
+                   [call, done = std::move(done)](const grpc::Status& status) {
+                     done(status, call->response_, trailers_of(call->context_));
+                   });
   return call;
 }
 
-std::shared_ptr<StreamCall> StreamCall::start(grpc::GenericStub& stub, CallOptions options,
+std::shared_ptr<StreamCall> StreamCall::start(const std::shared_ptr<grpc::Channel>& channel,
+                                              rpc::Poller& poller, const CallOptions& options,
                                               grpc::ByteBuffer request, Callbacks callbacks) {
   auto call = std::make_shared<StreamCall>();
-  prepare(call->context_, options);
+  prepare(call->context(), options);
   call->request_ = std::move(request);
   call->callbacks_ = std::move(callbacks);
   call->self_ = call;
-  stub.PrepareBidiStreamingCall(&call->context_, options.method, grpc::StubOptions(), call.get());
+  call->StartCall(channel, options.method, poller);
   call->AddHold();
-  call->StartWriteLast(&call->request_, grpc::WriteOptions());
-  call->StartCall();
+  call->StartWriteLast(&call->request_);
   return call;
 }
 
@@ -100,7 +100,7 @@ void StreamCall::cancel() {
     release = !reading_;
     if (release) held_ = false;
   }
-  context_.TryCancel();
+  context().TryCancel();
   // Not before the line above: with the last hold gone, this object may go.
   if (release) RemoveHold();
 }
@@ -118,7 +118,7 @@ void StreamCall::OnReadDone(bool ok) {
 }
 
 void StreamCall::OnDone(const grpc::Status& status) {
-  const auto trailers = trailers_of(context_);
+  const auto trailers = trailers_of(context());
   // What the callbacks hold usually holds this call.
   auto callbacks = std::move(callbacks_);
   const auto self = std::move(self_);

@@ -8,13 +8,13 @@
 #include <optional>
 #include <string>
 
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <google/protobuf/message.h>
 
 #include <weir/base/time.hpp>
 #include <weir/gateway/http.hpp>
+#include <weir/rpc/client_call.hpp>
 
 namespace weir::gateway {
 
@@ -40,36 +40,37 @@ std::string to_string(const grpc::ByteBuffer& buffer);
 bool parse_buffer(grpc::ByteBuffer& buffer, google::protobuf::Message& message);
 
 /// A call with one request and one response.
-/// Threads: cancel() any; `done` is called once on a thread of gRPC and must not block.
+/// Threads: cancel() any; `done` is called once on the poller's thread and must not block.
 class UnaryCall {
  public:
   using Done = std::function<void(const grpc::Status& status, grpc::ByteBuffer& response,
                                   const Trailers& trailers)>;
 
   /// The returned handle may be let go of; the call goes on.
-  static std::shared_ptr<UnaryCall> start(grpc::GenericStub& stub, CallOptions options,
-                                          grpc::ByteBuffer request, Done done);
+  static std::shared_ptr<UnaryCall> start(const std::shared_ptr<grpc::Channel>& channel,
+                                          rpc::Poller& poller, const CallOptions& options,
+                                          const grpc::ByteBuffer& request, Done done);
   void cancel() { context_.TryCancel(); }
 
  private:
   grpc::ClientContext context_;
-  grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
 };
 
 /// A call with one request and a stream of responses, for methods that stream: gRPC's in-process
 /// transport now and then loses the one message of a method that does not. Only next() asks for the
 /// next one: what nobody has asked for stays with the server.
-/// Threads: any; callbacks come one at a time on threads of gRPC and must not block. After cancel()
-/// there may be one more on_message; on_done always comes, and is the last.
-class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+/// Threads: any; callbacks come one at a time on the poller's thread and must not block. After
+/// cancel() there may be one more on_message; on_done always comes, and is the last.
+class StreamCall final : public rpc::ClientStream<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   struct Callbacks {
     std::function<void(grpc::ByteBuffer& message)> on_message;
     std::function<void(const grpc::Status& status, const Trailers& trailers)> on_done;
   };
 
-  static std::shared_ptr<StreamCall> start(grpc::GenericStub& stub, CallOptions options,
+  static std::shared_ptr<StreamCall> start(const std::shared_ptr<grpc::Channel>& channel,
+                                           rpc::Poller& poller, const CallOptions& options,
                                            grpc::ByteBuffer request, Callbacks callbacks);
   /// Asks for one more message. Not again before it has come.
   void next();
@@ -79,7 +80,6 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   void OnReadDone(bool ok) override;
   void OnDone(const grpc::Status& status) override;
 
-  grpc::ClientContext context_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer message_;
   Callbacks callbacks_;

@@ -85,9 +85,10 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
     return invalid_field("unary_timeout", "a timeout must be positive");
   }
   WEIR_TRY_ASSIGN(services, find_services(options.services));
-  auto upstream = std::make_shared<Upstream>(Upstream{
-      grpc::GenericStub(options.channel), options.unary_timeout, std::move(options.passed_headers),
-      std::move(options.peer_metadata), options.http.clock});
+  auto upstream = std::make_shared<Upstream>(
+      Upstream{options.channel, options.poller != nullptr ? options.poller : &rpc::client_poller(),
+               options.unary_timeout, std::move(options.passed_headers),
+               std::move(options.peer_metadata), options.http.clock});
   auto router = std::make_shared<Router>();
   std::vector<RestBinding> all;
   for (const auto* service : services) {

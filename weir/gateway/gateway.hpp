@@ -8,6 +8,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <weir/rpc/poller.hpp>
 #include <weir/base/result.hpp>
 #include <weir/gateway/http_server.hpp>
 
@@ -28,6 +29,8 @@ struct GatewayOptions {
   /// Where they are called: the server's InProcessChannel(), or any other. gRPC's own limit on what
   /// it receives is 4 MiB; SetMaxReceiveMessageSize(-1) on its arguments if answers are larger.
   std::shared_ptr<grpc::Channel> channel;
+  /// What tells of the answers; must outlive the gateway. Default: the process's for clients.
+  rpc::Poller* poller = nullptr;
   /// For /openapi.json and /docs.
   std::string title = "API";
   std::string version = "1";

@@ -76,7 +76,7 @@ class GrpcWebCall : public std::enable_shared_from_this<GrpcWebCall> {
     if (unary_) return start_unary(upstream, std::move(options), message);
     auto self = shared_from_this();
     call_ = StreamCall::start(
-        upstream.stub, std::move(options), to_buffer(message),
+        upstream.channel, *upstream.poller, options, to_buffer(message),
         {.on_message =
              [self](grpc::ByteBuffer& buffer) { self->send(frame(0, to_string(buffer))); },
          .on_done = [self](const grpc::Status& status,
@@ -100,7 +100,7 @@ class GrpcWebCall : public std::enable_shared_from_this<GrpcWebCall> {
  private:
   void start_unary(Upstream& upstream, CallOptions options, const std::string& message) {
     const auto call = UnaryCall::start(
-        upstream.stub, std::move(options), to_buffer(message),
+        upstream.channel, *upstream.poller, options, to_buffer(message),
         [self = shared_from_this()](const grpc::Status& status, grpc::ByteBuffer& response,
                                     const Trailers& trailers) {
           if (status.ok()) self->write(frame(0, to_string(response)), nullptr);

@@ -31,7 +31,7 @@ void call_unary(const RestBinding& binding, Upstream& upstream, CallOptions opti
   if (!options.timeout) options.timeout = upstream.unary_timeout;
   const auto* type = binding.method->output_type();
   const auto call = UnaryCall::start(
-      upstream.stub, std::move(options), to_buffer(message),
+      upstream.channel, *upstream.poller, options, to_buffer(message),
       [exchange, type](const grpc::Status& status, grpc::ByteBuffer& buffer, const Trailers&) {
         if (!status.ok()) return exchange->respond(error_response(status));
         pb::Arena arena;
@@ -66,7 +66,7 @@ class RestStream : public std::enable_shared_from_this<RestStream> {
                      format_ == StreamFormat::sse ? Delay(sse_begins_after) : Delay());
     auto self = shared_from_this();
     call_ = StreamCall::start(
-        upstream.stub, std::move(options), to_buffer(message),
+        upstream.channel, *upstream.poller, options, to_buffer(message),
         {.on_message = [self](grpc::ByteBuffer& buffer) { self->on_message(buffer); },
          .on_done = [self](const grpc::Status& status,
                            const Trailers&) { self->on_done(status); }});

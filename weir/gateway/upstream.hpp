@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <google/protobuf/descriptor.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <weir/base/result.hpp>
@@ -18,7 +17,8 @@ namespace weir::gateway {
 /// The gRPC server behind the gateway, and how requests are passed on to it.
 /// Threads: any.
 struct Upstream {
-  grpc::GenericStub stub;
+  std::shared_ptr<grpc::Channel> channel;
+  rpc::Poller* poller;
   /// For unary calls whose client names none.
   std::chrono::milliseconds unary_timeout;
   /// Headers passed on as metadata.

@@ -36,7 +36,7 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string peer_of(const grpc::CallbackServerContext& context) {
+std::string peer_of(const grpc::ServerContext& context) {
   const auto client = handed_on_for(context);
   return client && !client->empty() ? "http:" + *client : context.peer();
 }
@@ -133,7 +133,7 @@ std::shared_ptr<const Access::Known> Access::known() const {
   return known_;
 }
 
-Caller Access::caller(const grpc::CallbackServerContext& context) const {
+Caller Access::caller(const grpc::ServerContext& context) const {
   if (!tokens_needed_) return {};
   const auto& metadata = context.client_metadata();
   const auto [from, to] = metadata.equal_range("authorization");

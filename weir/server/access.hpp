@@ -93,7 +93,7 @@ class Access {
 
   /// Of a call over gRPC, by its metadata "authorization". One from within the process may be made
   /// for somebody else, whose address it says by peer_metadata.
-  Caller caller(const grpc::CallbackServerContext& context) const;
+  Caller caller(const grpc::ServerContext& context) const;
   /// By the value of such a header; empty: there is none.
   Caller caller(std::string_view authorization, std::string_view peer) const;
 

@@ -186,7 +186,7 @@ void Admission::Ticket::leave() {
                               0.5);
 }
 
-std::optional<std::string> handed_on_for(const grpc::CallbackServerContext& context) {
+std::optional<std::string> handed_on_for(const grpc::ServerContext& context) {
   const std::string peer = context.peer();
   // gRPC knows no address of a channel within the process, and of every other one.
   if (peer != "unknown" && !peer.starts_with("inproc")) return std::nullopt;
@@ -195,7 +195,7 @@ std::optional<std::string> handed_on_for(const grpc::CallbackServerContext& cont
   return std::string(said->second.data(), said->second.size());
 }
 
-std::string client_of(const grpc::CallbackServerContext& context) {
+std::string client_of(const grpc::ServerContext& context) {
   if (auto client = handed_on_for(context)) return client->empty() ? "in process" : *client;
   const std::string peer = context.peer();
   const auto begin = peer.find(':');

@@ -121,9 +121,9 @@ inline constexpr const char* peer_metadata = "weir-peer";
 
 /// For whom our own gateway, or whoever else calls from within this process, hands a call on: empty
 /// when it does not say. Nothing when the call came from outside.
-std::optional<std::string> handed_on_for(const grpc::CallbackServerContext& context);
+std::optional<std::string> handed_on_for(const grpc::ServerContext& context);
 
 /// Whom a call is counted for: the address that it came from, without a port.
-std::string client_of(const grpc::CallbackServerContext& context);
+std::string client_of(const grpc::ServerContext& context);
 
 }  // namespace weir::server

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stop_token>
 
+#include <weir/rpc/server_call.hpp>
 #include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/store/remote/convert.hpp>
@@ -13,7 +14,7 @@
 namespace weir::server {
 
 /// The caller's deadline on the clock that never jumps; none when it is too far to matter.
-inline std::optional<Instant> deadline_of(const grpc::CallbackServerContext& context) {
+inline std::optional<Instant> deadline_of(const grpc::ServerContext& context) {
   const auto left = context.deadline() - std::chrono::system_clock::now();
   if (left > std::chrono::hours(24 * 365)) return std::nullopt;
   return system_clock().instant() + std::chrono::duration_cast<std::chrono::nanoseconds>(left);
@@ -21,18 +22,19 @@ inline std::optional<Instant> deadline_of(const grpc::CallbackServerContext& con
 
 /// A unary call that tells the store when its caller has gone. Finished once, by finish().
 /// Owned by itself: it goes when gRPC is done with it and nobody holds the pointer any more.
-class UnaryCall final : public grpc::ServerUnaryReactor {
+class UnaryCall final : public rpc::ServerReactor {
  public:
   using Pointer = std::shared_ptr<UnaryCall>;
 
   /// When refused() says why, the call is to be ended with that. `bytes` gives the request's size,
   /// should it matter.
   template <class Bytes>
-  static Pointer start(const grpc::CallbackServerContext& context, CallReport report,
-                       Admission& admission, Bytes bytes) {
-    auto call = Pointer(new UnaryCall);
+  static Pointer start(rpc::ServerCall& of, CallReport report, Admission& admission, Bytes bytes) {
+    auto call = Pointer(new UnaryCall(of));
+    const auto& context = of.context();
     call->report_ = std::move(report);
     call->self_ = call;
+    of.set_reactor(*call);
     call->deadline_ = deadline_of(context);
     auto ticket = admission.call(admission.by_client() ? client_of(context) : std::string(),
                                  admission.by_bytes() ? bytes() : std::size_t{0});
@@ -55,16 +57,15 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   void end(const grpc::Status& status) {
     ticket_.leave();
     report_.end(status.error_code());
-    Finish(status);
+    call_.finish(status);
   }
 
  private:
-  UnaryCall() = default;
-  /// What happens at the end of a call is short: a thread of its own for it would cost more.
-  bool InternalInlineable() override { return true; }
+  explicit UnaryCall(rpc::ServerCall& call) : call_(call) {}
   void OnCancel() override { stop_.request_stop(); }
   void OnDone() override { self_.reset(); }
 
+  rpc::ServerCall& call_;
   Pointer self_;
   std::optional<Instant> deadline_;
   std::stop_source stop_;

@@ -14,8 +14,7 @@ using telemetry::StatusCode;
 
 class CallHeaders final : public telemetry::TextMapCarrier {
  public:
-  explicit CallHeaders(const grpc::CallbackServerContext& context)
-      : headers_(context.client_metadata()) {}
+  explicit CallHeaders(const grpc::ServerContext& context) : headers_(context.client_metadata()) {}
   std::string_view get(std::string_view name) const override {
     const auto found = headers_.find(grpc::string_ref(name.data(), name.size()));
     if (found == headers_.end()) return {};
@@ -94,8 +93,7 @@ telemetry::BoundHistogram CallReports::duration_of(std::string_view operation,
   return operation == "read" ? read_ok_ : head_ok_;
 }
 
-CallReport CallReports::begin(std::string_view method,
-                              const grpc::CallbackServerContext& context) const {
+CallReport CallReports::begin(std::string_view method, const grpc::ServerContext& context) const {
   CallReport report;
   auto parent = telemetry::w3c_propagator().extract(CallHeaders(context));
   if (!reporting_) {

@@ -53,7 +53,7 @@ class CallReports {
   explicit CallReports(telemetry::Telemetry telemetry);
 
   /// `method`: "weir.v1.EventLog/Append"; must outlive the call.
-  CallReport begin(std::string_view method, const grpc::CallbackServerContext& context) const;
+  CallReport begin(std::string_view method, const grpc::ServerContext& context) const;
 
   /// `operation`: append, read or head; `stream`: whose stream it is. What the request itself says
   /// of its context comes first. `arrived`: by now().

@@ -20,42 +20,77 @@ Result<Message> parse(const grpc::ByteBuffer& buffer) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* EventLogService::Append(Context* context,
-                                                  const v1::AppendRequest* request,
-                                                  v1::AppendResponse* response) {
-  const auto call = start("weir.v1.EventLog/Append", *context, *request);
-  if (const auto why = refusal(*call, *context, {Right::append, request->log()})) {
-    return call->finish(*why), call.get();
+EventLogService::EventLogService(Logs& logs, Executor& readers, const CallReports& reports,
+                                 const Access& access, Admission& admission, StreamOptions streams)
+    : logs_(logs),
+      readers_(readers),
+      reports_(reports),
+      access_(access),
+      admission_(admission),
+      streams_(streams) {
+  const auto add = [this](auto take, auto handle) {
+    methods_.push_back(rpc::method(api_, take, std::move(handle)));
+  };
+  add(&Api::RequestAppend,
+      [this](auto& call, auto& request, auto& response) { append(call, request, response); });
+  add(&Api::RequestRead, [this](auto& call, auto& request) { read(call, request); });
+  add(&Api::RequestSubscribe, [this](auto& call, auto& request) { subscribe(call, request); });
+  add(&Api::RequestGetLog,
+      [this](auto& call, auto& request, auto& response) { get_log(call, request, response); });
+  add(&Api::RequestHead,
+      [this](auto& call, auto& request, auto& response) { head(call, request, response); });
+  add(&Api::RequestListLogs,
+      [this](auto& call, auto&, auto& response) { list_logs(call, response); });
+  add(&Api::RequestCreateLog,
+      [this](auto& call, auto& request, auto& response) { create_log(call, request, response); });
+  add(&Api::RequestSaveSnapshot, [this](auto& call, auto& request, auto& response) {
+    save_snapshot(call, request, response);
+  });
+  add(&Api::RequestLoadSnapshot, [this](auto& call, auto& request, auto& response) {
+    load_snapshot(call, request, response);
+  });
+  add(&Api::RequestDeleteSnapshot,
+      [this](auto& call, auto& request, auto&) { delete_snapshot(call, request); });
+  add(&Api::RequestGetTracking,
+      [this](auto& call, auto& request, auto& response) { get_tracking(call, request, response); });
+  add(&Api::RequestSession, [this](auto& call) {
+    SessionStream::start(call, logs_, reports_, access_.caller(call.context()), admission_,
+                         reports_.begin("weir.v1.EventLog/Session", call.context()));
+  });
+}
+
+void EventLogService::append(Call& of, v1::AppendRequest& request, v1::AppendResponse& response) {
+  const auto call = start("weir.v1.EventLog/Append", of, request);
+  if (const auto why = refusal(*call, of, {Right::append, request.log()})) {
+    return call->finish(*why);
   }
   // The message is this call's own until it is finished: its texts are taken, not copied.
-  auto taken = remote::take_append(*const_cast<v1::AppendRequest*>(request));
-  if (!taken) return call->finish(taken.error()), call.get();
+  auto taken = remote::take_append(request);
+  if (!taken) return call->finish(taken.error());
   taken->call = call->options();
   taken->limits = logs_.limits();
   stamp(*taken, taken->call.context);
   auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
-  logs_.find(request->log(), [call, shared, response](Log log) {
+  logs_.find(request.log(), [call, shared, &response](Log log) {
     if (!log) return call->finish(log.error());
-    (*log)->append(std::move(*shared), [call, response](Result<Appended> appended) {
+    (*log)->append(std::move(*shared), [call, &response](Result<Appended> appended) {
       if (!appended) return call->finish(appended.error());
-      remote::to_proto(*appended, *response);
+      remote::to_proto(*appended, response);
       call->finish({});
     });
   });
-  return call.get();
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* context,
-                                                                  const grpc::ByteBuffer* request) {
-  const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Read", *context));
-  if (!stream->admit(*context, admission_, request->Length())) return stream.get();
-  const auto message = parse<v1::ReadRequest>(*request);
-  const auto caller = access_.caller(*context);
+void EventLogService::read(Stream& of, const grpc::ByteBuffer& request) {
+  const auto stream = FeedStream::start(of, reports_.begin("weir.v1.EventLog/Read", of.context()));
+  if (!stream->admit(admission_, request.Length())) return;
+  const auto message = parse<v1::ReadRequest>(request);
+  const auto caller = access_.caller(of.context());
   const auto may = caller.may(Right::read, message ? message->log() : std::string());
-  if (!may) return stream->fail(may.error()), stream.get();
+  if (!may) return stream->fail(may.error());
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
-  if (!read) return stream->fail(read.error()), stream.get();
-  read->call = stream->options(*context);
+  if (!read) return stream->fail(read.error());
+  read->call = stream->options();
   read->limits = logs_.limits();
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
   stream->end_when(caller.ended(), remote::to_status(token_ended()));
@@ -63,21 +98,20 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Read(Context* conte
     if (!log) return stream->fail(log.error());
     stream->feed(make_read_feed(*log, std::move(*shared)));
   });
-  return stream.get();
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
-    Context* context, const grpc::ByteBuffer* request) {
-  const auto stream = FeedStream::start(reports_.begin("weir.v1.EventLog/Subscribe", *context));
-  if (!stream->admit(*context, admission_, request->Length())) return stream.get();
-  const auto message = parse<v1::SubscribeRequest>(*request);
-  const auto caller = access_.caller(*context);
+void EventLogService::subscribe(Stream& of, const grpc::ByteBuffer& request) {
+  const auto stream =
+      FeedStream::start(of, reports_.begin("weir.v1.EventLog/Subscribe", of.context()));
+  if (!stream->admit(admission_, request.Length())) return;
+  const auto message = parse<v1::SubscribeRequest>(request);
+  const auto caller = access_.caller(of.context());
   const auto may = caller.may(Right::read, message ? message->log() : std::string());
-  if (!may) return stream->fail(may.error()), stream.get();
+  if (!may) return stream->fail(may.error());
   auto subscribe =
       message ? remote::from_proto(*message) : Result<SubscribeRequest>(message.error());
-  if (!subscribe) return stream->fail(subscribe.error()), stream.get();
-  subscribe->call = stream->options(*context);
+  if (!subscribe) return stream->fail(subscribe.error());
+  subscribe->call = stream->options();
   subscribe->limits = logs_.limits();
   auto shared = std::make_shared<SubscribeRequest>(std::move(subscribe).value());
   stream->end_when(caller.ended(), remote::to_status(token_ended()));
@@ -96,37 +130,34 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* EventLogService::Subscribe(
     if (from_head) return (*log)->head(shared->call, begin);
     begin(shared->after.value_or(Position()));
   });
-  return stream.get();
 }
 
-UnaryCall::Pointer EventLogService::start(std::string_view method, const Context& context,
+UnaryCall::Pointer EventLogService::start(std::string_view method, Call& call,
                                           const google::protobuf::Message& request) {
-  return UnaryCall::start(context, reports_.begin(method, context), admission_,
+  return UnaryCall::start(call, reports_.begin(method, call.context()), admission_,
                           [&request] { return request.ByteSizeLong(); });
 }
 
-std::optional<Error> EventLogService::refusal(const UnaryCall& call, const Context& context,
+std::optional<Error> EventLogService::refusal(const UnaryCall& begun, const Call& call,
                                               Needed needed) const {
-  if (call.refused()) return *call.refused();
-  const auto may = access_.caller(context).may(needed.right, needed.log);
+  if (begun.refused()) return *begun.refused();
+  const auto may = access_.caller(call.context()).may(needed.right, needed.log);
   if (!may) return may.error();
   return std::nullopt;
 }
 
 template <class Work>
-grpc::ServerUnaryReactor* EventLogService::blocking(std::string_view method, Context* context,
-                                                    const google::protobuf::Message& request,
-                                                    Needed needed, Work work) {
-  const auto call = start(method, *context, request);
-  if (const auto why = refusal(*call, *context, needed)) {
-    return call->finish(*why), call.get();
+void EventLogService::blocking(std::string_view method, Call& of,
+                               const google::protobuf::Message& request, Needed needed, Work work) {
+  const auto call = start(method, of, request);
+  if (const auto why = refusal(*call, of, needed)) {
+    return call->finish(*why);
   }
   return blocking(call, needed.log, std::move(work));
 }
 
 template <class Work>
-grpc::ServerUnaryReactor* EventLogService::blocking(const UnaryCall::Pointer& call,
-                                                    const std::string& log, Work work) {
+void EventLogService::blocking(const UnaryCall::Pointer& call, const std::string& log, Work work) {
   logs_.find(log, [this, call, work = std::move(work)](Log found) {
     if (!found) return call->finish(found.error());
     auto options = call->options();
@@ -135,141 +166,121 @@ grpc::ServerUnaryReactor* EventLogService::blocking(const UnaryCall::Pointer& ca
                store = *found] { call->finish(work(*store, options)); },
               [call](const Error& error) { call->finish(error); });
   });
-  return call.get();
 }
 
-grpc::ServerUnaryReactor* EventLogService::GetLog(Context* context,
-                                                  const v1::GetLogRequest* request,
-                                                  v1::Log* response) {
-  return blocking("weir.v1.EventLog/GetLog", context, *request, {Right::read, request->log()},
-                  [response](EventStore& log, CallOptions call) -> Result<void> {
+void EventLogService::get_log(Call& of, const v1::GetLogRequest& request, v1::Log& response) {
+  return blocking("weir.v1.EventLog/GetLog", of, request, {Right::read, request.log()},
+                  [&response](EventStore& log, CallOptions call) -> Result<void> {
                     WEIR_TRY_ASSIGN(head, log.head(call));
                     auto info = log.info();
                     info.head = head;
-                    remote::to_proto(info, *response);
+                    remote::to_proto(info, response);
                     return {};
                   });
 }
 
-grpc::ServerUnaryReactor* EventLogService::Head(Context* context, const v1::HeadRequest* request,
-                                                v1::HeadResponse* response) {
-  const auto call = start("weir.v1.EventLog/Head", *context, *request);
-  if (const auto why = refusal(*call, *context, {Right::read, request->log()})) {
-    return call->finish(*why), call.get();
+void EventLogService::head(Call& of, const v1::HeadRequest& request, v1::HeadResponse& response) {
+  const auto call = start("weir.v1.EventLog/Head", of, request);
+  if (const auto why = refusal(*call, of, {Right::read, request.log()})) {
+    return call->finish(*why);
   }
-  logs_.find(request->log(), [call, response](Log log) {
+  logs_.find(request.log(), [call, &response](Log log) {
     if (!log) return call->finish(log.error());
-    (*log)->head(call->options(), [call, response](Result<Position> head) {
+    (*log)->head(call->options(), [call, &response](Result<Position> head) {
       if (!head) return call->finish(head.error());
-      response->set_position(head->value);
+      response.set_position(head->value);
       call->finish({});
     });
   });
-  return call.get();
 }
 
-grpc::ServerUnaryReactor* EventLogService::ListLogs(Context* context,
-                                                    const v1::ListLogsRequest* request,
-                                                    v1::ListLogsResponse* response) {
-  const auto call = start("weir.v1.EventLog/ListLogs", *context, *request);
-  if (const auto& refused = call->refused()) return call->finish(*refused), call.get();
-  const auto caller = access_.caller(*context);
-  if (const auto known = caller.known(); !known) return call->finish(known.error()), call.get();
+void EventLogService::list_logs(Call& of, v1::ListLogsResponse& response) {
+  const auto call = start("weir.v1.EventLog/ListLogs", of, v1::ListLogsRequest::default_instance());
+  if (const auto& refused = call->refused()) return call->finish(*refused);
+  const auto caller = access_.caller(of.context());
+  if (const auto known = caller.known(); !known) return call->finish(known.error());
   return blocking(call, "",
-                  [this, caller, response](EventStore&, CallOptions options) -> Result<void> {
+                  [this, caller, &response](EventStore&, CallOptions options) -> Result<void> {
                     WEIR_TRY_ASSIGN(logs, logs_.catalog().list(options));
                     for (const auto& log : logs) {
-                      if (caller.sees(log.name)) remote::to_proto(log, *response->add_logs());
+                      if (caller.sees(log.name)) remote::to_proto(log, *response.add_logs());
                     }
                     return {};
                   });
 }
 
-grpc::ServerUnaryReactor* EventLogService::CreateLog(Context* context,
-                                                     const v1::CreateLogRequest* request,
-                                                     v1::Log* response) {
+void EventLogService::create_log(Call& of, const v1::CreateLogRequest& request, v1::Log& response) {
   LogOptions options{
-      .indexed_keys = {request->indexed_keys().begin(), request->indexed_keys().end()}};
-  const auto call = start("weir.v1.EventLog/CreateLog", *context, *request);
-  if (const auto why = refusal(*call, *context, {Right::admin, request->name()})) {
-    return call->finish(*why), call.get();
+      .indexed_keys = {request.indexed_keys().begin(), request.indexed_keys().end()}};
+  const auto call = start("weir.v1.EventLog/CreateLog", of, request);
+  if (const auto why = refusal(*call, of, {Right::admin, request.name()})) {
+    return call->finish(*why);
   }
   return blocking(call, "",
-                  [this, name = request->name(), options, response](
+                  [this, name = request.name(), options, &response](
                       EventStore&, CallOptions how) -> Result<void> {
                     WEIR_TRY_ASSIGN(info, logs_.catalog().create(name, options, how));
-                    remote::to_proto(info, *response);
+                    remote::to_proto(info, response);
                     return {};
                   });
 }
 
-grpc::ServerUnaryReactor* EventLogService::SaveSnapshot(Context* context,
-                                                        const v1::SaveSnapshotRequest* request,
-                                                        v1::SaveSnapshotResponse* response) {
-  return blocking(
-      "weir.v1.EventLog/SaveSnapshot", context, *request, {Right::append, request->log()},
-      [request, response](EventStore& log, CallOptions call) -> Result<void> {
-        WEIR_TRY_ASSIGN(saved, log.save_snapshot({.key = {.projection = request->projection(),
-                                                          .query_hash = request->query_hash()},
-                                                  .position = Position(request->position()),
-                                                  .data = request->data(),
-                                                  .saved_at = {}},
-                                                 call));
-        response->set_saved(saved);
-        return {};
-      });
-}
-
-grpc::ServerUnaryReactor* EventLogService::LoadSnapshot(Context* context,
-                                                        const v1::LoadSnapshotRequest* request,
-                                                        v1::Snapshot* response) {
-  return blocking(
-      "weir.v1.EventLog/LoadSnapshot", context, *request, {Right::read, request->log()},
-      [request, response](EventStore& log, CallOptions call) -> Result<void> {
-        WEIR_TRY_ASSIGN(snapshot, log.load_snapshot({.projection = request->projection(),
-                                                     .query_hash = request->query_hash()},
-                                                    call));
-        if (!snapshot) {
-          return Error{.code = Code::not_found,
-                       .reason = Reason::snapshot_not_found,
-                       .message = "no snapshot of projection '" + request->projection() +
-                                  "' for query hash '" + request->query_hash() + "'"};
-        }
-        response->set_projection(snapshot->key.projection);
-        response->set_query_hash(snapshot->key.query_hash);
-        response->set_position(snapshot->position.value);
-        response->set_data(std::move(snapshot->data));
-        *response->mutable_saved_at() = remote::to_proto(snapshot->saved_at);
-        return {};
-      });
-}
-
-grpc::ServerUnaryReactor* EventLogService::DeleteSnapshot(Context* context,
-                                                          const v1::DeleteSnapshotRequest* request,
-                                                          v1::DeleteSnapshotResponse*) {
-  return blocking(
-      "weir.v1.EventLog/DeleteSnapshot", context, *request, {Right::append, request->log()},
-      [request](EventStore& log, CallOptions call) -> Result<void> {
-        return log.delete_snapshot(
-            {.projection = request->projection(), .query_hash = request->query_hash()}, call);
-      });
-}
-
-grpc::ServerUnaryReactor* EventLogService::GetTracking(Context* context,
-                                                       const v1::GetTrackingRequest* request,
-                                                       v1::GetTrackingResponse* response) {
-  return blocking("weir.v1.EventLog/GetTracking", context, *request, {Right::read, request->log()},
-                  [request, response](EventStore& log, CallOptions call) -> Result<void> {
-                    WEIR_TRY_ASSIGN(position, log.tracked(request->source(), call));
-                    if (position) response->set_position(*position);
+void EventLogService::save_snapshot(Call& of, const v1::SaveSnapshotRequest& request,
+                                    v1::SaveSnapshotResponse& response) {
+  return blocking("weir.v1.EventLog/SaveSnapshot", of, request, {Right::append, request.log()},
+                  [&request, &response](EventStore& log, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(saved,
+                                    log.save_snapshot({.key = {.projection = request.projection(),
+                                                               .query_hash = request.query_hash()},
+                                                       .position = Position(request.position()),
+                                                       .data = request.data(),
+                                                       .saved_at = {}},
+                                                      call));
+                    response.set_saved(saved);
                     return {};
                   });
 }
 
-grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>* EventLogService::Session(
-    Context* context) {
-  return SessionStream::start(logs_, reports_, access_.caller(*context), admission_, *context,
-                              reports_.begin("weir.v1.EventLog/Session", *context));
+void EventLogService::load_snapshot(Call& of, const v1::LoadSnapshotRequest& request,
+                                    v1::Snapshot& response) {
+  return blocking("weir.v1.EventLog/LoadSnapshot", of, request, {Right::read, request.log()},
+                  [&request, &response](EventStore& log, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(snapshot,
+                                    log.load_snapshot({.projection = request.projection(),
+                                                       .query_hash = request.query_hash()},
+                                                      call));
+                    if (!snapshot) {
+                      return Error{.code = Code::not_found,
+                                   .reason = Reason::snapshot_not_found,
+                                   .message = "no snapshot of projection '" + request.projection() +
+                                              "' for query hash '" + request.query_hash() + "'"};
+                    }
+                    response.set_projection(snapshot->key.projection);
+                    response.set_query_hash(snapshot->key.query_hash);
+                    response.set_position(snapshot->position.value);
+                    response.set_data(std::move(snapshot->data));
+                    *response.mutable_saved_at() = remote::to_proto(snapshot->saved_at);
+                    return {};
+                  });
+}
+
+void EventLogService::delete_snapshot(Call& of, const v1::DeleteSnapshotRequest& request) {
+  return blocking("weir.v1.EventLog/DeleteSnapshot", of, request, {Right::append, request.log()},
+                  [&request](EventStore& log, CallOptions call) -> Result<void> {
+                    return log.delete_snapshot(
+                        {.projection = request.projection(), .query_hash = request.query_hash()},
+                        call);
+                  });
+}
+
+void EventLogService::get_tracking(Call& of, const v1::GetTrackingRequest& request,
+                                   v1::GetTrackingResponse& response) {
+  return blocking("weir.v1.EventLog/GetTracking", of, request, {Right::read, request.log()},
+                  [&request, &response](EventStore& log, CallOptions call) -> Result<void> {
+                    WEIR_TRY_ASSIGN(position, log.tracked(request.source(), call));
+                    if (position) response.set_position(*position);
+                    return {};
+                  });
 }
 
 }  // namespace weir::server

@@ -104,17 +104,25 @@ class StatusFeed final : public StepFeed {
   OnStop on_gone_;
 };
 
-class HealthService final : public v1::Health::WithCallbackMethod_Check<
-                                v1::Health::WithRawCallbackMethod_Watch<v1::Health::Service>> {
+class HealthService final : public rpc::Service {
  public:
   HealthService(std::vector<std::string> services, std::shared_ptr<Health> health,
                 std::stop_token draining)
-      : services_(std::move(services)),
-        health_(std::move(health)),
-        draining_(std::move(draining)) {}
+      : services_(std::move(services)), health_(std::move(health)), draining_(std::move(draining)) {
+    methods_.push_back(
+        rpc::method(api_, &Api::RequestCheck,
+                    [this](rpc::ServerCall& call, const v1::HealthCheckRequest& request,
+                           Status& response) { check(call, request, response); }));
+    methods_.push_back(rpc::method(
+        api_, &Api::RequestWatch,
+        [this](FeedStream::Call& call, const grpc::ByteBuffer& request) { watch(call, request); }));
+  }
+
+  grpc::Service& api() override { return api_; }
 
  private:
-  using Context = grpc::CallbackServerContext;
+  using Api =
+      v1::Health::WithAsyncMethod_Check<v1::Health::WithRawMethod_Watch<v1::Health::Service>>;
 
   bool known(const std::string& service) const {
     return service.empty() ||
@@ -124,34 +132,29 @@ class HealthService final : public v1::Health::WithCallbackMethod_Check<
     return draining_.stop_requested() ? Status::NOT_SERVING : Status::SERVING;
   }
 
-  grpc::ServerUnaryReactor* Check(Context* context, const v1::HealthCheckRequest* request,
-                                  Status* response) override {
-    auto* reactor = context->DefaultReactor();
-    if (!known(request->service())) {
-      response->set_status(Status::SERVICE_UNKNOWN);
-      reactor->Finish({grpc::NOT_FOUND, "there is no service of that name"});
+  void check(rpc::ServerCall& call, const v1::HealthCheckRequest& request, Status& response) const {
+    if (!known(request.service())) {
+      response.set_status(Status::SERVICE_UNKNOWN);
+      call.finish({grpc::NOT_FOUND, "there is no service of that name"});
     } else if (!health_ || draining_.stop_requested()) {
-      response->set_status(status_without_health());
-      reactor->Finish(grpc::Status::OK);
+      response.set_status(status_without_health());
+      call.finish(grpc::Status::OK);
     } else {
-      health_->report([reactor, response](const std::shared_ptr<const HealthReport>& report) {
-        response->set_status(serving(report->status));
-        reactor->Finish(grpc::Status::OK);
+      health_->report([&call, &response](const std::shared_ptr<const HealthReport>& report) {
+        response.set_status(serving(report->status));
+        call.finish(grpc::Status::OK);
       });
     }
-    return reactor;
   }
 
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(Context*,
-                                                    const grpc::ByteBuffer* buffer) override {
-    const auto stream = FeedStream::start({});
+  void watch(FeedStream::Call& call, const grpc::ByteBuffer& buffer) const {
+    const auto stream = FeedStream::start(call, {});
     v1::HealthCheckRequest request;
-    grpc::ByteBuffer copy(*buffer);
+    grpc::ByteBuffer copy(buffer);
     const auto parsed =
         grpc::SerializationTraits<v1::HealthCheckRequest>::Deserialize(&copy, &request);
     if (!parsed.ok()) {
-      stream->fail(invalid_field("request", "is not a message of this method"));
-      return stream.get();
+      return stream->fail(invalid_field("request", "is not a message of this method"));
     }
     const auto news = std::make_shared<News>();
     const bool ours = known(request.service());
@@ -163,9 +166,9 @@ class HealthService final : public v1::Health::WithCallbackMethod_Check<
       health_->watch(news);
     }
     stream->feed(std::make_unique<StatusFeed>(news, ours, draining_, stream->stop_token()));
-    return stream.get();
   }
 
+  Api api_;
   const std::vector<std::string> services_;
   const std::shared_ptr<Health> health_;
   const std::stop_token draining_;
@@ -173,9 +176,9 @@ class HealthService final : public v1::Health::WithCallbackMethod_Check<
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> make_health_service(std::vector<std::string> services,
-                                                   std::shared_ptr<Health> health,
-                                                   std::stop_token draining) {
+std::unique_ptr<rpc::Service> make_health_service(std::vector<std::string> services,
+                                                  std::shared_ptr<Health> health,
+                                                  std::stop_token draining) {
   return std::make_unique<HealthService>(std::move(services), std::move(health),
                                          std::move(draining));
 }

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include <weir/rpc/server_call.hpp>
 #include <weir/server/health.hpp>
 
 namespace weir::server {
@@ -15,9 +14,9 @@ namespace weir::server {
 /// `health` says unhealthy, and until `draining` fires. Watchers are told then, and their streams
 /// end, so that no watcher holds up the server's shutdown. Without `health` nothing else is looked
 /// at.
-/// Threads: gRPC's.
-std::unique_ptr<grpc::Service> make_health_service(std::vector<std::string> services,
-                                                   std::shared_ptr<Health> health,
-                                                   std::stop_token draining);
+/// Threads: pollers'.
+std::unique_ptr<rpc::Service> make_health_service(std::vector<std::string> services,
+                                                  std::shared_ptr<Health> health,
+                                                  std::stop_token draining);
 
 }  // namespace weir::server

@@ -7,7 +7,7 @@
 
 #include <weir/base/random.hpp>
 #include <weir/gateway/testing/http_client.hpp>
-#include <weir/rpc/keep.hpp>
+#include <weir/rpc/start.hpp>
 #include <weir/server/service.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/store/testing/memory_store.hpp>
@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 class Protected : public ::testing::Test {
  protected:
   Protected() {
-    rpc::keep_grpc();
+    rpc::start_grpc();
     EXPECT_TRUE(catalog_->create("orders", {}, {}));
     ServiceOptions options;
     options.grpc.grpc_address = options.http.address = "127.0.0.1:0";
@@ -372,7 +372,7 @@ TEST_F(Protected, denied_calls_show_in_the_metrics) {
 }
 
 TEST(Exposure, without_tokens_only_this_machine_may_reach_a_server) {
-  rpc::keep_grpc();
+  rpc::start_grpc();
   /// What comes after the check.
   class Opened final : public Catalog {
     Result<std::vector<LogInfo>> list(CallOptions) override { return unavailable("listed"); }

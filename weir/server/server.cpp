@@ -1,19 +1,20 @@
 #include <weir/server/server.hpp>
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
 #include <charconv>
 #include <climits>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include <weir/base/assert.hpp>
-#include <weir/rpc/keep.hpp>
+#include <weir/rpc/start.hpp>
 #include <weir/server/certificates.hpp>
 #include <weir/server/event_log_service.hpp>
 #include <weir/server/health_service.hpp>
+#include <weir/server/reflection_service.hpp>
 #include <weir/server/store_reports.hpp>
 #include <weir/server/umadb_service.hpp>
 
@@ -26,6 +27,11 @@ bool is_port(std::string_view text) {
   const auto* end = text.data() + text.size();
   const auto read = std::from_chars(text.data(), end, port);
   return read.ec == std::errc() && read.ptr == end && !text.empty();
+}
+
+/// Each takes its calls on one thread; half of the processors are left to those who answer.
+std::size_t pollers() {
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 1, 8);
 }
 
 void limit(grpc::ServerBuilder& builder, const GrpcLimits& limits) {
@@ -60,6 +66,10 @@ struct Server::Parts {
     observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, options.health, logs.draining()));
+    for (auto& service : make_reflection_services(
+             {"weir.v1.EventLog", "umadb.v1.DCB", "umadb.UmaDBService", "grpc.health.v1.Health"})) {
+      others.push_back(std::move(service));
+    }
   }
 
   Logs logs;
@@ -69,11 +79,13 @@ struct Server::Parts {
   /// Read from the store for subscribers that are behind.
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
-  std::vector<std::unique_ptr<grpc::Service>> others;
+  std::vector<std::unique_ptr<rpc::Service>> others;
   std::string host;
   int port = 0;
   std::unique_ptr<Certificates> certificates;
   std::unique_ptr<grpc::Server> grpc;
+  /// Go first, once the server is shut down: they wait for the calls.
+  std::vector<std::unique_ptr<rpc::ServerPoller>> pollers;
   bool shut_down = false;
   /// Last: they look at the logs.
   std::vector<std::unique_ptr<telemetry::Observed>> observed;
@@ -98,12 +110,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   auto parts = std::make_unique<Parts>(std::move(catalog), options, std::move(admission));
   parts->host = options.grpc_address.substr(0, colon);
 
-  rpc::keep_grpc();
-  static const bool reflection = [] {
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    return true;
-  }();
-  static_cast<void>(reflection);
+  rpc::start_grpc();
   grpc::ServerBuilder builder;
   auto credentials = grpc::InsecureServerCredentials();
   if (options.tls) {
@@ -116,12 +123,20 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
   limit(builder, options.limits);
   // Two servers must not share a port by accident.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.RegisterService(&parts->event_log);
-  for (const auto& service : parts->others) builder.RegisterService(service.get());
+  builder.RegisterService(&parts->event_log.api());
+  for (const auto& service : parts->others) builder.RegisterService(&service->api());
+  for (std::size_t i = 0; i < pollers(); ++i) {
+    parts->pollers.push_back(
+        std::make_unique<rpc::ServerPoller>(builder.AddCompletionQueue(), "weir-rpc"));
+  }
   parts->grpc = builder.BuildAndStart();
   if (!parts->grpc || parts->port == 0) {
     return unavailable(
         fmt::format("can't listen on {}: is another server running there?", options.grpc_address));
+  }
+  for (const auto& poller : parts->pollers) {
+    parts->event_log.listen(*poller);
+    for (const auto& service : parts->others) service->listen(*poller);
   }
   // So that metrics tell of it from the start. If it can't be opened, whoever asks for it is told.
   parts->logs.find("default", [](const Result<std::shared_ptr<EventStore>>&) {});
@@ -155,6 +170,10 @@ std::shared_ptr<const RequestLimits> Server::request_limits() const {
   return parts_->logs.request_limits();
 }
 
+rpc::Poller& Server::poller() {
+  return parts_->pollers.front()->poller;
+}
+
 std::shared_ptr<Admission> Server::admission() const {
   return parts_->admission;
 }
@@ -164,6 +183,7 @@ void Server::shut_down(std::chrono::milliseconds grace) {
   parts_->logs.drain();
   parts_->grpc->Shutdown(std::chrono::system_clock::now() + grace);
   parts_->grpc->Wait();
+  parts_->pollers.clear();
 }
 
 }  // namespace weir::server

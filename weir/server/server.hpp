@@ -90,6 +90,8 @@ class Server {
 
   /// A channel to this server without a socket, for the gateway.
   std::shared_ptr<grpc::Channel> in_process_channel();
+  /// What clients in this process are best told by: no other thread then waits for gRPC.
+  rpc::Poller& poller();
 
   /// What takes calls in, for those that come another way.
   std::shared_ptr<Admission> admission() const;

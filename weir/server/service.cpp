@@ -3,7 +3,6 @@
 #include <grpcpp/channel.h>
 
 #include <algorithm>
-#include <mutex>
 #include <vector>
 
 #include <fmt/format.h>
@@ -22,15 +21,6 @@ extern const std::string_view weir_server_comments;
 namespace weir::server {
 
 namespace {
-
-/// Until the program ends: a call of the gateway may be the last to hold its channel, on a thread
-/// of gRPC's. That ends with the last channel, and would wait for itself, and abort.
-void keep(std::shared_ptr<grpc::Channel> channel) {
-  static std::mutex mutex;
-  static auto* const kept = new std::vector<std::shared_ptr<grpc::Channel>>;
-  const std::lock_guard lock(mutex);
-  kept->push_back(std::move(channel));
-}
 
 /// Whoever can reach a server without tokens may read and append anything.
 Result<void> check_exposure(const ServiceOptions& options) {
@@ -117,11 +107,11 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.peer_metadata = peer_metadata;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
-  keep(http.channel);
+  http.poller = &parts->server->poller();
   parts->health->probe_streams(
-      [channel = http.channel, own = parts->access->own_authorization(),
+      [channel = http.channel, poller = http.poller, own = parts->access->own_authorization(),
        patience = options.health.patience](Position head, Done<Delivered> done) {
-        probe_stream(channel, own, head, patience, system_clock(), std::move(done));
+        probe_stream(channel, *poller, own, head, patience, system_clock(), std::move(done));
       });
   http.title = "Weir";
   http.version = WEIR_VERSION;

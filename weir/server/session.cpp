@@ -22,24 +22,24 @@ std::string_view operation_of(const v1::SessionRequest& request) {
 
 }  // namespace
 
-SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, Caller caller,
-                                    Admission& admission,
-                                    const grpc::CallbackServerContext& context, CallReport report) {
+void SessionStream::start(Call& call, Logs& logs, const CallReports& reports, Caller caller,
+                          Admission& admission, CallReport report) {
   auto stream = std::shared_ptr<SessionStream>(
-      new SessionStream(logs, reports, std::move(caller), admission, std::move(report)));
+      new SessionStream(call, logs, reports, std::move(caller), admission, std::move(report)));
   stream->self_ = stream;
-  if (admission.by_client()) stream->client_ = client_of(context);
+  call.set_reactor(*stream);
+  if (admission.by_client()) stream->client_ = client_of(call.context());
   auto ticket = admission.stream(stream->client_, 0);
   if (!ticket) {
     stream->end_with(ticket.error());
-    return stream.get();
+    return;
   }
   stream->ticket_ = std::move(*ticket);
   if (const auto known = stream->caller_.known(); !known) {
     stream->end_with(known.error());
-    return stream.get();
+    return;
   }
-  stream->StartRead(&stream->in_);
+  call.read(stream->in_);
   const auto weak = stream->weak_from_this();
   const auto end_when = [weak](const std::stop_token& when, const Error& error) {
     return std::make_unique<OnStop>(when, [weak, error] {
@@ -48,7 +48,6 @@ SessionStream* SessionStream::start(Logs& logs, const CallReports& reports, Call
   };
   stream->on_drain_ = end_when(logs.draining(), shutting_down());
   stream->on_token_end_ = end_when(stream->caller_.ended(), token_ended());
-  return stream.get();
 }
 
 void SessionStream::end_with(const Error& error) {
@@ -81,7 +80,7 @@ void SessionStream::OnReadDone(bool ok) {
   }
   const std::lock_guard lock(mutex_);
   reading_ = may_read();
-  if (reading_) StartRead(&in_);
+  if (reading_) call_.read(in_);
 }
 
 // With the lock held. What is not read when the server stops was not accepted.
@@ -248,7 +247,7 @@ void SessionStream::answer(std::uint64_t number, const Error* error, Fill fill) 
   }
   if (!reading_ && may_read()) {
     reading_ = true;
-    StartRead(&in_);
+    call_.read(in_);
   }
   finish_if_over();
 }
@@ -268,7 +267,7 @@ void SessionStream::write_waiting() {
   writing_ = true;
   out_.Clear();
   out_.Swap(&waiting_);
-  StartWrite(&out_);
+  call_.write(out_);
 }
 
 void SessionStream::OnWriteDone(bool ok) {
@@ -289,7 +288,7 @@ void SessionStream::finish_if_over() {
   if (waiting_.responses_size() > 0) return write_waiting();
   finished_ = true;
   report_.end(last_.error_code());
-  Finish(last_);
+  call_.finish(last_);
 }
 
 void SessionStream::OnCancel() {

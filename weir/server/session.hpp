@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 
+#include <weir/rpc/server_call.hpp>
 #include <weir/server/access.hpp>
 #include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
@@ -20,9 +21,8 @@ namespace weir::server {
 /// One Session stream: appends, bounded reads and heads in flight side by side. A message carries
 /// every answer that became ready while the one before was being written.
 /// Owned by itself until gRPC is done with it and every request is answered.
-class SessionStream final
-    : public grpc::ServerBidiReactor<v1::SessionRequests, v1::SessionResponses>,
-      public std::enable_shared_from_this<SessionStream> {
+class SessionStream final : public rpc::ServerReactor,
+                            public std::enable_shared_from_this<SessionStream> {
  public:
   /// Requests that may be outstanding; no further message is read while there are more.
   static constexpr std::size_t outstanding_max = 4096;
@@ -31,14 +31,15 @@ class SessionStream final
 
   /// `reports` and `admission` must outlive the stream. Whether the caller may is asked for each
   /// request.
-  static SessionStream* start(Logs& logs, const CallReports& reports, Caller caller,
-                              Admission& admission, const grpc::CallbackServerContext& context,
-                              CallReport report);
+  using Call = rpc::ServerReaderWriter<v1::SessionRequests, v1::SessionResponses>;
+  static void start(Call& call, Logs& logs, const CallReports& reports, Caller caller,
+                    Admission& admission, CallReport report);
 
  private:
-  SessionStream(Logs& logs, const CallReports& reports, Caller caller, Admission& admission,
-                CallReport report)
-      : logs_(logs),
+  SessionStream(Call& call, Logs& logs, const CallReports& reports, Caller caller,
+                Admission& admission, CallReport report)
+      : call_(call),
+        logs_(logs),
         reports_(reports),
         caller_(std::move(caller)),
         admission_(admission),
@@ -68,6 +69,7 @@ class SessionStream final
   bool may_read() const;
   void finish_if_over();
 
+  Call& call_;
   Logs& logs_;
   const CallReports& reports_;
   const Caller caller_;

@@ -1,7 +1,7 @@
 #include <weir/server/stream_probe.hpp>
 
 #include <grpcpp/grpcpp.h>
-#include <weir/v1/log.grpc.pb.h>
+#include <weir/v1/log.pb.h>
 
 #include <weir/store/remote/convert.hpp>
 
@@ -9,24 +9,23 @@ namespace weir::server {
 namespace {
 
 /// Owned by itself until the call has ended.
-class Probe final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
+class Probe final : public rpc::ClientStream<v1::SubscribeRequest, v1::SubscribeResponse> {
  public:
-  Probe(const std::shared_ptr<grpc::Channel>& channel, Position head, const Clock& clock,
-        Done<Delivered> done)
-      : head_(head),
-        clock_(clock),
-        done_(std::move(done)),
-        began_(clock.instant()),
-        stub_(v1::EventLog::NewStub(channel)) {}
+  Probe(Position head, const Clock& clock, Done<Delivered> done)
+      : head_(head), clock_(clock), done_(std::move(done)), began_(clock.instant()) {}
 
-  void start(std::chrono::milliseconds patience, const std::string& authorization) {
-    if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
-    context_.set_deadline(std::chrono::system_clock::now() + patience);
+  void start(const std::shared_ptr<grpc::Channel>& channel, rpc::Poller& poller,
+             std::chrono::milliseconds patience, const std::string& authorization) {
+    if (!authorization.empty()) context().AddMetadata("authorization", authorization);
+    context().set_deadline(std::chrono::system_clock::now() + patience);
     if (head_ > Position()) request_.set_after(head_.value - 1);
     request_.set_batch_size(1);
-    stub_->async()->Subscribe(&context_, &request_, this);
+    StartCall(channel, "/weir.v1.EventLog/Subscribe", poller);
+    // Both are begun before either can be over.
+    AddHold();
+    StartWriteLast(&request_);
     StartRead(&response_);
-    StartCall();
+    RemoveHold();
   }
 
  private:
@@ -36,7 +35,7 @@ class Probe final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
     if (event ? response_.events(0).position() == head_.value
               : head_ == Position() && response_.caught_up()) {
       delivered_ = Delivered{.event = event, .took = clock_.instant() - began_};
-      return context_.TryCancel();
+      return context().TryCancel();
     }
     StartRead(&response_);
   }
@@ -56,8 +55,6 @@ class Probe final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
   const Clock& clock_;
   Done<Delivered> done_;
   const Instant began_;
-  const std::unique_ptr<v1::EventLog::Stub> stub_;
-  grpc::ClientContext context_;
   v1::SubscribeRequest request_;
   v1::SubscribeResponse response_;
   std::optional<Delivered> delivered_;
@@ -65,10 +62,10 @@ class Probe final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
 
 }  // namespace
 
-void probe_stream(const std::shared_ptr<grpc::Channel>& channel, const std::string& authorization,
-                  Position head, std::chrono::milliseconds patience, const Clock& clock,
-                  Done<Delivered> done) {
-  (new Probe(channel, head, clock, std::move(done)))->start(patience, authorization);
+void probe_stream(const std::shared_ptr<grpc::Channel>& channel, rpc::Poller& poller,
+                  const std::string& authorization, Position head,
+                  std::chrono::milliseconds patience, const Clock& clock, Done<Delivered> done) {
+  (new Probe(head, clock, std::move(done)))->start(channel, poller, patience, authorization);
 }
 
 }  // namespace weir::server

@@ -6,11 +6,8 @@
 
 #include <weir/base/result.hpp>
 #include <weir/base/unique_function.hpp>
+#include <weir/rpc/client_call.hpp>
 #include <weir/store/event_store.hpp>
-
-namespace grpc {
-class Channel;
-}
 
 namespace weir::server {
 
@@ -24,10 +21,10 @@ struct Delivered {
 /// Subscribes over `channel` from before the event at `head`, as a client would, and ends once that
 /// event has come; in an empty log, word that it is caught up. Appends nothing. `authorization`
 /// goes along unless it is empty.
-/// Answers by `done`, once, on a thread of gRPC's.
+/// Answers by `done`, once, on the poller's thread.
 /// Errors: deadline_exceeded (nothing came within `patience`), and those of the call.
-void probe_stream(const std::shared_ptr<grpc::Channel>& channel, const std::string& authorization,
-                  Position head, std::chrono::milliseconds patience, const Clock& clock,
-                  Done<Delivered> done);
+void probe_stream(const std::shared_ptr<grpc::Channel>& channel, rpc::Poller& poller,
+                  const std::string& authorization, Position head,
+                  std::chrono::milliseconds patience, const Clock& clock, Done<Delivered> done);
 
 }  // namespace weir::server

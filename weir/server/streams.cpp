@@ -88,32 +88,33 @@ std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log
                               WatchOptions{.heartbeat = options.heartbeat, .markers = true}));
 }
 
-FeedStream::FeedStream(CallReport report, StatusOf status_of)
-    : status_of_(status_of), report_(std::move(report)) {}
+FeedStream::FeedStream(Call& call, CallReport report, StatusOf status_of)
+    : call_(call), status_of_(status_of), report_(std::move(report)) {}
 
-std::shared_ptr<FeedStream> FeedStream::start(CallReport report) {
-  return start(std::move(report), remote::to_status);
+std::shared_ptr<FeedStream> FeedStream::start(Call& call, CallReport report) {
+  return start(call, std::move(report), remote::to_status);
 }
 
-std::shared_ptr<FeedStream> FeedStream::start(CallReport report, StatusOf status_of) {
-  auto stream = std::make_shared<FeedStream>(std::move(report), status_of);
+std::shared_ptr<FeedStream> FeedStream::start(Call& call, CallReport report, StatusOf status_of) {
+  auto stream = std::make_shared<FeedStream>(call, std::move(report), status_of);
   stream->self_ = stream;
+  call.set_reactor(*stream);
   return stream;
 }
 
-bool FeedStream::admit(const grpc::CallbackServerContext& context, Admission& admission,
-                       std::size_t request_bytes) {
-  auto ticket =
-      admission.stream(admission.by_client() ? client_of(context) : std::string(), request_bytes);
+bool FeedStream::admit(Admission& admission, std::size_t request_bytes) {
+  auto ticket = admission.stream(admission.by_client() ? client_of(call_.context()) : std::string(),
+                                 request_bytes);
   if (!ticket) return fail(ticket.error()), false;
   const std::lock_guard lock(mutex_);
   ticket_ = std::move(*ticket);
   return true;
 }
 
-CallOptions FeedStream::options(const grpc::CallbackServerContext& context) const {
-  return {
-      .deadline = deadline_of(context), .stop = stop_.get_token(), .context = report_.context()};
+CallOptions FeedStream::options() const {
+  return {.deadline = deadline_of(call_.context()),
+          .stop = stop_.get_token(),
+          .context = report_.context()};
 }
 
 void FeedStream::fail(const Error& error) {
@@ -173,7 +174,7 @@ void FeedStream::took(Result<std::optional<grpc::ByteBuffer>> message) {
     }
     writing_ = asking_ = more = true;
     writing_message_ = std::move(**message);
-    StartWrite(&writing_message_);
+    call_.write(writing_message_);
   }
   if (more) ask();
 }
@@ -189,7 +190,7 @@ void FeedStream::OnWriteDone(bool ok) {
       writing_ = true;
       writing_message_ = std::move(*next_);
       next_.reset();
-      StartWrite(&writing_message_);
+      call_.write(writing_message_);
       more = !asking_ && !last_;
       asking_ = asking_ || more;
     } else if (last_) {
@@ -203,7 +204,7 @@ void FeedStream::end(const grpc::Status& status) {
   if (std::exchange(ended_, true)) return;
   ticket_.leave();
   report_.end(status.error_code());
-  Finish(status);
+  call_.finish(status);
 }
 
 void FeedStream::OnDone() {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 
+#include <weir/rpc/server_call.hpp>
 #include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
 #include <weir/server/logs.hpp>
@@ -34,23 +35,23 @@ class StepFeed {
 /// Streams what a feed gives, one message being written while the next is being read, so that a
 /// slow receiver holds up nobody and costs two messages of memory.
 /// Owned by itself until gRPC is done with it.
-class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+class FeedStream final : public rpc::ServerReactor,
                          public std::enable_shared_from_this<FeedStream> {
  public:
   /// How a protocol puts an error on the wire. Default: as weir.v1 does.
   using StatusOf = grpc::Status (*)(const Error& error);
-  FeedStream(CallReport report, StatusOf status_of);
-  static std::shared_ptr<FeedStream> start(CallReport report);
-  static std::shared_ptr<FeedStream> start(CallReport report, StatusOf status_of);
+  using Call = rpc::ServerWriter<grpc::ByteBuffer>;
+  FeedStream(Call& call, CallReport report, StatusOf status_of);
+  static std::shared_ptr<FeedStream> start(Call& call, CallReport report);
+  static std::shared_ptr<FeedStream> start(Call& call, CallReport report, StatusOf status_of);
   /// Whether it may go on; if not, it has been ended.
-  bool admit(const grpc::CallbackServerContext& context, Admission& admission,
-             std::size_t request_bytes);
+  bool admit(Admission& admission, std::size_t request_bytes);
 
   std::stop_token stop_token() const { return stop_.get_token(); }
   /// What the feed's operations are given.
-  CallOptions options(const grpc::CallbackServerContext& context) const;
+  CallOptions options() const;
   /// Tells the caller that the stream stands; otherwise the first message does.
-  void open() { StartSendInitialMetadata(); }
+  void open() { call_.send_initial_metadata(); }
   /// Begins to stream.
   void feed(std::unique_ptr<StepFeed> feed);
   /// Ends the stream with `last`, after what is being written, when that fires: once the server
@@ -69,6 +70,7 @@ class FeedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void OnDone() override;
   void end(const grpc::Status& status);
 
+  Call& call_;
   const StatusOf status_of_;
   std::mutex mutex_;
   std::shared_ptr<FeedStream> self_;

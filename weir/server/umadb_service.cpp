@@ -12,12 +12,13 @@
 namespace weir::server {
 namespace {
 
-using Context = grpc::CallbackServerContext;
+using Bytes = grpc::ByteBuffer;
+using Stream = rpc::ServerWriter<Bytes>;
 using security::Right;
 using Log = Result<std::shared_ptr<EventStore>>;
 
-std::string log_of(const Context& context) {
-  const auto& metadata = context.client_metadata();
+std::string log_of(const rpc::ServerCall& call) {
+  const auto& metadata = call.context().client_metadata();
   const auto found = metadata.find("weir-log");
   if (found == metadata.end()) return {};
   return {found->second.data(), found->second.size()};
@@ -77,31 +78,27 @@ class Calls {
         admission_(admission),
         methods_(service) {}
 
-  grpc::ServerUnaryReactor* append(Context& context, const grpc::ByteBuffer& request,
-                                   grpc::ByteBuffer& response);
-  grpc::ServerUnaryReactor* head(Context& context, grpc::ByteBuffer& response);
-  grpc::ServerUnaryReactor* tracking(Context& context, const grpc::ByteBuffer& request,
-                                     grpc::ByteBuffer& response);
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* read(Context& context,
-                                                   const grpc::ByteBuffer& request);
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* subscribe(Context& context,
-                                                        const grpc::ByteBuffer& request);
+  void append(rpc::ServerCall& of, const Bytes& request, Bytes& response);
+  void head(rpc::ServerCall& of, Bytes& response);
+  void tracking(rpc::ServerCall& of, const Bytes& request, Bytes& response);
+  void read(Stream& of, const Bytes& request);
+  void subscribe(Stream& of, const Bytes& request);
 
  private:
-  UnaryCall::Pointer start(const std::string& method, const Context& context,
-                           const grpc::ByteBuffer* request) {
-    return UnaryCall::start(context, reports_.begin(method, context), admission_,
+  UnaryCall::Pointer start(const std::string& method, rpc::ServerCall& of, const Bytes* request) {
+    return UnaryCall::start(of, reports_.begin(method, of.context()), admission_,
                             [=] { return request == nullptr ? 0 : request->Length(); });
   }
   /// Why a call is turned away, by how many there are or by who makes it.
-  std::optional<Error> refusal(const UnaryCall& call, const Context& context, Right needed) const {
+  std::optional<Error> refusal(const UnaryCall& call, const rpc::ServerCall& of,
+                               Right needed) const {
     if (call.refused()) return *call.refused();
-    const auto may = access_.caller(context).may(needed, log_of(context));
+    const auto may = access_.caller(of.context()).may(needed, log_of(of));
     if (!may) return may.error();
     return std::nullopt;
   }
   void look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStore> log,
-                  const grpc::ByteBuffer& request, grpc::ByteBuffer& response, Error refusal);
+                  const Bytes& request, Bytes& response, Error refusal);
 
   struct Methods {
     explicit Methods(const std::string& service)
@@ -121,25 +118,23 @@ class Calls {
   const Methods methods_;
 };
 
-grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer& request,
-                                        grpc::ByteBuffer& response) {
-  const auto call = start(methods_.append, context, &request);
-  if (const auto why = refusal(*call, context, Right::append)) {
-    return refuse(call, *why), call.get();
+void Calls::append(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
+  const auto call = start(methods_.append, of, &request);
+  if (const auto why = refusal(*call, of, Right::append)) {
+    return refuse(call, *why);
   }
   const auto message = umadb::flatten(request);
-  if (!message) return refuse(call, message.error()), call.get();
+  if (!message) return refuse(call, message.error());
   auto parsed = umadb::parse_append(umadb::view(*message));
-  if (!parsed) return refuse(call, parsed.error()), call.get();
+  if (!parsed) return refuse(call, parsed.error());
   const bool nothing = parsed->events.empty();
   if (nothing && !parsed->condition && !parsed->tracking) {
     response = umadb::position_response(0);
-    call->end(grpc::Status::OK);
-    return call.get();
+    return call->end(grpc::Status::OK);
   }
   parsed->call = call->options();
-  logs_.find(log_of(context), [this, call, nothing, &request, &response,
-                               append = std::move(*parsed)](Log log) mutable {
+  logs_.find(log_of(of), [this, call, nothing, &request, &response,
+                          append = std::move(*parsed)](Log log) mutable {
     if (!log) return refuse(call, log.error());
     auto& store = **log;
     store.append(std::move(append), [this, call, nothing, &request, &response,
@@ -149,12 +144,11 @@ grpc::ServerUnaryReactor* Calls::append(Context& context, const grpc::ByteBuffer
       call->end(grpc::Status::OK);
     });
   });
-  return call.get();
 }
 
 /// The request is read once more rather than kept by every append for the few that need it.
 void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStore> log,
-                       const grpc::ByteBuffer& request, grpc::ByteBuffer& response, Error refusal) {
+                       const Bytes& request, Bytes& response, Error refusal) {
   const bool conflict = refusal.code == Code::aborted;
   if (!conflict && refusal.code != Code::invalid_argument) return refuse(call, refusal);
   const auto message = umadb::flatten(request);
@@ -174,12 +168,12 @@ void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStor
       [call](const Error& error) { refuse(call, error); });
 }
 
-grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& response) {
-  const auto call = start(methods_.head, context, nullptr);
-  if (const auto why = refusal(*call, context, Right::read)) {
-    return refuse(call, *why), call.get();
+void Calls::head(rpc::ServerCall& of, Bytes& response) {
+  const auto call = start(methods_.head, of, nullptr);
+  if (const auto why = refusal(*call, of, Right::read)) {
+    return refuse(call, *why);
   }
-  logs_.find(log_of(context), [call, &response](Log log) {
+  logs_.find(log_of(of), [call, &response](Log log) {
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
       if (!head) return refuse(call, head.error());
@@ -188,26 +182,23 @@ grpc::ServerUnaryReactor* Calls::head(Context& context, grpc::ByteBuffer& respon
       call->end(grpc::Status::OK);
     });
   });
-  return call.get();
 }
 
-grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuffer& request,
-                                          grpc::ByteBuffer& response) {
-  const auto call = start(methods_.tracking, context, &request);
-  if (const auto why = refusal(*call, context, Right::read)) {
-    return refuse(call, *why), call.get();
+void Calls::tracking(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
+  const auto call = start(methods_.tracking, of, &request);
+  if (const auto why = refusal(*call, of, Right::read)) {
+    return refuse(call, *why);
   }
   const auto message = umadb::flatten(request);
   auto source =
       message ? umadb::parse_tracking(umadb::view(*message)) : Result<std::string>(message.error());
-  if (!source) return refuse(call, source.error()), call.get();
+  if (!source) return refuse(call, source.error());
   // A source that can't be recorded isn't.
   if (!check_key(*source, umadb_limits(), "source")) {
     response = umadb::position_response(std::nullopt);
-    call->end(grpc::Status::OK);
-    return call.get();
+    return call->end(grpc::Status::OK);
   }
-  logs_.find(log_of(context), [this, call, &response, source = std::move(*source)](Log log) {
+  logs_.find(log_of(of), [this, call, &response, source = std::move(*source)](Log log) {
     if (!log) return refuse(call, log.error());
     logs_.run(
         [call, &response, source, log = *log] {
@@ -218,45 +209,42 @@ grpc::ServerUnaryReactor* Calls::tracking(Context& context, const grpc::ByteBuff
         },
         [call](const Error& error) { refuse(call, error); });
   });
-  return call.get();
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::read(Context& context,
-                                                        const grpc::ByteBuffer& request) {
-  const auto stream = FeedStream::start(reports_.begin(methods_.read, context), umadb::to_status);
-  if (!stream->admit(context, admission_, request.Length())) return stream.get();
-  const auto caller = access_.caller(context);
-  const auto may = caller.may(Right::read, log_of(context));
-  if (!may) return stream->fail(may.error()), stream.get();
+void Calls::read(Stream& of, const Bytes& request) {
+  const auto stream =
+      FeedStream::start(of, reports_.begin(methods_.read, of.context()), umadb::to_status);
+  if (!stream->admit(admission_, request.Length())) return;
+  const auto caller = access_.caller(of.context());
+  const auto may = caller.may(Right::read, log_of(of));
+  if (!may) return stream->fail(may.error());
   const auto message = umadb::flatten(request);
   auto parsed =
       message ? umadb::parse_read(umadb::view(*message)) : Result<ReadRequest>(message.error());
-  if (!parsed) return stream->fail(parsed.error()), stream.get();
-  parsed->call = stream->options(context);
+  if (!parsed) return stream->fail(parsed.error());
+  parsed->call = stream->options();
   stream->end_when(caller.ended(), umadb::to_status(token_ended()));
-  logs_.find(log_of(context), [stream, read = std::move(*parsed)](Log log) mutable {
+  logs_.find(log_of(of), [stream, read = std::move(*parsed)](Log log) mutable {
     if (!log) return stream->fail(log.error());
     stream->feed(umadb::make_read_feed(*log, std::move(read)));
   });
-  return stream.get();
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
-                                                             const grpc::ByteBuffer& request) {
+void Calls::subscribe(Stream& of, const Bytes& request) {
   const auto stream =
-      FeedStream::start(reports_.begin(methods_.subscribe, context), umadb::to_status);
-  if (!stream->admit(context, admission_, request.Length())) return stream.get();
-  const auto caller = access_.caller(context);
-  const auto may = caller.may(Right::read, log_of(context));
-  if (!may) return stream->fail(may.error()), stream.get();
+      FeedStream::start(of, reports_.begin(methods_.subscribe, of.context()), umadb::to_status);
+  if (!stream->admit(admission_, request.Length())) return;
+  const auto caller = access_.caller(of.context());
+  const auto may = caller.may(Right::read, log_of(of));
+  if (!may) return stream->fail(may.error());
   const auto message = umadb::flatten(request);
   auto parsed = message ? umadb::parse_subscribe(umadb::view(*message))
                         : Result<std::optional<SubscribeRequest>>(message.error());
-  if (!parsed) return stream->fail(parsed.error()), stream.get();
-  if (!*parsed) return stream->end_at_once(), stream.get();
-  (*parsed)->call = stream->options(context);
+  if (!parsed) return stream->fail(parsed.error());
+  if (!*parsed) return stream->end_at_once();
+  (*parsed)->call = stream->options();
   stream->end_when(caller.ended(), umadb::to_status(token_ended()));
-  logs_.find(log_of(context), [this, stream, subscribe = std::move(**parsed)](Log log) mutable {
+  logs_.find(log_of(of), [this, stream, subscribe = std::move(**parsed)](Log log) mutable {
     if (!log) return stream->fail(log.error());
     const auto batch_events_max = subscribe.batch_events_max;
     auto subscription = (*log)->subscribe(std::move(subscribe));
@@ -267,56 +255,52 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::subscribe(Context& context,
     stream->feed(umadb::make_subscription_feed(*log, std::move(subscription).value(),
                                                batch_events_max, readers_));
   });
-  return stream.get();
 }
 
 /// One generated service, its methods taking and giving messages as bytes.
-template <class Api>
-using Raw = typename Api::template WithRawCallbackMethod_Read<
-    typename Api::template WithRawCallbackMethod_Subscribe<
-        typename Api::template WithRawCallbackMethod_Append<
-            typename Api::template WithRawCallbackMethod_Head<
-                typename Api::template WithRawCallbackMethod_GetTrackingInfo<
-                    typename Api::Service>>>>>;
-
-template <class Api>
-class Served final : public Raw<Api> {
+template <class Generated>
+class Served final : public rpc::Service {
  public:
   Served(Logs& logs, Executor& readers, const CallReports& reports, const Access& access,
          Admission& admission)
-      : calls_(logs, readers, reports, access, admission, Api::service_full_name()) {}
+      : calls_(logs, readers, reports, access, admission, Generated::service_full_name()) {
+    const auto add = [this](auto take, auto handle) {
+      methods_.push_back(rpc::method(api_, take, std::move(handle)));
+    };
+    add(&Api::RequestRead, [this](auto& call, auto& request) { calls_.read(call, request); });
+    add(&Api::RequestSubscribe,
+        [this](auto& call, auto& request) { calls_.subscribe(call, request); });
+    add(&Api::RequestAppend, [this](auto& call, auto& request, auto& response) {
+      calls_.append(call, request, response);
+    });
+    add(&Api::RequestHead,
+        [this](auto& call, auto&, auto& response) { calls_.head(call, response); });
+    add(&Api::RequestGetTrackingInfo, [this](auto& call, auto& request, auto& response) {
+      calls_.tracking(call, request, response);
+    });
+  }
+
+  grpc::Service& api() override { return api_; }
 
  private:
-  using Bytes = grpc::ByteBuffer;
-  using Unary = grpc::ServerUnaryReactor;
-  using Stream = grpc::ServerWriteReactor<Bytes>;
+  using Api = typename Generated::template WithRawMethod_Read<
+      typename Generated::template WithRawMethod_Subscribe<
+          typename Generated::template WithRawMethod_Append<
+              typename Generated::template WithRawMethod_Head<
+                  typename Generated::template WithRawMethod_GetTrackingInfo<
+                      typename Generated::Service>>>>>;
 
-  Stream* Read(Context* context, const Bytes* request) override {
-    return calls_.read(*context, *request);
-  }
-  Stream* Subscribe(Context* context, const Bytes* request) override {
-    return calls_.subscribe(*context, *request);
-  }
-  Unary* Append(Context* context, const Bytes* request, Bytes* response) override {
-    return calls_.append(*context, *request, *response);
-  }
-  Unary* Head(Context* context, const Bytes*, Bytes* response) override {
-    return calls_.head(*context, *response);
-  }
-  Unary* GetTrackingInfo(Context* context, const Bytes* request, Bytes* response) override {
-    return calls_.tracking(*context, *request, *response);
-  }
-
+  Api api_;
   Calls calls_;
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
-                                                                const CallReports& reports,
-                                                                const Access& access,
-                                                                Admission& admission) {
-  std::vector<std::unique_ptr<grpc::Service>> services;
+std::vector<std::unique_ptr<rpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
+                                                               const CallReports& reports,
+                                                               const Access& access,
+                                                               Admission& admission) {
+  std::vector<std::unique_ptr<rpc::Service>> services;
   services.push_back(
       std::make_unique<Served<::umadb::v1::DCB>>(logs, readers, reports, access, admission));
   services.push_back(

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <memory>
 #include <vector>
 
+#include <weir/rpc/server_call.hpp>
 #include <weir/server/access.hpp>
 #include <weir/server/admission.hpp>
 #include <weir/server/call_report.hpp>
@@ -16,12 +15,12 @@ namespace weir::server {
 /// the one of older clients, umadb.UmaDBService. The log is "default" unless the call's metadata
 /// say otherwise ("weir-log"). docs/compatibility.md says what differs.
 /// Events come and go byte by byte, whatever their data are.
-/// Threads: gRPC's; none of them waits for the disk.
+/// Threads: pollers'; none of them waits for the disk.
 /// Logs, executor (which reads for subscribers), reports, access and admission must outlive the
 /// services.
-std::vector<std::unique_ptr<grpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
-                                                                const CallReports& reports,
-                                                                const Access& access,
-                                                                Admission& admission);
+std::vector<std::unique_ptr<rpc::Service>> make_umadb_services(Logs& logs, Executor& readers,
+                                                               const CallReports& reports,
+                                                               const Access& access,
+                                                               Admission& admission);
 
 }  // namespace weir::server

@@ -3,7 +3,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <weir/gateway/errors.hpp>
-#include <weir/rpc/keep.hpp>
+#include <weir/rpc/start.hpp>
 
 extern const std::string_view weir_gateway_testing_comments;
 
@@ -125,7 +125,7 @@ class Counter final : public grpc::ServerWriteReactor<ListResponse> {
 };
 
 ShelfServer::ShelfServer() {
-  rpc::keep_grpc();
+  rpc::start_grpc();
   grpc::ServerBuilder builder;
   builder.RegisterService(this);
   builder.SetMaxReceiveMessageSize(-1);

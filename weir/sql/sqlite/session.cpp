@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include <weir/base/assert.hpp>
+#include <weir/sql/sqlite/preallocating_vfs.hpp>
 
 namespace weir::sqlite {
 namespace {
@@ -114,8 +115,9 @@ Result<Session> Session::open(const SessionOptions& options) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (options.create) flags |= SQLITE_OPEN_CREATE;
+  const auto* vfs = options.preallocate_log ? preallocating_vfs(options.vfs) : options.vfs;
   sqlite3* database = nullptr;
-  const int code = sqlite3_open_v2(options.path.c_str(), &database, flags, options.vfs);
+  const int code = sqlite3_open_v2(options.path.c_str(), &database, flags, vfs);
   Session session(database);
   if (code != SQLITE_OK) {
     std::string message = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);

@@ -26,6 +26,9 @@ struct SessionOptions {
   int cache_kib = 16 * 1024;
   /// Name of a VFS other than the system's; for tests. Default: none.
   const char* vfs = nullptr;
+  /// The write-ahead log grows ahead of what is written (preallocating_vfs.hpp), for sessions that
+  /// commit often. Default: it grows with each write.
+  bool preallocate_log = false;
 };
 
 /// The error of a SQLite result code, with its message: busy and I/O errors are unavailable,

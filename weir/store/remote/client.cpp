@@ -1,6 +1,5 @@
 #include <weir/store/remote/client.hpp>
 
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <weir/v1/log.grpc.pb.h>
 
@@ -10,7 +9,7 @@
 #include <fmt/format.h>
 
 #include <weir/base/batching.hpp>
-#include <weir/rpc/keep.hpp>
+#include <weir/rpc/start.hpp>
 #include <weir/security/tls_files.hpp>
 #include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
@@ -293,7 +292,7 @@ bool wait_until_connected(grpc::Channel& channel, const ClientOptions& options) 
 }  // namespace
 
 Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
-  rpc::keep_grpc();
+  rpc::start_grpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   // A server that restarts is back within a second; gRPC would wait for up to two minutes.

@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include <weir/base/batching.hpp>
+#include <weir/rpc/client_call.hpp>
 #include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
@@ -29,19 +30,18 @@ std::uint32_t milliseconds_left(Instant deadline) {
 /// One stream from its opening to its end. Owned by gRPC until OnDone, and by the client while it
 /// is the current one.
 class SessionClient::Stream final
-    : public grpc::ClientBidiReactor<v1::SessionRequests, v1::SessionResponses>,
+    : public rpc::ClientStream<v1::SessionRequests, v1::SessionResponses>,
       public std::enable_shared_from_this<Stream> {
  public:
   explicit Stream(const Options& options) : options_(options) {}
 
-  void open(v1::EventLog::Stub& stub, const Wire& wire) {
+  void open(const Wire& wire) {
     self_ = shared_from_this();
-    wire.authorize(context_);
-    stub.async()->Session(&context_, this);
-    StartRead(&in_);
+    wire.authorize(context());
+    StartCall(wire.channel, "/weir.v1.EventLog/Session", rpc::client_poller());
     // Writes come from outside of reactions, so the call must not end before close().
     AddHold();
-    StartCall();
+    StartRead(&in_);
   }
 
   bool over() {
@@ -101,7 +101,7 @@ class SessionClient::Stream final
       const std::lock_guard lock(mutex_);
       if (std::exchange(closing_, true)) return;
     }
-    context_.TryCancel();
+    context().TryCancel();
     RemoveHold();
   }
 
@@ -202,7 +202,6 @@ class SessionClient::Stream final
 
   const Options options_;
   const std::shared_ptr<CallEnd> end_ = std::make_shared<CallEnd>();
-  grpc::ClientContext context_;
   std::mutex mutex_;
   std::shared_ptr<Stream> self_;
   v1::SessionRequests out_;
@@ -218,7 +217,7 @@ class SessionClient::Stream final
 };
 
 SessionClient::SessionClient(Wire wire, Options options)
-    : wire_(std::move(wire)), stub_(v1::EventLog::NewStub(wire_.channel)), options_(options) {}
+    : wire_(std::move(wire)), options_(options) {}
 
 SessionClient::~SessionClient() {
   if (stream_) stream_->close();
@@ -231,7 +230,7 @@ std::shared_ptr<SessionClient::Stream> SessionClient::stream() {
     stream_ = std::make_shared<Stream>(options_);
     std::erase_if(ends_, [](const auto& end) { return end->ended(); });
     ends_.push_back(stream_->end());
-    stream_->open(*stub_, wire_);
+    stream_->open(wire_);
   }
   return stream_;
 }

@@ -39,9 +39,9 @@ class SessionClient {
 
   using Answered = UniqueFunction<void(Result<v1::SessionResponse*>)>;
 
-  /// Sends a request; `answered` is called once, on a thread of gRPC's, and may take the response
-  /// apart. `request` needs no number. Deadline and stop token are passed on, and answered here
-  /// when the server does not.
+  /// Sends a request; `answered` is called once, on the thread of rpc::client_poller(), and may
+  /// take the response apart. `request` needs no number. Deadline and stop token are passed on, and
+  /// answered here when the server does not.
   void call(v1::SessionRequest request, const CallOptions& options, Answered answered);
 
  private:
@@ -49,7 +49,6 @@ class SessionClient {
   std::shared_ptr<Stream> stream();
 
   const Wire wire_;
-  std::unique_ptr<v1::EventLog::Stub> stub_;
   const Options options_;
   std::mutex mutex_;
   std::shared_ptr<Stream> stream_;

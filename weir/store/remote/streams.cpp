@@ -1,6 +1,5 @@
 #include <weir/store/remote/streams.hpp>
 
-#include <grpcpp/generic/generic_stub.h>
 #include <weir/v1/log.pb.h>
 
 #include <condition_variable>
@@ -9,6 +8,7 @@
 #include <mutex>
 #include <stop_token>
 
+#include <weir/rpc/client_call.hpp>
 #include <weir/store/remote/context.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/remote/reaction.hpp>
@@ -34,7 +34,7 @@ Result<std::string> bytes_of(grpc::ByteBuffer& buffer) {
 /// The messages of one server stream, at most two of them waiting. The events in them are not
 /// taken apart.
 /// Owned by gRPC until OnDone.
-class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+class MessageStream final : public rpc::ClientStream<grpc::ByteBuffer, grpc::ByteBuffer>,
                             public std::enable_shared_from_this<MessageStream> {
  public:
   static constexpr std::size_t waiting_max = 2;
@@ -53,22 +53,20 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
             const CallOptions& call) {
     self_ = shared_from_this();
     request_ = std::move(request);
-    add_context(call, context_);
-    wire.authorize(context_);
+    add_context(call, context());
+    wire.authorize(context());
     if (call.deadline) {
-      context_.set_deadline(std::chrono::system_clock::now() +
-                            (*call.deadline - system_clock().instant()));
+      context().set_deadline(std::chrono::system_clock::now() +
+                             (*call.deadline - system_clock().instant()));
     }
-    stub_ = std::make_unique<grpc::GenericStub>(wire.channel);
-    stub_->PrepareBidiStreamingCall(&context_, method, grpc::StubOptions(), this);
-    StartWriteLast(&request_, grpc::WriteOptions());
-    StartRead(&in_);
+    StartCall(wire.channel, method, rpc::client_poller());
     // Reads are started by whoever takes messages out, so the call must not end by itself.
     AddHold();
-    StartCall();
+    StartWriteLast(&request_);
+    StartRead(&in_);
     on_stop_ = std::make_unique<std::stop_callback<std::function<void()>>>(
         call.stop, [weak = weak_from_this()] {
-          if (const auto self = weak.lock()) self->context_.TryCancel();
+          if (const auto self = weak.lock()) self->context().TryCancel();
         });
   }
 
@@ -93,7 +91,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void close() {
-    context_.TryCancel();
+    context().TryCancel();
     on_stop_.reset();
     release();
     const auto end = end_;
@@ -167,8 +165,6 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   const std::shared_ptr<CallEnd> end_ = std::make_shared<CallEnd>();
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::GenericStub> stub_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer in_;
   std::mutex mutex_;

@@ -129,7 +129,8 @@ Result<Session> open_for_writing(const FileOptions& options) {
                                           .create = options.create,
                                           .busy_timeout = options.busy_timeout,
                                           .cache_kib = options.writer_cache_kib,
-                                          .vfs = options.vfs}));
+                                          .vfs = options.vfs,
+                                          .preallocate_log = true}));
   // page_size only matters for a new file, and comes before the journal mode.
   WEIR_TRY(session.execute("PRAGMA page_size=8192"));
   WEIR_TRY(session.execute("PRAGMA journal_mode=WAL"));

@@ -1,12 +1,12 @@
 #include <google/rpc/error_details.pb.h>
 #include <google/rpc/status.pb.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <condition_variable>
 #include <mutex>
 
-#include <weir/rpc/keep.hpp>
+#include <weir/rpc/client_call.hpp>
+#include <weir/rpc/start.hpp>
 #include <weir/telemetry/otlp/transport.hpp>
 
 namespace weir::telemetry::otlp {
@@ -59,7 +59,7 @@ std::string text_of(const grpc::ByteBuffer& buffer) {
 /// Shared with gRPC, which may answer after nobody waits any longer.
 struct Call {
   grpc::ClientContext context;
-  grpc::ByteBuffer request, response;
+  grpc::ByteBuffer response;
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<grpc::Status> status;
@@ -69,7 +69,7 @@ class GrpcTransport final : public Transport {
  public:
   GrpcTransport(std::shared_ptr<grpc::Channel> channel, const OtlpSettings& settings,
                 const Clock& clock)
-      : stub_(std::move(channel)), headers_(settings.headers), clock_(clock) {}
+      : channel_(std::move(channel)), headers_(settings.headers), clock_(clock) {}
 
   Attempt send(Signal signal, const std::string& body, Instant deadline,
                std::stop_token stop) override {
@@ -80,17 +80,17 @@ class GrpcTransport final : public Transport {
         std::chrono::duration_cast<std::chrono::microseconds>(deadline - clock_.instant());
     call->context.set_deadline(ends);
     const grpc::Slice slice(body);
-    call->request = grpc::ByteBuffer(&slice, 1);
+    const grpc::ByteBuffer request(&slice, 1);
     const std::string method =
         signal == Signal::traces
             ? "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
             : "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-    stub_.UnaryCall(&call->context, method, {}, &call->request, &call->response,
-                    [call](grpc::Status status) {
-                      const std::lock_guard lock(call->mutex);
-                      call->status = std::move(status);
-                      call->changed.notify_all();
-                    });
+    rpc::start_unary(channel_, method, call->context, request, call->response, rpc::client_poller(),
+                     [call](const grpc::Status& status) {
+                       const std::lock_guard lock(call->mutex);
+                       call->status = status;
+                       call->changed.notify_all();
+                     });
     const std::stop_callback cancel(stop, [&] { call->context.TryCancel(); });
     std::unique_lock lock(call->mutex);
     // Its deadline ends it, so this does.
@@ -114,7 +114,7 @@ class GrpcTransport final : public Transport {
     return attempt;
   }
 
-  grpc::GenericStub stub_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::vector<std::pair<std::string, std::string>> headers_;
   const Clock& clock_;
 };
@@ -123,7 +123,7 @@ class GrpcTransport final : public Transport {
 
 Result<std::unique_ptr<Transport>> make_grpc_transport(const OtlpSettings& settings,
                                                        const Clock& clock) {
-  rpc::keep_grpc();
+  rpc::start_grpc();
   const bool secure = settings.endpoint.starts_with("https://");
   if (!secure && !settings.endpoint.starts_with("http://")) {
     return invalid_field("endpoint", "it is not http://HOST:PORT or https://HOST:PORT");

@@ -1,0 +1,155 @@
+#include <weir/server/reflection_service.hpp>
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <grpc/reflection/v1/reflection.grpc.pb.h>
+#include <grpc/reflection/v1alpha/reflection.grpc.pb.h>
+
+#include <set>
+
+namespace weir::server {
+namespace {
+
+using google::protobuf::DescriptorPool;
+using google::protobuf::FileDescriptor;
+
+const DescriptorPool& pool() {
+  return *DescriptorPool::generated_pool();
+}
+
+/// Imports come before what imports them.
+void add_file(const FileDescriptor& file, std::set<const FileDescriptor*>& added,
+              google::protobuf::RepeatedPtrField<std::string>& out) {
+  if (!added.insert(&file).second) return;
+  for (int i = 0; i < file.dependency_count(); ++i) add_file(*file.dependency(i), added, out);
+  google::protobuf::FileDescriptorProto proto;
+  file.CopyTo(&proto);
+  *out.Add() = proto.SerializeAsString();
+}
+
+template <class Response>
+void not_found(const std::string& what, Response& response) {
+  auto& error = *response.mutable_error_response();
+  error.set_error_code(grpc::StatusCode::NOT_FOUND);
+  error.set_error_message("there is no " + what);
+}
+
+template <class Response>
+void give_file(const FileDescriptor* file, const std::string& what, Response& response) {
+  if (file == nullptr) return not_found(what, response);
+  std::set<const FileDescriptor*> added;
+  add_file(*file, added,
+           *response.mutable_file_descriptor_response()->mutable_file_descriptor_proto());
+}
+
+template <class Request, class Response>
+void answer(const Request& request, const std::vector<std::string>& services, Response& response) {
+  response.set_valid_host(request.host());
+  *response.mutable_original_request() = request;
+  switch (request.message_request_case()) {
+    case Request::kFileByFilename:
+      return give_file(pool().FindFileByName(request.file_by_filename()),
+                       "file '" + request.file_by_filename() + "'", response);
+    case Request::kFileContainingSymbol:
+      return give_file(pool().FindFileContainingSymbol(request.file_containing_symbol()),
+                       "symbol '" + request.file_containing_symbol() + "'", response);
+    case Request::kFileContainingExtension: {
+      const auto& asked = request.file_containing_extension();
+      const auto* type = pool().FindMessageTypeByName(asked.containing_type());
+      const auto* extension =
+          type == nullptr ? nullptr : pool().FindExtensionByNumber(type, asked.extension_number());
+      return give_file(extension == nullptr ? nullptr : extension->file(),
+                       "extension " + std::to_string(asked.extension_number()) + " of '" +
+                           asked.containing_type() + "'",
+                       response);
+    }
+    case Request::kAllExtensionNumbersOfType: {
+      const auto& name = request.all_extension_numbers_of_type();
+      const auto* type = pool().FindMessageTypeByName(name);
+      if (type == nullptr) return not_found("type '" + name + "'", response);
+      std::vector<const google::protobuf::FieldDescriptor*> extensions;
+      pool().FindAllExtensions(type, &extensions);
+      auto& numbers = *response.mutable_all_extension_numbers_response();
+      numbers.set_base_type_name(name);
+      for (const auto* extension : extensions) numbers.add_extension_number(extension->number());
+      return;
+    }
+    case Request::kListServices: {
+      auto& list = *response.mutable_list_services_response();
+      for (const auto& service : services) list.add_service()->set_name(service);
+      return;
+    }
+    default:
+      response.mutable_error_response()->set_error_code(grpc::StatusCode::INVALID_ARGUMENT);
+      response.mutable_error_response()->set_error_message("message_request: nothing is asked");
+  }
+}
+
+/// One client's questions, one after the other. Owned by itself until gRPC is done with it.
+template <class Request, class Response>
+class Questions final : public rpc::ServerReactor {
+ public:
+  using Call = rpc::ServerReaderWriter<Request, Response>;
+
+  Questions(Call& call, const std::vector<std::string>& services)
+      : call_(call), services_(services) {
+    call.set_reactor(*this);
+    call.read(request_);
+  }
+
+ private:
+  void OnReadDone(bool ok) override {
+    if (!ok) return call_.finish(grpc::Status::OK);
+    response_.Clear();
+    answer(request_, services_, response_);
+    call_.write(response_);
+  }
+  void OnWriteDone(bool ok) override {
+    if (!ok) return call_.finish(grpc::Status(grpc::StatusCode::CANCELLED, "the client has gone"));
+    call_.read(request_);
+  }
+  void OnDone() override { delete this; }
+
+  Call& call_;
+  const std::vector<std::string>& services_;
+  Request request_;
+  Response response_;
+};
+
+template <class Generated, class Request, class Response>
+class ReflectionService final : public rpc::Service {
+ public:
+  explicit ReflectionService(std::vector<std::string> services) : services_(std::move(services)) {
+    methods_.push_back(rpc::method(api_, &Api::RequestServerReflectionInfo,
+                                   [this](rpc::ServerReaderWriter<Request, Response>& call) {
+                                     new Questions<Request, Response>(call,
+                                                                      services_);  // owns itself
+                                   }));
+  }
+  grpc::Service& api() override { return api_; }
+
+ private:
+  using Api = typename Generated::AsyncService;
+  Api api_;
+  const std::vector<std::string> services_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<rpc::Service>> make_reflection_services(
+    std::vector<std::string> services) {
+  namespace v1 = grpc::reflection::v1;
+  namespace v1alpha = grpc::reflection::v1alpha;
+  services.emplace_back(v1::ServerReflection::service_full_name());
+  services.emplace_back(v1alpha::ServerReflection::service_full_name());
+  std::vector<std::unique_ptr<rpc::Service>> made;
+  made.push_back(
+      std::make_unique<ReflectionService<v1::ServerReflection, v1::ServerReflectionRequest,
+                                         v1::ServerReflectionResponse>>(services));
+  made.push_back(std::make_unique<
+                 ReflectionService<v1alpha::ServerReflection, v1alpha::ServerReflectionRequest,
+                                   v1alpha::ServerReflectionResponse>>(services));
+  return made;
+}
+
+}  // namespace weir::server
