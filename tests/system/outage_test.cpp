@@ -23,10 +23,8 @@ using namespace std::chrono_literals;
 /// again when they are told to.
 class RemoteReaders {
  public:
-  RemoteReaders(const ServerProcess& server, int clients) {
-    for (int i = 0; i < clients; ++i) {
-      threads_.emplace_back([this, log = server.connect()] { run(*log); });
-    }
+  explicit RemoteReaders(const std::vector<std::shared_ptr<EventStore>>& logs) {
+    for (const auto& log : logs) threads_.emplace_back([this, log] { run(*log); });
   }
   ~RemoteReaders() { join(); }
   RemoteReaders(const RemoteReaders&) = delete;
@@ -69,13 +67,14 @@ TEST(ProductionServer, is_whole_soon_after_its_database_was_away_for_two_seconds
   ASSERT_TRUE(log->append({.events = {{.type = "First", .data = "{\"m\":\"first.0\"}"}}}));
   EXPECT_NE(status().find("\"healthy\""), std::string::npos);
   Ledger ledger;
-  std::vector<std::shared_ptr<EventStore>> logs;
+  std::vector<std::shared_ptr<EventStore>> logs, read_logs;
   for (int i = 0; i < 4; ++i) logs.push_back(server.connect());
+  for (int i = 0; i < 8; ++i) read_logs.push_back(server.connect());
   cluster.stop();
   const auto began = std::chrono::steady_clock::now();
   // Those who come now make the circuits open, which they are then told of.
   Appenders appenders(logs, ledger, 7, OnFailure::ask_again);
-  RemoteReaders readers(server, 8);
+  RemoteReaders readers(read_logs);
   std::this_thread::sleep_until(began + 2s);
   cluster.start();
   const auto back = std::chrono::steady_clock::now();
