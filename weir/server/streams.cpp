@@ -157,7 +157,7 @@ void FeedStream::ask() {
 }
 
 void FeedStream::took(Result<std::optional<grpc::ByteBuffer>> message) {
-  bool more = false;
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
     asking_ = false;
@@ -172,11 +172,16 @@ void FeedStream::took(Result<std::optional<grpc::ByteBuffer>> message) {
       next_ = std::move(**message);
       return;
     }
-    writing_ = asking_ = more = true;
+    first = !std::exchange(begun_, true);
+    writing_ = asking_ = true;
     writing_message_ = std::move(**message);
-    call_.write(writing_message_);
+    if (first) call_.write(writing_message_);
   }
-  if (more) ask();
+  // The next is looked for elsewhere while this is being sent here. The first is waited for.
+  ask();
+  if (first) return;
+  const std::lock_guard lock(mutex_);
+  call_.write(writing_message_);
 }
 
 void FeedStream::OnWriteDone(bool ok) {

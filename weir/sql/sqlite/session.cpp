@@ -92,9 +92,11 @@ std::int64_t Statement::integer(int column) const {
 }
 
 std::string_view Statement::text(int column) const {
-  // sqlite3_column_blob gives the bytes of a text as they are, without a conversion.
-  const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
-  const auto bytes = sqlite3_column_bytes(statement_.get(), column);
+  // The value itself, which sessions may look at since none has a mutex, saves every later call the
+  // way by the statement. Its blob is the bytes of a text as they are, without a conversion.
+  auto* value = sqlite3_column_value(statement_.get(), column);
+  const auto* data = static_cast<const char*>(sqlite3_value_blob(value));
+  const auto bytes = sqlite3_value_bytes(value);
   return data == nullptr ? std::string_view()
                          : std::string_view(data, static_cast<std::size_t>(bytes));
 }

@@ -1,6 +1,7 @@
 #include <weir/store/sqlite/reading.hpp>
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -124,35 +125,64 @@ class Step {
     return {};
   }
 
+  /// A candidate, and the event at it when that is in memory.
+  struct Candidate {
+    Position position;
+    std::string_view message;
+    std::shared_ptr<const void> held;
+  };
+  /// What is found ahead of what is being looked at, so that its memory is on its way meanwhile:
+  /// a read of a few events spends most of its time waiting for that.
+  static constexpr std::size_t ahead_max = 8;
+
   /// Looks at a source's candidates up to `to` (backwards: down to, but not at it).
   Result<void> pick(const engine::CompiledQuery& query, engine::PostingSource& source,
                     Position to) {
     WEIR_TRY_ASSIGN(cursor, engine::make_query_cursor(query, source, request_.direction));
-    while (!full_) {
-      WEIR_TRY_ASSIGN(found, cursor->seek(forwards() ? lo_.next() : hi_));
-      if (!found || (forwards() ? *found > to : *found <= to)) {
-        considered(to, to.next());
-        break;
+    std::array<Candidate, ahead_max> ahead;
+    auto from = forwards() ? lo_.next() : hi_;
+    for (bool more = true; more && !full_;) {
+      const auto wanted = request_.limit ? *request_.limit - builder_.size() : ahead_max;
+      std::size_t count = 0;
+      while (more && count < std::min<std::size_t>(wanted, ahead_max)) {
+        WEIR_TRY_ASSIGN(found, cursor->seek(from));
+        more = found && (forwards() ? *found <= to : *found > to);
+        if (!more) break;
+        from = forwards() ? found->next() : found->previous();
+        auto& candidate = ahead[count++];
+        candidate.position = *found;
+        candidate.message = file_.kept_event(*found, candidate.held);
+        prefetch(candidate.message);
       }
-      std::shared_ptr<const void> held;
-      if (const auto message = file_.kept_event(*found, held); !message.empty()) {
-        WEIR_TRY(take_kept(*found, message));
-        continue;
-      }
-      if (connection_ == nullptr) return miss();
-      auto& one = connection_->one;
-      one.bind(1, static_cast<std::int64_t>(found->value));
-      WEIR_TRY_ASSIGN(row, one.step());
-      if (!row) {
-        return damaged(fmt::format("event {} is in the index, but not in the log", found->value));
-      }
-      const auto events = builder_.size();
-      const auto taken = take(one);
-      one.reset();
-      WEIR_TRY(taken);
-      if (builder_.size() > events) file_.keep_read_event(*found, builder_.last());
+      for (std::size_t i = 0; i < count && !full_; ++i) WEIR_TRY(look_at(ahead[i]));
     }
+    if (!full_) considered(to, to.next());
     return {};
+  }
+
+  Result<void> look_at(const Candidate& candidate) {
+    if (!candidate.message.empty()) return take_kept(candidate.position, candidate.message);
+    if (connection_ == nullptr) return miss();
+    auto& one = connection_->one;
+    one.bind(1, static_cast<std::int64_t>(candidate.position.value));
+    WEIR_TRY_ASSIGN(row, one.step());
+    if (!row) {
+      return damaged(
+          fmt::format("event {} is in the index, but not in the log", candidate.position.value));
+    }
+    const auto events = builder_.size();
+    const auto taken = take(one);
+    one.reset();
+    WEIR_TRY(taken);
+    if (builder_.size() > events) file_.keep_read_event(candidate.position, builder_.last());
+    return {};
+  }
+
+  static void prefetch(std::string_view bytes) {
+    constexpr std::size_t line = 64, lines_max = 8;
+    for (std::size_t at = 0; at < std::min(bytes.size(), lines_max * line); at += line) {
+      __builtin_prefetch(bytes.data() + at);
+    }
   }
 
   /// Judges the statement's row, adds it when it matches, and moves past it.

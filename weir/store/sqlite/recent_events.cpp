@@ -11,20 +11,20 @@ void RecentEvents::put(std::uint64_t file, Position position, std::string_view m
   if (message.size() > chunk_bytes || chunks_max_ == 0) return;
   const std::lock_guard lock(mutex_);
   auto* chunks = &of_file_[file];
-  if (!chunks->empty() && position < chunks->back()->end()) {
+  if (!chunks->empty() && position < chunks->back().chunk->end()) {
     std::erase_if(all_, [file](const auto& chunk) { return chunk->file == file; });
     chunks->clear();
   }
-  if (chunks->empty() || chunks->back()->end() != position ||
-      chunks->back()->used() + message.size() > chunk_bytes) {
+  if (chunks->empty() || chunks->back().chunk->end() != position ||
+      chunks->back().chunk->used() + message.size() > chunk_bytes) {
     auto chunk = make_chunk();
     chunk->file = file;
     chunk->first = position;
     all_.push_back(chunk);
     chunks = &of_file_[file];
-    chunks->push_back(std::move(chunk));
+    chunks->push_back({position, std::move(chunk)});
   }
-  auto& chunk = *chunks->back();
+  auto& chunk = *chunks->back().chunk;
   const auto used = chunk.used();
   std::memcpy(chunk.bytes.get() + used, message.data(), message.size());
   chunk.ends.push_back(static_cast<std::uint32_t>(used + message.size()));
@@ -37,9 +37,9 @@ std::string_view RecentEvents::find(std::uint64_t file, Position position, Held&
   const auto& chunks = found->second;
   const auto after =
       std::upper_bound(chunks.begin(), chunks.end(), position,
-                       [](Position wanted, const auto& chunk) { return wanted < chunk->first; });
+                       [](Position wanted, const Entry& entry) { return wanted < entry.first; });
   if (after == chunks.begin()) return {};
-  const auto& chunk = *std::prev(after);
+  const auto& chunk = std::prev(after)->chunk;
   if (position >= chunk->end()) return {};
   const auto at = position.value - chunk->first.value;
   const auto begin = at == 0 ? 0 : chunk->ends[at - 1];

@@ -49,7 +49,12 @@ class RecentEvents {
     std::size_t used() const { return ends.empty() ? 0 : ends.back(); }
     Position end() const { return Position(first.value + ends.size()); }
   };
-  using Chunks = std::deque<std::shared_ptr<Chunk>>;
+  /// The first position beside the pointer: a search then reads few lines of memory.
+  struct Entry {
+    Position first;
+    std::shared_ptr<Chunk> chunk;
+  };
+  using Chunks = std::deque<Entry>;
 
   std::shared_ptr<Chunk> make_chunk();
   void drop_oldest();
@@ -57,7 +62,7 @@ class RecentEvents {
   const std::size_t chunks_max_;
   mutable std::mutex mutex_;
   /// Of all files, the oldest first.
-  Chunks all_;
+  std::deque<std::shared_ptr<Chunk>> all_;
   /// Of each file, in the order of positions.
   boost::unordered_flat_map<std::uint64_t, Chunks> of_file_;
   std::shared_ptr<Chunk> spare_;
