@@ -22,7 +22,8 @@ namespace weir::server {
 /// What a client of gRPC may take up. Enforced by gRPC itself.
 struct GrpcLimits {
   /// Bytes of a call's metadata. With more gRPC's clients answer RESOURCE_EXHAUSTED themselves, and
-  /// others are answered with an error, over which gRPC may also close the connection. Range 1 KiB to 1 MiB. Default 16 KiB.
+  /// others are answered with an error, over which gRPC may also close the connection. Range 1 KiB
+  /// to 1 MiB. Default 16 KiB.
   int metadata_bytes_max = 16 << 10;
   /// Calls at a time on one connection; a client holds back what is past it. A program of ours has
   /// one connection, and each of its subscriptions is a call. Range 1 to 1,000,000.
