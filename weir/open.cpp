@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/look.hpp>
 #include <weir/store/postgres/store.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/store/sqlite/store.hpp>
@@ -49,7 +50,13 @@ Result<std::shared_ptr<postgres::Store>> open_store(const postgres::StoreOptions
                                                          return error.code == Code::unavailable;
                                                        }}})
                                .build());
-  return waiting.run({.stop = options.stop}, [&] { return postgres::Store::open(store, threads); });
+  std::shared_ptr<postgres::Store> opened;
+  WEIR_TRY(waiting.run({.stop = options.stop}, [&]() -> Result<void> {
+    WEIR_TRY_ASSIGN(made, postgres::Store::open(store, threads));
+    opened = std::move(made);
+    return {};
+  }));
+  return opened;
 }
 
 Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const OpenOptions& options,
@@ -72,6 +79,7 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
       open_store(
           {.uri = uri, .create = options.create, .database = database, .engine = std::move(engine)},
           options));
+  shield->look_with(look_at(store->database()));
   return shield->around(std::shared_ptr<Catalog>(std::move(store)));
 }
 

@@ -18,7 +18,11 @@ Result<Exit> check(const std::string& file, Program& program) {
   Output out(program.out);
   out.write(fmt::format("{}: fine, {} of {} settings are set\n", file, set,
                         configuration->list.all().size()));
-  return out.finish();
+  WEIR_TRY(out.finish());
+  for (const auto& line : configuration->unknown_variables(program)) {
+    fmt::print(program.err, "warning: {}\n", line);
+  }
+  return Exit::fine;
 }
 
 std::string to_json(const config::Settings& settings) {
@@ -56,7 +60,9 @@ Result<Exit> print(const SettingFlags& flags, bool json, Program& program) {
 Run define_config_check(CLI::App& app, Program& program) {
   auto file = std::make_shared<std::string>();
   app.add_option("file", *file, "The YAML file")->required();
-  app.footer("Looks at the file alone, not at the environment.");
+  app.footer(
+      "Looks at the file alone; of the environment only at the names of variables WEIR_..., and "
+      "warns of those that no setting has.");
   return [file, &program] { return check(*file, program); };
 }
 

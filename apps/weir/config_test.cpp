@@ -32,6 +32,11 @@ class Config : public ::testing::Test {
       const auto found = variables_.find(name);
       return found == variables_.end() ? std::nullopt : std::optional(found->second);
     };
+    program.whole_environment = [&] {
+      std::vector<std::string> all;
+      for (const auto& [name, value] : variables_) all.push_back(name + "=" + value);
+      return all;
+    };
     using Opened = Result<std::shared_ptr<Catalog>>;
     program.open_catalog = [&](const std::string& uri, const OpenOptions& options) -> Opened {
       opened_ = uri;
@@ -89,6 +94,67 @@ TEST_F(Config, check_names_a_pool_that_does_not_fit_together) {
   const auto checked = weir({"config", "check", file("pool: {size_min: 9, size_max: 5}")});
   EXPECT_NE(checked.exit, Exit::fine);
   EXPECT_THAT(checked.err, HasSubstr("size_min"));
+}
+
+TEST_F(Config, check_warns_of_variables_that_no_setting_has_and_goes_on) {
+  variables_ = {{"WEIR_GRCP_ADDRESS", "x"}, {"WEIR_SERVICE_HOST", "10.0.0.1"}};
+  const auto checked = weir({"config", "check", file("http: {threads: 4}\n")});
+  EXPECT_EQ(checked.exit, Exit::fine) << checked.err;
+  EXPECT_EQ(checked.err,
+            "warning: WEIR_GRCP_ADDRESS: there is no such setting; did you mean "
+            "WEIR_GRPC_ADDRESS?\n");
+}
+
+TEST_F(Config, serve_warns_of_variables_that_no_setting_has_and_goes_on) {
+  variables_ = {{"WEIR_GRCP_ADDRESS", "x"}, {"WEIR_PORT", "tcp://10.0.0.1:8080"}};
+  ::testing::internal::CaptureStderr();
+  const auto served = weir({"serve"});
+  const auto log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(served.err, HasSubstr("it was opened")) << "it ended before";
+  EXPECT_THAT(log, HasSubstr("WEIR_GRCP_ADDRESS: there is no such setting; did you mean "
+                             "WEIR_GRPC_ADDRESS?"));
+  EXPECT_THAT(log, Not(HasSubstr("WEIR_PORT")));
+}
+
+TEST(ServeConfiguration, calls_are_limited_by_what_the_store_can_take_only_when_asked_for) {
+  ServeConfiguration configuration;
+  EXPECT_FALSE(admission_options(configuration.values).adaptive);
+  ASSERT_TRUE(configuration.list.read_yaml(
+      "admission: {adaptive: true, adaptive_min: 5, adaptive_max: 50}", "a file"));
+  const auto adaptive = admission_options(configuration.values).adaptive;
+  ASSERT_TRUE(adaptive);
+  EXPECT_EQ(adaptive->initial, 5);
+  EXPECT_EQ(adaptive->limit_min, 5);
+  EXPECT_EQ(adaptive->limit_max, 50);
+}
+
+TEST_F(Config, check_names_an_adaptive_limit_that_does_not_fit_together) {
+  const auto checked = weir(
+      {"config", "check", file("admission: {adaptive: true, adaptive_min: 50, adaptive_max: 5}")});
+  EXPECT_NE(checked.exit, Exit::fine);
+  EXPECT_THAT(checked.err, HasSubstr("admission.adaptive"));
+}
+
+TEST(ServeConfiguration, recovery_and_sockets_are_as_they_are_set) {
+  ServeConfiguration configuration;
+  const resilient::RecoveryOptions standard;
+  EXPECT_EQ(shield_options(configuration.values)->recovery.delay, standard.delay);
+  EXPECT_EQ(shield_options(configuration.values)->recovery.delay_max, standard.delay_max);
+  EXPECT_EQ(shield_options(configuration.values)->recovery.timeout, standard.timeout);
+  ASSERT_TRUE(configuration.list.read_yaml(
+      "recovery: {delay: 100ms, delay_max: 1s, timeout: 300ms}\n"
+      "pool: {tcp_user_timeout: 4s, tcp_keepalive_idle: 5s, tcp_keepalive_interval: 2s, "
+      "tcp_keepalive_count: 6}",
+      "a file"));
+  const auto recovery = shield_options(configuration.values)->recovery;
+  EXPECT_EQ(recovery.delay, std::chrono::milliseconds(100));
+  EXPECT_EQ(recovery.delay_max, std::chrono::seconds(1));
+  EXPECT_EQ(recovery.timeout, std::chrono::milliseconds(300));
+  const auto tcp = open_options(configuration.values).postgres.pool.tcp;
+  EXPECT_EQ(tcp.user_timeout, std::chrono::seconds(4));
+  EXPECT_EQ(tcp.keepalive_idle, std::chrono::seconds(5));
+  EXPECT_EQ(tcp.keepalive_interval, std::chrono::seconds(2));
+  EXPECT_EQ(tcp.keepalive_count, 6);
 }
 
 TEST(ServeConfiguration, zeros_are_no_limit_on_calls) {

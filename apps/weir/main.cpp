@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +26,11 @@ int main(int argc, char** argv) {
   program.environment = [](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  program.whole_environment = [] {
+    std::vector<std::string> all;
+    for (char** each = environ; *each != nullptr; ++each) all.emplace_back(*each);
+    return all;
   };
   program.interrupted = weir::cli::stop_on_signals;
   program.hangups = weir::cli::count_hangups;

@@ -84,6 +84,10 @@ struct Program {
   std::function<std::optional<std::string>(const char* name)> environment = [](const char*) {
     return std::nullopt;
   };
+  /// All of it, as NAME=VALUE, for finding names that nobody looks up.
+  std::function<std::vector<std::string>()> whole_environment = [] {
+    return std::vector<std::string>();
+  };
   /// Copies a log while it is in use. Absent: no engine here can.
   std::function<Result<BackupDone>(const BackupRequest&)> backup;
   /// What an engine itself can tell of damage below the events (pages, checksums, index), of the

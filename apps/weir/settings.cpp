@@ -66,9 +66,7 @@ void add_limits(config::Settings& list, OpenOptions& to) {
     const bool bytes = range.name.find("_bytes_") != std::string_view::npos;
     auto& setting = bytes ? list.bytes(name, field, range.min, range.max, std::string(range.what))
                           : list.number(name, field, range.min, range.max, std::string(range.what));
-    setting.flag(flag_of(range.name));
-    // These two are asked for by the store itself.
-    if (range.name != "key_bytes_max" && range.name != "snapshot_bytes_max") setting.reloads();
+    setting.flag(flag_of(range.name)).reloads();
   }
   list.number("limits.queue_max", to.queue_max, 1, OpenOptions::queue_highest,
               "Appends that may wait")
@@ -90,8 +88,12 @@ void add_grpc(config::Settings& list, server::ServerOptions& to) {
               "Calls at a time on one connection; a client holds back what is past it");
   list.duration("grpc.idle_timeout", limits.idle_timeout, 1s, 720h,
                 "A connection without calls is closed after so long");
-  list.duration("grpc.keepalive", limits.keepalive, 10s, 720h,
+  list.duration("grpc.keepalive", limits.keepalive, 1s, 720h,
                 "A silent connection is asked for a sign of life this often");
+  list.duration("grpc.keepalive_timeout", limits.keepalive_timeout, 100ms, 10min,
+                "And closed when there is none for so long");
+  list.duration("grpc.handshake_timeout", limits.handshake_timeout, 100ms, 10min,
+                "A connection that says nothing, or not what it must, is closed after so long");
   list.duration("grpc.ping_interval_min", limits.ping_interval_min, 0ms, 1h,
                 "Clients that ping more often than this are cut off");
   list.duration("grpc.heartbeat", to.streams.heartbeat, 100ms, 1h,
@@ -164,6 +166,18 @@ void add_resilience(config::Settings& list, ServeSettings& to) {
   list.number("resilience.successes_to_close", own.successes_to_close, 0, 1'000'000,
               "Operations in a row that must succeed before it closes")
       .reloads();
+  auto& recovery = to.recovery;
+  list.duration(
+          "recovery.delay", recovery.delay, 0ms, 1h,
+          "While a circuit is open the database is looked at, after so long and then at growing "
+          "intervals, and calls are let through to try once it answers; 0: it is not, and "
+          "circuits stay open for all of resilience.open_for")
+      .reloads();
+  list.duration("recovery.delay_max", recovery.delay_max, 10ms, 1h,
+                "The longest time between two such looks")
+      .reloads();
+  list.duration("recovery.timeout", recovery.timeout, 10ms, 1min, "A look may take so long")
+      .reloads();
   list.duration("wait", to.wait, 0ms, day,
                 "How long a PostgreSQL that takes no connections yet is waited for at the start");
 }
@@ -200,6 +214,16 @@ void add_pool(config::Settings& list, ServeSettings& to) {
                 "One unused for so long is tried in the background; 0: none is");
   list.duration("pool.leak_detection_threshold", pool.leak_detection_threshold, 0ms, day,
                 "One lent for longer is reported; 0: none is");
+  auto& tcp = pool.tcp;
+  list.duration("pool.tcp_user_timeout", tcp.user_timeout, 0ms, 1h,
+                "What the database's host does not acknowledge for so long breaks a connection, of "
+                "whatever kind; 0: the system's own limit");
+  list.duration("pool.tcp_keepalive_idle", tcp.keepalive_idle, 1s, 2h,
+                "A silent connection is asked for a sign of life after so long");
+  list.duration("pool.tcp_keepalive_interval", tcp.keepalive_interval, 1s, 10min,
+                "And then this often");
+  list.number("pool.tcp_keepalive_count", tcp.keepalive_count, 1, 100,
+              "After so many without an answer it is broken");
   list.number("pool.auto_prepare_max", pool.auto_prepare_max, 0, 1000,
               "Statements kept prepared on a connection; 0: none, for poolers that can't");
   list.number("pool.auto_prepare_after", pool.auto_prepare_after, 1, 1000,
@@ -233,6 +257,13 @@ void add_admission(config::Settings& list, ServeSettings& to) {
   list.number("admission.client_kibibytes", own.client_kibibytes, 0, 10 * most,
               "KiB of requests a second of each client; 0: no limit")
       .reloads();
+  list.flag_switch("admission.adaptive", own.adaptive,
+                   "Let no more calls be under way than the store shows that it can take, by how "
+                   "long they last; within admission.calls_at_once");
+  list.number("admission.adaptive_min", own.adaptive_min, 1, 100'000,
+              "With admission.adaptive: as many calls may always be under way, and to begin with");
+  list.number("admission.adaptive_max", own.adaptive_max, 1, 100'000,
+              "With admission.adaptive: never more");
   list.number("admission.clients_max", own.clients_max, 16, 10 * most,
               "Clients that are told apart; past that, the one unused for longest begins anew")
       .reloads();
@@ -325,6 +356,9 @@ Result<resilient::ShieldOptions> shield_options(const ServeSettings& settings) {
     if (own.open_for != none) breaker.open_for = own.open_for;
     if (own.successes_to_close != 0) breaker.successes_to_close = own.successes_to_close;
   }
+  options.recovery = {.delay = settings.recovery.delay,
+                      .delay_max = settings.recovery.delay_max,
+                      .timeout = settings.recovery.timeout};
   return options;
 }
 
@@ -335,8 +369,16 @@ server::AdmissionOptions admission_options(const ServeSettings& settings) {
   const auto rate = [](int permits) {
     return permits == 0 ? std::nullopt : std::optional(Rate{.permits = permits});
   };
+  std::optional<resilience::AdaptiveLimitOptions> adaptive;
+  if (own.adaptive) {
+    adaptive = {.name = "admission.adaptive",
+                .initial = own.adaptive_min,
+                .limit_min = own.adaptive_min,
+                .limit_max = own.adaptive_max};
+  }
   return {.calls_at_once = at_once(own.calls_at_once),
           .streams_at_once = at_once(own.streams_at_once),
+          .adaptive = adaptive,
           .calls = rate(own.client_calls),
           .streams = rate(own.client_streams),
           .kibibytes = rate(own.client_kibibytes),
@@ -363,6 +405,16 @@ Result<std::unique_ptr<ServeConfiguration>> ServeConfiguration::load_file(const 
   const Program nothing;
   WEIR_TRY(made->telemetry(nothing));
   return made;
+}
+
+std::vector<std::string> ServeConfiguration::unknown_variables(const Program& program) const {
+  std::vector<config::Settings::Variable> variables;
+  for (const auto& each : program.whole_environment()) {
+    const auto end = std::min(each.find('='), each.size());
+    variables.push_back({each.substr(0, end), each.substr(std::min(end + 1, each.size()))});
+  }
+  // What is looked up besides, by other commands too.
+  return list.unknown_variables(variables, {"WEIR_CONFIG", "WEIR_TOKEN", "WEIR_TOKEN_FILE"});
 }
 
 Result<telemetry::TelemetrySettings> ServeConfiguration::telemetry(const Program& program) const {

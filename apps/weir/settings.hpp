@@ -39,6 +39,12 @@ struct ServeSettings {
     std::chrono::milliseconds open_for{0};
     int successes_to_close = 0;
   } resilience = {};
+  /// Of RecoveryOptions; zero: nobody looks.
+  struct Recovery {
+    std::chrono::milliseconds delay{500};
+    std::chrono::milliseconds delay_max{5'000};
+    std::chrono::milliseconds timeout{2'000};
+  } recovery = {};
   /// As sql::PoolOptions has it.
   std::string reset_on_return = "never";
   /// How long a PostgreSQL that takes no connections yet is waited for.
@@ -50,6 +56,9 @@ struct ServeSettings {
     int client_calls = 0;
     int client_streams = 0;
     int client_kibibytes = 0;
+    bool adaptive = false;
+    int adaptive_min = 20;
+    int adaptive_max = 1'000;
     int clients_max = 10'000;
   } admission = {};
   /// Of messages' memory.
@@ -99,6 +108,9 @@ class ServeConfiguration {
   /// What the OTEL_* variables and the settings that stand for them say together: a variable
   /// OTEL_* is stronger than the file, and weaker than WEIR_* and a flag.
   Result<telemetry::TelemetrySettings> telemetry(const Program& program) const;
+
+  /// Variables WEIR_... that no setting has, a line for each.
+  std::vector<std::string> unknown_variables(const Program& program) const;
 
   /// Where it was read from; empty when there is no file.
   const std::string& file() const { return file_; }

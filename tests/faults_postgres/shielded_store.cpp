@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/look.hpp>
+
 namespace weir::faults_postgres {
 
 using namespace std::chrono_literals;
@@ -24,6 +26,7 @@ ShieldedStore::ShieldedStore(const std::string& uri, resilient::ShieldOptions op
       {.uri = uri, .database = std::move(database), .engine = std::move(engine)},
       std::make_shared<engine::Threads>());
   EXPECT_TRUE(store) << to_string(store.error());
+  shield->look_with(look_at((*store)->database()));
   catalog = shield->around(std::shared_ptr<Catalog>(std::move(store).value()));
   log = catalog->open("default").value();
 }
@@ -67,8 +70,9 @@ resilient::ShieldOptions hasty() {
   return options;
 }
 
-Readers::Readers(std::shared_ptr<EventStore> log, int clients, CallOptions call)
-    : log_(std::move(log)), call_(std::move(call)) {
+Readers::Readers(std::shared_ptr<EventStore> log, int clients, CallOptions call,
+                 OnFailure on_failure)
+    : log_(std::move(log)), call_(std::move(call)), on_failure_(on_failure) {
   for (int i = 0; i < clients; ++i) {
     threads_.emplace_back([this, i] { run(static_cast<std::uint32_t>(i)); });
   }
@@ -82,15 +86,19 @@ void Readers::join() {
 
 void Readers::run(std::uint32_t seed) {
   std::mt19937 random(seed);
+  const auto ask = [this](auto call) {
+    return on_failure_ == OnFailure::ask_again ? testing_support::ask_again(call) : call();
+  };
   while (!stopping_) {
-    const auto head = log_->head(call_);
+    const auto head = ask([&] { return log_->head(call_); });
     if (!head) {
       ++errors_;
       pause(2ms);
       continue;
     }
     const Position after(head->value == 0 ? 0 : random() % head->value);
-    const auto step = log_->read_step({.after = after, .limit = 50, .call = call_});
+    const auto step =
+        ask([&] { return log_->read_step({.after = after, .limit = 50, .call = call_}); });
     if (!step) {
       ++errors_;
       pause(2ms);
@@ -117,10 +125,11 @@ Faults::~Faults() {
   if (cluster().stopped()) cluster().start();
 }
 
-std::unique_ptr<Appenders> Faults::append(const ShieldedStore& store, int clients) {
+std::unique_ptr<Appenders> Faults::append(const ShieldedStore& store, int clients,
+                                          OnFailure on_failure) {
   return std::make_unique<Appenders>(
       std::vector<std::shared_ptr<EventStore>>(static_cast<std::size_t>(clients), store.log),
-      ledger, 7, OnFailure::go_on);
+      ledger, 7, on_failure);
 }
 
 void Faults::show_no_error(const ShieldedStore& store, int readers,

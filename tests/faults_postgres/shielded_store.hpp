@@ -45,7 +45,9 @@ resilient::ShieldOptions hasty();
 /// Clients that read, each a part of the log or its head, again and again.
 class Readers {
  public:
-  Readers(std::shared_ptr<EventStore> log, int clients, CallOptions call = {});
+  using OnFailure = testing_support::OnFailure;
+  Readers(std::shared_ptr<EventStore> log, int clients, CallOptions call = {},
+          OnFailure on_failure = OnFailure::go_on);
   ~Readers() { join(); }
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
@@ -59,6 +61,7 @@ class Readers {
 
   const std::shared_ptr<EventStore> log_;
   const CallOptions call_;
+  const OnFailure on_failure_;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::size_t> reads_ = 0;
   std::atomic<std::size_t> errors_ = 0;
@@ -74,7 +77,9 @@ class Faults : public ::testing::Test {
   ~Faults() override;
 
   /// Of four clients that append. They are told of failures, and go on.
-  std::unique_ptr<testing_support::Appenders> append(const ShieldedStore& store, int clients = 4);
+  std::unique_ptr<testing_support::Appenders> append(
+      const ShieldedStore& store, int clients = 4,
+      testing_support::OnFailure on_failure = testing_support::OnFailure::go_on);
   /// While `trouble` goes on four clients append, so many read and one follows; none of them is
   /// told of an error, and all is compared at the end.
   void show_no_error(const ShieldedStore& store, int readers, const std::function<void()>& trouble);

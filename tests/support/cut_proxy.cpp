@@ -1,6 +1,7 @@
 #include <tests/support/cut_proxy.hpp>
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -8,7 +9,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace weir::testing_support {
 namespace {
@@ -31,6 +34,16 @@ bool send_all(int to, const char* data, std::size_t bytes) {
     bytes -= static_cast<std::size_t>(sent);
   }
   return true;
+}
+
+/// The system drops every packet that comes for the socket before it is acknowledged.
+void make_deaf(int socket) {
+  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{.len = 1, .filter = &nothing};
+  if (setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+    std::perror("SO_ATTACH_FILTER");
+    std::abort();
+  }
 }
 
 }  // namespace
@@ -114,9 +127,11 @@ void CutProxy::serve(int client) {
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   bool open = connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  bool deaf = false;
   while (open && !stopping_ && generation == generation_) {
     pollfd fds[2] = {{.fd = client, .events = POLLIN, .revents = 0},
                      {.fd = server, .events = POLLIN, .revents = 0}};
+    if (black_hole_ && !std::exchange(deaf, true)) make_deaf(client);
     if (poll(fds, 2, poll_ms) <= 0) continue;
     if (swallowing_) {
       std::this_thread::sleep_for(std::chrono::milliseconds(poll_ms));

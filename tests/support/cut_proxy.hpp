@@ -45,6 +45,9 @@ class CutProxy {
   void delay(Delay delay);
   /// While it swallows, nothing gets through, though connections stand.
   void swallow(bool swallow) { swallowing_ = swallow; }
+  /// From now on nothing that is sent here by way of connections is so much as acknowledged, as if
+  /// the host had lost its power.
+  void become_black_hole() { black_hole_ = swallowing_ = true; }
   /// While refusing, new connections are closed at once.
   void refuse(bool refuse) { refusing_ = refuse; }
   /// How often connections have been cut.
@@ -69,6 +72,7 @@ class CutProxy {
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> refusing_ = false;
   std::atomic<bool> swallowing_ = false;
+  std::atomic<bool> black_hole_ = false;
   std::atomic<int> cuts_ = 0;
   std::atomic<std::uint64_t> to_server_ = 0;
   std::atomic<std::uint64_t> to_client_ = 0;

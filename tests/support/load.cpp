@@ -62,6 +62,15 @@ std::size_t Ledger::failures() const {
                     [](const Attempt& attempt) { return attempt.failure.has_value(); }));
 }
 
+std::string Ledger::failures_in_words() const {
+  const std::lock_guard lock(mutex_);
+  std::string words;
+  for (const auto& attempt : attempts_) {
+    if (attempt.failure) words += attempt.name + ": " + to_string(*attempt.failure) + "\n";
+  }
+  return words;
+}
+
 void Ledger::check(EventStore& log) {
   auto stream = log.read({.after = Position(markers_.size())});
   while (true) {
@@ -143,12 +152,15 @@ void Appenders::run(EventStore& log, std::uint32_t client) {
   Position known;
   for (std::uint32_t number = 0; !stopping_; ++number) {
     auto attempt = next(client, number, static_cast<std::uint32_t>(random() % 1'000'000));
+    if (on_failure_ == OnFailure::ask_again) attempt.key = attempt.name;
     AppendRequest request{.events = attempt.events, .idempotency_key = attempt.key};
     if (random() % 2 == 0) {
       request.condition = {.fail_if_events_match = Query{}.tagged(attempt.events.front().tags[1]),
                            .after = known};
     }
-    const auto appended = log.append(std::move(request));
+    const auto appended = on_failure_ == OnFailure::ask_again
+                              ? ask_again([&] { return log.append(request); })
+                              : log.append(std::move(request));
     if (appended) {
       attempt.outcome = Attempt::Outcome::acknowledged;
       attempt.answer = *appended;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -39,6 +40,8 @@ class Ledger {
   std::size_t events_acknowledged() const;
   /// Attempts that failed, other than by their conditions.
   std::size_t failures() const;
+  /// Their errors, for messages.
+  std::string failures_in_words() const;
 
   /// Reads what is new in the log and compares: positions gapless, every acknowledged append there
   /// once at the positions it was told, refused ones absent, unknown ones whole or absent.
@@ -61,8 +64,22 @@ class Ledger {
   std::map<std::string, std::vector<std::uint64_t>> positions_;
 };
 
-/// What to do when a store answers with `unavailable`.
-enum class OnFailure { stop, go_on };
+/// What to do when a store answers with `unavailable`: stop; do something else; ask again, after as
+/// long as the answer says (50 ms when it doesn't), for up to 30 s.
+enum class OnFailure { stop, go_on, ask_again };
+
+/// Asks as ask_again says. A call whose outcome may be unknown must be safe to repeat.
+template <class Ask>
+auto ask_again(Ask ask) -> decltype(ask()) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (true) {
+    auto answer = ask();
+    if (answer || answer.error().code != Code::unavailable) return answer;
+    const auto wait = answer.error().retry_after.value_or(std::chrono::milliseconds(50));
+    if (std::chrono::steady_clock::now() + wait > until) return answer;
+    std::this_thread::sleep_for(wait);
+  }
+}
 
 /// Clients that append by a store of their own: one or several events, with and without conditions
 /// and keys.

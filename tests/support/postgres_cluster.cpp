@@ -1,12 +1,7 @@
 #include <tests/support/postgres_cluster.hpp>
 
-#include <arpa/inet.h>
 #include <libpq-fe.h>
-#include <netinet/in.h>
-#include <pwd.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +16,8 @@
 
 #include <fmt/format.h>
 
+#include <tests/support/child_process.hpp>
+
 namespace weir::testing_support {
 namespace {
 
@@ -31,61 +28,12 @@ using namespace std::chrono_literals;
   std::abort();
 }
 
-void require(bool condition, const char* what) {
-  if (!condition) fail(what);
-}
-
 std::string binaries() {
   for (const auto* folder :
        {"/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin"}) {
     if (std::filesystem::exists(std::string(folder) + "/initdb")) return folder;
   }
   fail("no initdb in /usr/lib/postgresql/*/bin; install the package postgresql-15");
-}
-
-int free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  require(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0, "no free port");
-  require(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0, "no free port");
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
-/// The server refuses to run as root, so then it is run as the user of the package.
-const passwd* server_user() {
-  if (geteuid() != 0) return nullptr;
-  const auto* user = getpwnam("postgres");
-  if (user == nullptr) fail("there is no user 'postgres' to run the server as");
-  return user;
-}
-
-pid_t spawn(const std::vector<std::string>& command, const std::string& folder) {
-  const auto* user = server_user();
-  const auto parent = getpid();
-  const auto log = folder + "/log";
-  std::vector<char*> arguments;
-  for (const auto& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  const pid_t child = fork();
-  require(child >= 0, "fork failed");
-  if (child > 0) return child;
-  if (user != nullptr && (setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)) _exit(126);
-  // The server goes when the test program does, however that ends.
-  prctl(PR_SET_PDEATHSIG, SIGQUIT);
-  if (getppid() != parent || chdir(folder.c_str()) != 0) _exit(126);
-  if (freopen(log.c_str(), "a", stdout) == nullptr || dup2(1, 2) < 0) _exit(126);
-  execv(arguments[0], arguments.data());
-  _exit(127);
-}
-
-int wait_for(pid_t process) {
-  int status = 0;
-  require(waitpid(process, &status, 0) == process, "waitpid failed");
-  return status;
 }
 
 struct Connection {
@@ -142,15 +90,8 @@ std::vector<std::string> PostgresCluster::making() const {
 }
 
 PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
-  const auto under = options_.folder.empty() ? std::filesystem::temp_directory_path()
-                                             : std::filesystem::path(options_.folder);
-  std::string pattern = (under / "weir-postgres-XXXXXX").string();
-  require(mkdtemp(pattern.data()) != nullptr, "no temporary folder");
-  folder_ = pattern;
-  if (const auto* user = server_user(); user != nullptr) {
-    require(chown(folder_.c_str(), user->pw_uid, user->pw_gid) == 0, "chown failed");
-  }
-  const auto status = wait_for(spawn(making(), folder_));
+  folder_ = server_folder(options_.folder);
+  const auto status = wait_for(start_server(making(), folder_));
   if (status != 0) fail(making().front() + " failed, see " + folder_ + "/log");
   port_ = free_port();
   admin_uri_ = fmt::format("postgres://weir@{}:{}/postgres", host_, port_);
@@ -192,7 +133,7 @@ void PostgresCluster::start() {
     command.push_back("-c");
     command.push_back(setting);
   }
-  process_ = spawn(command, folder_);
+  process_ = start_server(command, folder_);
   wait_until_ready();
 }
 

@@ -251,7 +251,13 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
         .post("/v1/logs/default/events", std::string(bytes, ' '))
         .status;
   };
+  const auto dcb_append = [&](const std::string& tags) {
+    return HttpClient(server->http_port())
+        .post("/append", R"({"events":[{"type":"A","tags":[)" + tags + R"(],"data":"{}"}]})")
+        .status;
+  };
   EXPECT_EQ(append(3), 2);
+  EXPECT_EQ(dcb_append(R"("a","b","c")"), 400);
   EXPECT_EQ(post(2000), 413);
   write("weir.yaml",
         "limits: {tags_max: 3}\nhttp: {body_bytes_max: 4KiB, threads: 7}\n"
@@ -264,6 +270,8 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
   EXPECT_THAT(server->log(), HasSubstr("limits.tags_max is 3 now"));
   EXPECT_EQ(append(3), 0);
   EXPECT_EQ(append(4), 2);
+  EXPECT_EQ(dcb_append(R"("a","b","c")"), 200);
+  EXPECT_EQ(dcb_append(R"("a","b","c","d")"), 400);
   EXPECT_EQ(post(2000), 400) << "no longer too long, only no JSON";
 
   write("weir.yaml", "limits: {tags_max: 9}\nhttp: {body_bytes_max: 4KiB, treads: 7}\n");

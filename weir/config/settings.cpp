@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <regex>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -336,6 +337,37 @@ Result<void> Settings::read_environment(const Lookup& lookup) {
     if (!set) errors.add(set.error().message);
   }
   return errors.result();
+}
+
+namespace {
+
+/// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+bool is_of_kubernetes(const Settings::Variable& variable) {
+  static const std::regex service("_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$");
+  static const std::regex port("_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$");
+  static const std::regex link("^(tcp|udp|sctp)://");
+  if (std::regex_search(variable.name, service)) return true;
+  std::smatch found;
+  if (!std::regex_search(variable.name, found, port)) return false;
+  // A name that ends with _PORT alone could be a mistake.
+  return found[1].matched || std::regex_search(variable.value, link);
+}
+
+}  // namespace
+
+std::vector<std::string> Settings::unknown_variables(const std::vector<Variable>& environment,
+                                                     const Texts& others) const {
+  Texts known = others;
+  for (const auto& setting : all_) known.push_back(setting.variable_);
+  Texts out;
+  for (const auto& variable : environment) {
+    if (!variable.name.starts_with(prefix_ + "_") || is_of_kubernetes(variable)) continue;
+    if (std::find(known.begin(), known.end(), variable.name) != known.end()) continue;
+    auto line = variable.name + ": there is no such setting";
+    if (const auto meant = nearest(variable.name, known)) line += "; did you mean " + *meant + "?";
+    out.push_back(std::move(line));
+  }
+  return out;
 }
 
 Result<void> Settings::read_flags(const std::map<std::string, std::string>& by_name) {

@@ -137,6 +137,18 @@ class Settings {
   using Lookup = std::function<std::optional<std::string>(const char* name)>;
   Result<void> read_environment(const Lookup& lookup);
 
+  /// What somebody who set these variables may have meant otherwise: a line for each that begins
+  /// with the prefix and is neither a setting's nor in `others`: "WEIR_GRCP_ADDRESS: there is no
+  /// such setting; did you mean WEIR_GRPC_ADDRESS?". Not for those that Kubernetes sets by itself
+  /// in every container when there is a service named like the program (WEIR_SERVICE_HOST,
+  /// WEIR_PORT=tcp://..., WEIR_PORT_8080_TCP_ADDR and the like).
+  struct Variable {
+    std::string name;
+    std::string value;
+  };
+  std::vector<std::string> unknown_variables(const std::vector<Variable>& environment,
+                                             const std::vector<std::string>& others) const;
+
   /// By setting: the texts of the flags that were given.
   /// Errors: invalid_argument naming the flag.
   Result<void> read_flags(const std::map<std::string, std::string>& by_name);

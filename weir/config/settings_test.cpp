@@ -199,6 +199,38 @@ TEST(Settings, are_a_reference_with_every_name) {
   EXPECT_THAT(page, HasSubstr("1ms to 1d"));
 }
 
+TEST(Settings, tell_of_variables_that_nobody_looks_up_and_what_was_meant) {
+  Example example;
+  EXPECT_THAT(example.settings.unknown_variables({{"WEIR_HTTP_ADRESS", "x"},
+                                                  {"WEIR_HTTP_ADDRESS", "x"},
+                                                  {"WEIR_CONFIG", "x"},
+                                                  {"WEIR_SOMETHING_ELSE_ALTOGETHER", ""},
+                                                  {"WEIRD_HTTP_ADRESS", "x"},
+                                                  {"PATH", "/bin"}},
+                                                 {"WEIR_CONFIG"}),
+              ElementsAre("WEIR_HTTP_ADRESS: there is no such setting; did you mean "
+                          "WEIR_HTTP_ADDRESS?",
+                          "WEIR_SOMETHING_ELSE_ALTOGETHER: there is no such setting"));
+}
+
+TEST(Settings, pass_over_the_variables_that_kubernetes_sets) {
+  Example example;
+  EXPECT_THAT(example.settings.unknown_variables({{"WEIR_SERVICE_HOST", "10.0.0.1"},
+                                                  {"WEIR_SERVICE_PORT", "8080"},
+                                                  {"WEIR_SERVICE_PORT_GRPC", "50051"},
+                                                  {"WEIR_PORT", "tcp://10.0.0.1:8080"},
+                                                  {"WEIR_PORT_8080_TCP", "tcp://10.0.0.1:8080"},
+                                                  {"WEIR_PORT_8080_TCP_PROTO", "tcp"},
+                                                  {"WEIR_PORT_8080_TCP_PORT", "8080"},
+                                                  {"WEIR_PORT_8080_TCP_ADDR", "10.0.0.1"},
+                                                  {"WEIR_GRPC_SERVICE_HOST", "10.0.0.1"}},
+                                                 {}),
+              ElementsAre());
+  EXPECT_THAT(example.settings.unknown_variables({{"WEIR_HTTP_PORT", "8080"}}, {}),
+              ElementsAre("WEIR_HTTP_PORT: there is no such setting"))
+      << "a person's mistake looks like this";
+}
+
 TEST(ReadYaml, says_that_a_file_is_not_there_or_is_none_or_is_too_large) {
   const auto folder = ::testing::TempDir();
   EXPECT_EQ(read_yaml(folder + "/no-such.yaml").error().code, Code::not_found);

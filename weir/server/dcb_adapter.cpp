@@ -19,16 +19,23 @@ constexpr std::size_t piece_bytes = 256 << 10;
 
 const gateway::Header json_header{"Content-Type", "application/json"};
 
+/// What the routes work with. Requests may end after the server that they came to.
+struct Parts {
+  std::shared_ptr<EventStore> log;
+  std::shared_ptr<const Access> access;
+  std::shared_ptr<Admission> admission;
+  std::shared_ptr<const RequestLimits> limits;
+};
+
 /// One answer to GET /read: each step of the read is asked for once the socket has taken the last.
 class Reading : public std::enable_shared_from_this<Reading> {
  public:
-  Reading(std::shared_ptr<EventStore> log, ReadRequest request, Exchange exchange,
-          std::shared_ptr<Admission> admission, Admission::Ticket ticket)
-      : log_(std::move(log)),
+  Reading(Parts parts, ReadRequest request, Exchange exchange, Admission::Ticket ticket)
+      : parts_(std::move(parts)),
         request_(std::move(request)),
         exchange_(std::move(exchange)),
-        admission_(std::move(admission)),
         ticket_(std::move(ticket)) {
+    request_.limits = parts_.limits->now();
     request_.batch_bytes_max = piece_bytes;
     request_.call.stop = stop_.get_token();
   }
@@ -45,7 +52,7 @@ class Reading : public std::enable_shared_from_this<Reading> {
 
  private:
   void read_on() {
-    log_->read_step(request_, [self = shared_from_this()](Result<ReadStep> step) {
+    parts_.log->read_step(request_, [self = shared_from_this()](Result<ReadStep> step) {
       if (!step) return self->exchange_->fail(gateway::error_response(step.error()), std::nullopt);
       self->write(*step);
     });
@@ -74,29 +81,24 @@ class Reading : public std::enable_shared_from_this<Reading> {
     exchange_->write(std::move(text), [self = shared_from_this()] { self->read_on(); });
   }
 
-  const std::shared_ptr<EventStore> log_;
+  const Parts parts_;
   ReadRequest request_;
   const Exchange exchange_;
   std::stop_source stop_;
   bool opened_ = false;
-  /// A read may end after the server that it came to.
-  const std::shared_ptr<Admission> admission_;
   const Admission::Ticket ticket_;
 };
 
-void read(const std::shared_ptr<EventStore>& log, const std::shared_ptr<Admission>& admission,
-          const gateway::HttpRequest& http, const Exchange& exchange) {
-  auto ticket = admission->stream(http.peer, http.query.size());
+void read(const Parts& parts, const gateway::HttpRequest& http, const Exchange& exchange) {
+  auto ticket = parts.admission->stream(http.peer, http.query.size());
   if (!ticket) return exchange->respond(gateway::error_response(ticket.error()));
   auto request = parse_dcb_read(http.query);
   if (!request) return exchange->respond(gateway::error_response(request.error()));
-  std::make_shared<Reading>(log, std::move(*request), exchange, admission, std::move(*ticket))
-      ->start();
+  std::make_shared<Reading>(parts, std::move(*request), exchange, std::move(*ticket))->start();
 }
 
-void append(const std::shared_ptr<EventStore>& log, const std::shared_ptr<Admission>& admission,
-            const gateway::HttpRequest& http, const Exchange& exchange) {
-  auto ticket = admission->call(http.peer, http.body.size());
+void append(const Parts& parts, const gateway::HttpRequest& http, const Exchange& exchange) {
+  auto ticket = parts.admission->call(http.peer, http.body.size());
   if (!ticket) return exchange->respond(gateway::error_response(ticket.error()));
   if (!is_json(http.content_type())) {
     return exchange->respond(
@@ -104,9 +106,10 @@ void append(const std::shared_ptr<EventStore>& log, const std::shared_ptr<Admiss
   }
   auto request = parse_dcb_append(http.body);
   if (!request) return exchange->respond(gateway::error_response(request.error()));
+  request->limits = parts.limits->now();
   const auto begun = system_clock().instant();
-  log->append(std::move(*request), [exchange, begun, admission, ticket = std::move(*ticket)](
-                                       Result<Appended> appended) mutable {
+  parts.log->append(std::move(*request), [exchange, begun, parts, ticket = std::move(*ticket)](
+                                             Result<Appended> appended) mutable {
     ticket.leave();
     const bool conflict = !appended && appended.error().code == Code::aborted;
     if (!appended && !conflict) {
@@ -126,16 +129,21 @@ void append(const std::shared_ptr<EventStore>& log, const std::shared_ptr<Admiss
 
 std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
                                                std::shared_ptr<const Access> access,
-                                               std::shared_ptr<Admission> admission) {
+                                               std::shared_ptr<Admission> admission,
+                                               std::shared_ptr<const RequestLimits> limits) {
   using Request = gateway::HttpRequest;
-  using Work = void (*)(const std::shared_ptr<EventStore>&, const std::shared_ptr<Admission>&,
-                        const Request&, const Exchange&);
-  const auto guarded = [log, access, admission](security::Right right, Work work) {
-    return [log, access, admission, right, work](const Request& request, const Exchange& exchange) {
-      const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
-      const auto may = caller.may(right, log->info().name, request.context);
+  using Work = void (*)(const Parts&, const Request&, const Exchange&);
+  const Parts parts{.log = std::move(log),
+                    .access = std::move(access),
+                    .admission = std::move(admission),
+                    .limits = std::move(limits)};
+  const auto guarded = [&parts](security::Right right, Work work) {
+    return [parts, right, work](const Request& request, const Exchange& exchange) {
+      const auto caller =
+          parts.access->caller(request.header("Authorization"), "http:" + request.peer);
+      const auto may = caller.may(right, parts.log->info().name, request.context);
       if (!may) return exchange->respond(gateway::error_response(may.error()));
-      work(log, admission, request, exchange);
+      work(parts, request, exchange);
     };
   };
   return {{"GET", "/read", guarded(security::Right::read, read)},

@@ -6,6 +6,7 @@
 #include <weir/gateway/gateway.hpp>
 #include <weir/server/access.hpp>
 #include <weir/server/admission.hpp>
+#include <weir/server/request_limits.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::server {
@@ -25,6 +26,7 @@ namespace weir::server {
 /// None may be null. Threads: any; nothing waits for the disk.
 std::vector<gateway::Route> dcb_adapter_routes(std::shared_ptr<EventStore> log,
                                                std::shared_ptr<const Access> access,
-                                               std::shared_ptr<Admission> admission);
+                                               std::shared_ptr<Admission> admission,
+                                               std::shared_ptr<const RequestLimits> limits);
 
 }  // namespace weir::server

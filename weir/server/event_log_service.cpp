@@ -162,7 +162,10 @@ template <class Work>
 void EventLogService::blocking(const UnaryCall::Pointer& call, const std::string& log, Work work) {
   logs_.find(log, [this, call, work = std::move(work)](Log found) {
     if (!found) return call->finish(found.error());
-    logs_.run([call, work, store = *found] { call->finish(work(*store, call->options())); },
+    auto options = call->options();
+    options.limits = logs_.limits();
+    logs_.run([call, work, options = std::move(options),
+               store = *found] { call->finish(work(*store, options)); },
               [call](const Error& error) { call->finish(error); });
   });
 }

@@ -96,5 +96,27 @@ TEST_F(GrpcLimit, on_requests_can_be_replaced_while_the_server_runs) {
   EXPECT_EQ(append(6), grpc::StatusCode::OK);
 }
 
+TEST_F(GrpcLimit, on_snapshots_and_names_can_be_replaced_while_the_server_runs) {
+  serve({});
+  const auto save = [&](const std::string& projection, std::size_t bytes) {
+    grpc::ClientContext context;
+    v1::SaveSnapshotRequest request;
+    request.set_projection(projection);
+    request.set_query_hash("q");
+    request.set_position(1);
+    request.set_data(std::string(bytes, 'x'));
+    v1::SaveSnapshotResponse response;
+    return stub_->SaveSnapshot(&context, request, &response).error_code();
+  };
+  EXPECT_EQ(save("projection", 100), grpc::StatusCode::OK);
+  server_->replace_limits({.key_bytes_max = 5, .snapshot_bytes_max = 50});
+  EXPECT_EQ(save("projection", 10), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(save("short", 100), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(save("short", 50), grpc::StatusCode::OK);
+  // More than the log was opened with, too.
+  server_->replace_limits({.key_bytes_max = 1000});
+  EXPECT_EQ(save(std::string(1000, 'p'), 50), grpc::StatusCode::OK);
+}
+
 }  // namespace
 }  // namespace weir::server

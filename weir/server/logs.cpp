@@ -35,12 +35,6 @@ void Logs::find(const std::string& wanted, Found found) {
       [shared](Error error) { (*shared)(std::move(error)); });
 }
 
-void Logs::replace_limits(const Limits& limits) {
-  const std::unique_lock lock(mutex_);
-  if (!all_limits_.empty() && all_limits_.back() == limits) return;
-  limits_.store(&all_limits_.emplace_back(limits), std::memory_order_release);
-}
-
 void Logs::run(UniqueFunction<void()> task, UniqueFunction<void(Error)> refused) {
   if (!blocking_.post(std::move(task))) {
     refused(overloaded("too many requests wait", std::chrono::milliseconds(50)));

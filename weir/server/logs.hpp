@@ -1,7 +1,5 @@
 #pragma once
 
-#include <atomic>
-#include <deque>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include <weir/base/executor.hpp>
+#include <weir/server/request_limits.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::server {
@@ -26,9 +25,8 @@ class Logs {
   void find(const std::string& name, Found found);
 
   /// What requests are held to; null: what the logs were opened with.
-  const Limits* limits() const { return limits_.load(std::memory_order_acquire); }
-  /// Requests that begin from now on are held to these.
-  void replace_limits(const Limits& limits);
+  const Limits* limits() const { return limits_->now(); }
+  const std::shared_ptr<RequestLimits>& request_limits() const { return limits_; }
 
   /// Runs what may block.
   void run(UniqueFunction<void()> task, UniqueFunction<void(Error)> refused);
@@ -46,10 +44,7 @@ class Logs {
   std::shared_ptr<EventStore> open_already(const std::string& name) const;
 
   std::shared_ptr<Catalog> catalog_;
-  std::atomic<const Limits*> limits_ = nullptr;
-  /// All that there have been, since requests under way refer to them. Few: each is the work of an
-  /// operator.
-  std::deque<Limits> all_limits_;
+  const std::shared_ptr<RequestLimits> limits_ = std::make_shared<RequestLimits>();
   std::stop_source draining_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<EventStore>, std::less<>> open_;

@@ -42,7 +42,9 @@ void limit(grpc::ServerBuilder& builder, const GrpcLimits& limits) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streams_max);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, milliseconds(limits.idle_timeout));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(limits.keepalive));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(limits.keepalive_timeout));
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             milliseconds(limits.handshake_timeout));
   // Clients may keep idle connections alive with a ping every few seconds.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              milliseconds(limits.ping_interval_min));
@@ -150,7 +152,7 @@ std::string Server::grpc_address() const {
 }
 
 void Server::replace_limits(const Limits& limits) {
-  parts_->logs.replace_limits(limits);
+  parts_->logs.request_limits()->replace(limits);
 }
 
 Result<void> Server::replace_tls(const security::TlsMaterial& material) {
@@ -162,6 +164,10 @@ std::shared_ptr<grpc::Channel> Server::in_process_channel() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   return parts_->grpc->InProcessChannel(arguments);
+}
+
+std::shared_ptr<const RequestLimits> Server::request_limits() const {
+  return parts_->logs.request_limits();
 }
 
 rpc::Poller& Server::poller() {

@@ -9,6 +9,7 @@
 #include <weir/security/tls_files.hpp>
 #include <weir/server/access.hpp>
 #include <weir/server/health.hpp>
+#include <weir/server/request_limits.hpp>
 #include <weir/server/streams.hpp>
 #include <weir/store/event_store.hpp>
 
@@ -20,8 +21,9 @@ namespace weir::server {
 
 /// What a client of gRPC may take up. Enforced by gRPC itself.
 struct GrpcLimits {
-  /// Bytes of a call's metadata; more is answered with RESOURCE_EXHAUSTED, over which gRPC may also
-  /// close the connection. Range 1 KiB to 1 MiB. Default 16 KiB.
+  /// Bytes of a call's metadata. With more gRPC's clients answer RESOURCE_EXHAUSTED themselves, and
+  /// others are answered with an error, over which gRPC may also close the connection. Range 1 KiB
+  /// to 1 MiB. Default 16 KiB.
   int metadata_bytes_max = 16 << 10;
   /// Calls at a time on one connection; a client holds back what is past it. A program of ours has
   /// one connection, and each of its subscriptions is a call. Range 1 to 1,000,000.
@@ -30,9 +32,13 @@ struct GrpcLimits {
   /// A connection without calls is closed after so long; clients come back by themselves. Range 1 s
   /// to 30 days. Default 30 min.
   std::chrono::milliseconds idle_timeout{1'800'000};
-  /// A silent connection is asked for a sign of life this often, and closed without one within
-  /// 20 s. Range 10 s to 30 days. Default 2 min.
+  /// A silent connection is asked for a sign of life this often, and closed without one in time.
+  /// Range 1 s to 30 days, and 100 ms to 10 min. Default 2 min and 20 s.
   std::chrono::milliseconds keepalive{120'000};
+  std::chrono::milliseconds keepalive_timeout{20'000};
+  /// A connection that has not said what it must to begin with by then is closed. Range 100 ms to
+  /// 10 min. Default 20 s.
+  std::chrono::milliseconds handshake_timeout{20'000};
   /// Clients that ping more often than this, ten times over, are cut off. Range 0 to 1 h.
   /// Default 1 s.
   std::chrono::milliseconds ping_interval_min{1'000};
@@ -77,9 +83,11 @@ class Server {
   /// one. Errors: unavailable.
   Result<void> replace_tls(const security::TlsMaterial& material);
 
-  /// Requests that begin from now on are held to these instead of those that the logs were opened
-  /// with: of weir.v1; snapshots, and names of sources and projections, keep the old ones.
+  /// Requests of weir.v1 that begin from now on are held to these instead of those that the logs
+  /// were opened with.
   void replace_limits(const Limits& limits);
+  /// For requests that come another way.
+  std::shared_ptr<const RequestLimits> request_limits() const;
 
   /// A channel to this server without a socket, for the gateway.
   std::shared_ptr<grpc::Channel> in_process_channel();

@@ -121,8 +121,8 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
       parts->health->routes([access = parts->access](const gateway::HttpRequest& request) {
         return access->caller(request.header("Authorization"), request.peer).sees("default");
       });
-  for (auto& route :
-       dcb_adapter_routes(std::move(log), parts->access, parts->server->admission())) {
+  for (auto& route : dcb_adapter_routes(std::move(log), parts->access, parts->server->admission(),
+                                        parts->server->request_limits())) {
     http.routes.push_back(std::move(route));
   }
   if (!is_open(options.docs, options.http.address)) {

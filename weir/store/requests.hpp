@@ -22,6 +22,9 @@ struct CallOptions {
   std::stop_token stop = {};
   /// Whose work it is: its trace, and its correlation and causation ids. Default: nobody's.
   telemetry::Context context = {};
+  /// Instead of the store's own: what snapshots, and names of projections and sources, are held to.
+  /// Other requests have a field for it. Must outlive the call.
+  const Limits* limits = nullptr;
 };
 
 /// The append fails with `aborted` if an event past `after` matches the query.

@@ -10,6 +10,9 @@ namespace weir::resilience {
 using std::chrono_literals::operator""h;
 using std::chrono_literals::operator""ms;
 
+/// What is left of a look that should have ended by now.
+static constexpr Duration overdue_look = 50ms;
+
 std::string_view name_of(CircuitBreaker::State state) {
   static constexpr std::array<std::string_view, 4> names = {"closed", "open", "half_open",
                                                             "isolated"};
@@ -81,6 +84,14 @@ CircuitBreaker::Admission CircuitBreaker::admit(Instant now) {
   return admit_probe(now);
 }
 
+/// Of an open circuit.
+Instant CircuitBreaker::retry_at(Instant now) const {
+  const Instant until{Duration(open_until_.load(std::memory_order_relaxed))};
+  const auto look = look_at_.load(std::memory_order_relaxed);
+  if (look == 0) return until;
+  return std::min(until, std::max(Instant(Duration(look)), now + overdue_look));
+}
+
 CircuitBreaker::Admission CircuitBreaker::admit_probe(Instant now) {
   std::unique_lock lock(mutex_);
   Change change;
@@ -91,7 +102,7 @@ CircuitBreaker::Admission CircuitBreaker::admit_probe(Instant now) {
     case State::isolated:
       return {};
     case State::open:
-      if (now < until) return {.retry_after = until - now};
+      if (now < until) return {.retry_after = retry_at(now) - now};
       change = turn(State::half_open);
       break;
     case State::half_open:
@@ -201,6 +212,9 @@ CircuitBreaker::Change CircuitBreaker::open(Instant now, std::unique_lock<std::m
     open_until_.store(later(now, length).time_since_epoch().count(), std::memory_order_relaxed);
   };
   open_until(options_.open_for);
+  const bool looked_at = look_after_ > Duration::zero();
+  look_at_.store(looked_at ? later(now, look_after_).time_since_epoch().count() : 0,
+                 std::memory_order_relaxed);
   auto change = turn(State::open);
   change.open_for = options_.open_for;
   if (options_.open_for_generated) {
@@ -241,6 +255,26 @@ CircuitBreaker::Change CircuitBreaker::force_open(Instant now) {
   return open(now, lock);
 }
 
+CircuitBreaker::Change CircuitBreaker::try_half_open(std::uint64_t generation) {
+  const std::lock_guard lock(mutex_);
+  const auto word = word_.load(std::memory_order_relaxed);
+  if (state_of(word) != State::open || word >> 2 != generation) return {};
+  return turn(State::half_open);
+}
+
+void CircuitBreaker::expect_look_after(Duration opening_to_look) {
+  const std::lock_guard lock(mutex_);
+  look_after_ = opening_to_look;
+  if (opening_to_look <= Duration::zero()) look_at_ = 0;
+}
+
+void CircuitBreaker::expect_look(std::uint64_t generation, Instant at) {
+  const std::lock_guard lock(mutex_);
+  const auto word = word_.load(std::memory_order_relaxed);
+  if (state_of(word) != State::open || word >> 2 != generation) return;
+  look_at_.store(at.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
 void CircuitBreaker::roll_slowly(Instant now) {
   const std::lock_guard lock(mutex_);
   by_time_.roll(now);
@@ -257,6 +291,13 @@ CircuitBreaker::Snapshot CircuitBreaker::snapshot(Instant now) {
                     .generation = word >> 2};
   if (snapshot.state == State::open) {
     snapshot.open_until = Instant(Duration(open_until_.load(std::memory_order_relaxed)));
+    snapshot.retry_at = retry_at(now);
+    snapshot.refuses = now < *snapshot.open_until;
+  } else if (snapshot.state == State::half_open) {
+    snapshot.refuses =
+        probes_.size() >= static_cast<std::size_t>(options_.probes_max) && !overdue(now);
+  } else {
+    snapshot.refuses = snapshot.state == State::isolated;
   }
   return snapshot;
 }

@@ -62,7 +62,8 @@ Result<void> check(const CircuitBreakerOptions& options);
 /// Stops calling what keeps failing, and tries carefully whether it has recovered.
 ///
 ///   closed -> open        a ratio or a row of failures reached its bound
-///   open -> half_open     with the first call after the break; up to probes_max run at once
+///   open -> half_open     with the first call after the break, or by try_half_open(); up to
+///                         probes_max calls run at once
 ///   half_open -> closed   successes_to_close probes succeeded
 ///   half_open -> open     a probe failed, or had no answer within probe_timeout
 ///   any -> isolated       isolate(); only close() or force_open() ends it
@@ -87,7 +88,8 @@ class CircuitBreaker {
     bool admitted = false;
     std::uint64_t word = 0;   // the state and generation it was given in
     std::uint64_t probe = 0;  // not 0: a probe's number
-    /// When refused: until the next probe, or nothing if nobody can tell.
+    /// When refused: until the next probe or the next look from outside, whichever is sooner;
+    /// nothing if nobody can tell.
     std::optional<Duration> retry_after = {};
     Change change = {};
     explicit operator bool() const { return admitted; }
@@ -99,6 +101,10 @@ class CircuitBreaker {
     int probes = 0;
     std::uint64_t generation = 0;
     std::optional<Instant> open_until = {};
+    /// When open: as Admission::retry_after tells it.
+    std::optional<Instant> retry_at = {};
+    /// Whether admit() would refuse a call and do nothing else.
+    bool refuses = false;
   };
 
   static Result<std::unique_ptr<CircuitBreaker>> create(const CircuitBreakerOptions& options);
@@ -120,6 +126,17 @@ class CircuitBreaker {
   /// Opens it as if its bound had been reached: for open_for.
   Change force_open(Instant now);
 
+  // For whoever finds out by other means than calls that the callee is back.
+
+  /// Lets probes through before the break is over, if the circuit is still open in that generation:
+  /// what was found out before it opened again says nothing about it.
+  Change try_half_open(std::uint64_t generation);
+  /// From now on somebody looks so soon after each opening: refusals tell of it when it is sooner
+  /// than the break's end. 0: nobody does.
+  void expect_look_after(Duration opening_to_look);
+  /// When the next look is done, if the circuit is still open in that generation.
+  void expect_look(std::uint64_t generation, Instant at);
+
   State state() const { return state_of(word_.load(std::memory_order_acquire)); }
   Snapshot snapshot(Instant now);
 
@@ -136,7 +153,7 @@ class CircuitBreaker {
   Duration open_for(Instant now) const {
     if (state() != State::open) return Duration::zero();
     const Instant until{Duration(open_until_.load(std::memory_order_relaxed))};
-    return std::max(until - now, Duration::zero());
+    return now < until ? retry_at(now) - now : Duration::zero();
   }
   /// Of a call that admit_closed() let through and that was not slow.
   void succeed(std::uint64_t word) {
@@ -182,6 +199,7 @@ class CircuitBreaker {
   std::optional<State> record_probe(std::uint64_t probe, Verdict verdict);
   bool past_bounds() const;
   bool overdue(Instant now) const;
+  Instant retry_at(Instant now) const;
   CallCounts counts() const;
   Change turn(State to);
   Change open(Instant now, std::unique_lock<std::mutex>& lock);
@@ -192,11 +210,13 @@ class CircuitBreaker {
   std::atomic<int> consecutive_{0};
   std::atomic<Duration::rep> slow_call_{0};
   std::atomic<Instant::rep> open_until_{0};
+  std::atomic<Instant::rep> look_at_{0};  // 0: nobody looks
   TimeWindow by_time_;
   CountWindow by_count_;
 
   std::mutex mutex_;  // guards the rest, and every change of word_
   CircuitBreakerOptions options_;
+  Duration look_after_{};
   int breaks_ = 0;
   int probe_successes_ = 0;
   std::uint64_t last_probe_ = 0;

@@ -318,5 +318,64 @@ TEST(CircuitBreaker, opens_and_closes_consistently_under_several_threads) {
   EXPECT_LE(breaker->snapshot(t0 + 1h).probes, 1);
 }
 
+TEST(CircuitBreaker, that_somebody_looks_after_is_half_open_before_its_break_is_over) {
+  auto breaker = open_breaker({.successes_to_close = 2});
+  const auto generation = breaker->snapshot(t0).generation;
+  const auto change = breaker->try_half_open(generation);
+  ASSERT_TRUE(change.to);
+  EXPECT_EQ(*change.to, State::half_open);
+  EXPECT_GT(change.generation, generation);
+  const auto probe = breaker->admit(t0 + 1s);
+  ASSERT_TRUE(probe);
+  EXPECT_FALSE(breaker->admit(t0 + 1s)) << "one probe at a time, as after the break";
+  EXPECT_FALSE(breaker->record(probe, Verdict::success, t0 + 1s).to);
+  const auto closed = call(*breaker, Verdict::success, t0 + 1s);
+  ASSERT_TRUE(closed.to);
+  EXPECT_EQ(*closed.to, State::closed);
+}
+
+TEST(CircuitBreaker, is_not_half_opened_by_what_was_found_out_before_it_opened_again) {
+  auto breaker = open_breaker();
+  const auto generation = breaker->snapshot(t0).generation;
+  ASSERT_TRUE(breaker->try_half_open(generation).to);
+  call(*breaker, Verdict::failure, t0 + 1s);
+  ASSERT_EQ(breaker->state(), State::open);
+  EXPECT_FALSE(breaker->try_half_open(generation).to);
+  EXPECT_EQ(breaker->state(), State::open);
+  EXPECT_EQ(breaker->admit(t0 + 1s).retry_after, 30s);
+}
+
+TEST(CircuitBreaker, is_half_opened_from_outside_only_when_it_is_open) {
+  auto breaker = breaker_of({});
+  EXPECT_FALSE(breaker->try_half_open(breaker->snapshot(t0).generation).to);
+  EXPECT_EQ(breaker->state(), State::closed);
+  breaker->isolate();
+  EXPECT_FALSE(breaker->try_half_open(breaker->snapshot(t0).generation).to);
+  EXPECT_EQ(breaker->state(), State::isolated);
+}
+
+TEST(CircuitBreaker, tells_who_is_refused_of_the_next_look_when_it_comes_before_the_breaks_end) {
+  auto breaker = breaker_of({.calls_min = 1});
+  breaker->expect_look_after(600ms);
+  call(*breaker, Verdict::failure, t0);
+  EXPECT_EQ(breaker->admit(t0 + 100ms).retry_after, 500ms);
+  EXPECT_EQ(breaker->snapshot(t0 + 100ms).retry_at, t0 + 600ms);
+  EXPECT_EQ(breaker->admit(t0 + 600ms).retry_after, 50ms) << "the look is under way";
+
+  const auto generation = breaker->snapshot(t0).generation;
+  breaker->expect_look(generation, t0 + 3s);
+  EXPECT_EQ(breaker->admit(t0 + 1s).retry_after, 2s);
+  breaker->expect_look(generation, t0 + 40s);
+  EXPECT_EQ(breaker->admit(t0 + 1s).retry_after, 29s) << "the break ends before";
+  breaker->expect_look(generation + 1, t0 + 2s);
+  EXPECT_EQ(breaker->admit(t0 + 1s).retry_after, 29s) << "it was said of another break";
+  EXPECT_TRUE(breaker->admit(t0 + 30s)) << "the break ends though nobody has looked";
+
+  breaker->expect_look_after(0ms);
+  call(*breaker, Verdict::failure, t0 + 30s);
+  breaker->force_open(t0 + 31s);
+  EXPECT_EQ(breaker->admit(t0 + 31s).retry_after, 30s) << "nobody looks any more";
+}
+
 }  // namespace
 }  // namespace weir::resilience

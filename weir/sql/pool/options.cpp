@@ -52,6 +52,14 @@ Result<void> check(const PoolOptions& options) {
       {"leak_detection_threshold", options.leak_detection_threshold, 1ms, day, true},
   };
   for (const auto& range : ranges) WEIR_TRY(check(range));
+  const auto& tcp = options.tcp;
+  WEIR_TRY(check({"tcp.user_timeout", tcp.user_timeout, 100ms, 1h, true}));
+  WEIR_TRY(check({"tcp.keepalive_idle", tcp.keepalive_idle, 1s, 2h, false}));
+  WEIR_TRY(check({"tcp.keepalive_interval", tcp.keepalive_interval, 1s, 10min, false}));
+  if (tcp.keepalive_count < 1 || tcp.keepalive_count > 100) {
+    return invalid_field("tcp.keepalive_count",
+                         fmt::format("{} is not 1 to 100", tcp.keepalive_count));
+  }
   return {};
 }
 

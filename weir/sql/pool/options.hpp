@@ -16,6 +16,22 @@ enum class ResetOnReturn : std::uint8_t {
   always,
 };
 
+/// By what a connection's socket finds out that its server has vanished without a word: a host that
+/// lost its power, a network that swallows. Not that a process hangs on a host that is well.
+struct TcpOptions {
+  /// What was sent and is not acknowledged by the other host for so long breaks the connection; so
+  /// do keepalives. Range 0 (the system's own limit, some 15 min), 100 ms to 1 h. Default 10 s.
+  std::chrono::milliseconds user_timeout{10'000};
+  /// A silent connection is asked for a sign of life after so long; rounded up to whole seconds, as
+  /// is the next. Range 1 s to 2 h. Default 10 s.
+  std::chrono::milliseconds keepalive_idle{10'000};
+  /// And then this often. Range 1 s to 10 min. Default 3 s.
+  std::chrono::milliseconds keepalive_interval{3'000};
+  /// After so many without an answer it is broken, if not before by user_timeout. Range 1 to 100.
+  /// Default 3.
+  int keepalive_count = 3;
+};
+
 /// Where a duration may be zero, zero switches off what it governs.
 struct PoolOptions {
   /// Named in errors. Default "default".
@@ -58,6 +74,8 @@ struct PoolOptions {
   /// (at least 1) to size_max: see resilience::AdaptiveLimit. It begins with half of size_max;
   /// slowness alone brings it down to some eight, failures further. Default false.
   bool automatic_size = false;
+  /// Of every connection to the database, what its URI says of it excepted.
+  TcpOptions tcp = {};
 };
 
 /// Errors: invalid_argument, with the field and its range.

@@ -91,11 +91,14 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
   }
   std::vector<Error> errors;
   for (const auto index : hosts->order()) {
-    auto session = connect_to(hosts->all()[index], options, clock, patience);
-    if (session) {
-      if (options.role == Role::primary) hosts->found_primary(index);
-      return session;
+    auto session = connect_to(*hosts, index, options, clock, patience);
+    if (session && options.role == Role::primary &&
+        !hosts->found_primary(index, (*session)->timeline_)) {
+      session = unavailable(
+          fmt::format("PostgreSQL: {} takes writes on timeline {}, which a fail-over has ended",
+                      to_string(hosts->all()[index]), (*session)->timeline_));
     }
+    if (session) return session;
     // Whoever gives up says nothing about the host.
     if (patience.stop.stop_requested()) return cancelled();
     if (patience.deadline && clock.instant() >= *patience.deadline) return deadline_passed();
@@ -106,9 +109,10 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
   return none_of(errors, options.role);
 }
 
-Result<std::unique_ptr<Session>> Session::connect_to(const Host& host,
+Result<std::unique_ptr<Session>> Session::connect_to(const Hosts& hosts, std::size_t index,
                                                      const ConnectOptions& options,
                                                      const Clock& clock, const Patience& patience) {
+  const auto& host = hosts.all()[index];
   // What stands before dbname is a default that the address may override; what stands after it
   // overrides the address. Empty values are as if they were not there.
   const bool chosen = options.role != Role::any;
@@ -124,10 +128,17 @@ Result<std::unique_ptr<Session>> Session::connect_to(const Host& host,
                             "port",
                             "target_session_attrs",
                             nullptr};
-  const char* values[] = {"15",
-                          "5",
-                          "3",
-                          "30000",
+  const auto in_seconds = [](std::chrono::milliseconds time) {
+    return std::to_string(std::chrono::ceil<std::chrono::seconds>(time).count());
+  };
+  const auto idle = in_seconds(options.tcp.keepalive_idle);
+  const auto interval = in_seconds(options.tcp.keepalive_interval);
+  const auto count = std::to_string(options.tcp.keepalive_count);
+  const auto user_timeout = std::to_string(options.tcp.user_timeout.count());
+  const char* values[] = {idle.c_str(),
+                          interval.c_str(),
+                          count.c_str(),
+                          user_timeout.c_str(),
                           options.application_name.c_str(),
                           options.uri.c_str(),
                           "UTF8",
@@ -140,6 +151,7 @@ Result<std::unique_ptr<Session>> Session::connect_to(const Host& host,
   if (raw == nullptr) return unavailable("PostgreSQL: out of memory");
   std::unique_ptr<Session> session(new Session(raw, options, clock));
   if (session->stop_event_ < 0) return unavailable("PostgreSQL: no event descriptor is left");
+  if (options.role == Role::primary) session->replaced_ = hosts.replaced(index);
 
   // Notices and warnings would be printed to standard error; errors come with the results.
   PQsetNoticeReceiver(
@@ -164,7 +176,7 @@ Result<std::unique_ptr<Session>> Session::connect_to(const Host& host,
                         .database = text(PQdb(raw)),
                         .host = text(PQhost(raw)),
                         .port = text(PQport(raw))};
-    connected = session->check_role(options.role, connecting);
+    connected = session->check_role(options.role, hosts.all().size() > 1, connecting);
   }
   if (connected) connected = session->apply_settings(connecting);
   if (connected) return session;
@@ -202,7 +214,7 @@ Error Session::refused() {
 
 /// Since version 14 servers report what they are as they accept a connection, and report changes; a
 /// pooler may keep that to itself.
-Result<void> Session::check_role(Role role, const Patience& patience) {
+Result<void> Session::check_role(Role role, bool of_several, const Patience& patience) {
   if (role == Role::any) return {};
   const auto* recovering = PQparameterStatus(connection_.get(), "in_hot_standby");
   const auto* read_only = PQparameterStatus(connection_.get(), "default_transaction_read_only");
@@ -215,6 +227,16 @@ Result<void> Session::check_role(Role role, const Patience& patience) {
     WEIR_TRY_ASSIGN(answers, run({&call, 1}, patience));
     replica = answers.front().boolean(0, 0);
     writable = answers.front().boolean(0, 1);
+  }
+  if (role == Role::primary && writable && of_several) {
+    const Call call{.text =
+                        "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))"
+                        "::bit(32)::int4",
+                    .prepare = false};
+    const auto answers = run({&call, 1}, patience);
+    if (answers) timeline_ = static_cast<std::uint32_t>(answers->front().int4(0, 0));
+    // A server that does not say is as good as one that has no others beside it.
+    if (!answers && broken_) return answers.error();
   }
   if (role == Role::primary ? writable : replica) return {};
   return unavailable(fmt::format("PostgreSQL: {}:{} {}", target_.host, target_.port,
@@ -230,7 +252,10 @@ Result<void> Session::apply_settings(const Patience& patience) {
     calls.back().params.add(std::string_view(name)).add(std::string_view(value));
   }
   if (calls.empty()) return {};
-  if (const auto applied = run(calls, patience); !applied) return applied.error();
+  calls.push_back({.text = "SELECT pg_backend_pid()", .prepare = false});
+  WEIR_TRY_ASSIGN(answers, run(calls, patience));
+  // A pooler gives out numbers of its own; the next transaction may be another server's.
+  if (answers.back().int4(0, 0) != process()) statements_.turn_off();
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -139,10 +140,48 @@ TEST_F(Connecting, has_the_system_find_a_host_that_has_gone) {
   const auto sockets = sockets_to(port);
   ASSERT_EQ(sockets.size(), before + 1);
   EXPECT_EQ(option(sockets.back(), SOL_SOCKET, SO_KEEPALIVE), 1);
-  EXPECT_EQ(option(sockets.back(), IPPROTO_TCP, TCP_KEEPIDLE), 15);
-  EXPECT_EQ(option(sockets.back(), IPPROTO_TCP, TCP_KEEPINTVL), 5);
+  EXPECT_EQ(option(sockets.back(), IPPROTO_TCP, TCP_KEEPIDLE), 10);
+  EXPECT_EQ(option(sockets.back(), IPPROTO_TCP, TCP_KEEPINTVL), 3);
   EXPECT_EQ(option(sockets.back(), IPPROTO_TCP, TCP_KEEPCNT), 3);
-  EXPECT_EQ(option(sockets.back(), IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);
+  EXPECT_EQ(option(sockets.back(), IPPROTO_TCP, TCP_USER_TIMEOUT), 10'000);
+}
+
+/// A server whose host loses its power.
+class BlackHole : public Connecting {
+ protected:
+  std::unique_ptr<Session> connect_through(const sql::TcpOptions& tcp) {
+    return connect({.uri = weir::testing_support::with_address(uri, "127.0.0.1", proxy.port()),
+                    .command_timeout = 0ms,
+                    .tcp = tcp})
+        .value();
+  }
+
+  weir::testing_support::CutProxy proxy{PostgresCluster::shared().host(),
+                                        PostgresCluster::shared().port()};
+  const Instant began = system_clock().instant();
+};
+
+TEST_F(BlackHole, breaks_a_connection_that_waits_for_an_answer) {
+  const auto session = connect_through({.user_timeout = 500ms});
+  ASSERT_TRUE(session->execute("SELECT 1"));
+  proxy.become_black_hole();
+  std::this_thread::sleep_for(100ms);
+  const auto answer = session->execute("SELECT 1", {}, {.deadline = began + 60s});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Code::unavailable) << answer.error().message;
+  EXPECT_TRUE(session->broken());
+  EXPECT_LT(system_clock().instant() - began, 20s);
+}
+
+TEST_F(BlackHole, breaks_a_connection_that_only_listens) {
+  const auto session = connect_through(
+      {.user_timeout = 1s, .keepalive_idle = 1s, .keepalive_interval = 1s, .keepalive_count = 1});
+  ASSERT_TRUE(session->execute("LISTEN something"));
+  proxy.become_black_hole();
+  const auto heard = session->wait_for_notifications({.deadline = began + 60s});
+  ASSERT_FALSE(heard);
+  EXPECT_EQ(heard.error().code, Code::unavailable) << heard.error().message;
+  EXPECT_LT(system_clock().instant() - began, 20s);
 }
 
 }  // namespace

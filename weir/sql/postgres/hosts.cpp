@@ -6,6 +6,7 @@
 #include <charconv>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -128,15 +129,42 @@ std::vector<std::size_t> Hosts::order() const {
   return order;
 }
 
-void Hosts::found_primary(std::size_t index) {
-  const std::lock_guard lock(mutex_);
-  const auto found = static_cast<std::ptrdiff_t>(index);
-  if (primary_ >= 0 && primary_ != found) ++changes_;
-  primary_ = found;
-  for (auto& rank : ranks_) {
-    if (rank < 0) rank = 0;
+bool Hosts::found_primary(std::size_t index, std::uint32_t timeline) {
+  std::vector<std::stop_source> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    if (timeline != 0 && timeline < timeline_) return false;
+    if (timeline > timeline_) {
+      for (std::size_t host = 0; host < all_.size(); ++host) {
+        if (host != index) ended.push_back(std::exchange(replaced_[host], {}));
+      }
+      timeline_ = timeline;
+    }
+    const auto found = static_cast<std::ptrdiff_t>(index);
+    if (primary_ >= 0 && primary_ != found) ++changes_;
+    primary_ = found;
+    for (auto& rank : ranks_) {
+      if (rank < 0) rank = 0;
+    }
+    ranks_[index] = -1;
   }
-  ranks_[index] = -1;
+  // Whoever waits on one of these wakes up, and may ask for the next host at once.
+  for (auto& host : ended) host.request_stop();
+  return true;
+}
+
+void Hosts::saw_primary(std::size_t index, std::uint32_t timeline) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (timeline <= timeline_) return;
+  }
+  found_primary(index, timeline);
+}
+
+std::stop_token Hosts::replaced(std::size_t index) const {
+  if (all_.size() < 2) return {};
+  const std::lock_guard lock(mutex_);
+  return replaced_[index].get_token();
 }
 
 void Hosts::failed(std::size_t index) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -27,7 +29,10 @@ std::string to_string(const Host& host);
 /// The servers of one database, of which at any moment one is the primary, and what was learnt
 /// about which: shared by all who connect, so that what one of them found out spares the others a
 /// detour.
-/// Threads: any.
+/// PostgreSQL counts a timeline up with each fail-over. Once a primary of one has been seen, none
+/// of an earlier one counts any more, and what is connected to another host ends: a primary that
+/// hung, was replaced and goes on later is neither written to nor read from by who shares this. Who
+/// has not seen the later one can't know. Threads: any.
 class Hosts {
  public:
   /// Those that the URI names, "postgres://db1:5432,db2:5433/weir", in its order, and then `more`:
@@ -44,7 +49,15 @@ class Hosts {
   /// Indices of all in the order in which the primary is to be looked for: where it was last found,
   /// then those that did not fail, then those that did, longest ago first.
   std::vector<std::size_t> order() const;
-  void found_primary(std::size_t index);
+  /// Somebody connected to a primary there. False when it is one of the past, and not to be used.
+  /// `timeline` 0: not known.
+  bool found_primary(std::size_t index, std::uint32_t timeline = 0);
+  /// Somebody saw a primary there, without need of one. Makes a difference only when its timeline
+  /// is a later one than any before.
+  void saw_primary(std::size_t index, std::uint32_t timeline);
+  /// Stopped when another host is found to be the primary of a later timeline: for a connection to
+  /// this one, made as to the primary. Of a database with one host: never.
+  std::stop_token replaced(std::size_t index) const;
   /// It could not be reached, or is not the primary.
   void failed(std::size_t index);
   /// Where it was last found.
@@ -53,7 +66,8 @@ class Hosts {
   std::size_t changes() const;
 
  private:
-  explicit Hosts(std::vector<Host> all) : all_(std::move(all)), ranks_(all_.size(), 0) {}
+  explicit Hosts(std::vector<Host> all)
+      : all_(std::move(all)), ranks_(all_.size(), 0), replaced_(all_.size()) {}
 
   const std::vector<Host> all_;
   mutable std::mutex mutex_;
@@ -62,6 +76,10 @@ class Hosts {
   long last_rank_ = 0;
   std::ptrdiff_t primary_ = -1;
   std::size_t changes_ = 0;
+  /// The latest that was seen; 0: none.
+  std::uint32_t timeline_ = 0;
+  /// By host, of the connections of this timeline.
+  std::vector<std::stop_source> replaced_;
 };
 
 }  // namespace weir::postgres

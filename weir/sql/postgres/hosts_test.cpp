@@ -75,5 +75,45 @@ TEST(Hosts, count_how_often_the_primary_was_found_elsewhere) {
   EXPECT_EQ(hosts->primary(), 1u);
 }
 
+TEST(Hosts, let_no_primary_of_the_past_count_once_a_later_one_has_been_seen) {
+  const auto hosts = Hosts::of("host=a,b").value();
+  EXPECT_TRUE(hosts->found_primary(0, 3));
+  const auto to_old = hosts->replaced(0);
+  const auto to_new = hosts->replaced(1);
+  EXPECT_TRUE(to_old.stop_possible());
+  EXPECT_TRUE(hosts->found_primary(1, 4));
+  EXPECT_TRUE(to_old.stop_requested()) << "what is connected to the old one goes on";
+  EXPECT_FALSE(to_new.stop_requested());
+  EXPECT_FALSE(hosts->found_primary(0, 3));
+  EXPECT_EQ(hosts->primary(), 1u);
+  // It has caught up, and is promoted in its turn.
+  const auto back = hosts->replaced(0);
+  EXPECT_FALSE(back.stop_requested());
+  EXPECT_TRUE(hosts->found_primary(0, 5));
+  EXPECT_TRUE(to_new.stop_requested());
+  EXPECT_FALSE(back.stop_requested());
+  EXPECT_EQ(hosts->changes(), 2u);
+}
+
+TEST(Hosts, that_only_watchers_see_make_a_difference_when_their_timeline_is_later) {
+  const auto hosts = Hosts::of("host=a,b").value();
+  EXPECT_TRUE(hosts->found_primary(0, 3));
+  const auto connected = hosts->replaced(0);
+  hosts->saw_primary(1, 3);  // the same server by another name, for all one knows
+  EXPECT_EQ(hosts->primary(), 0u);
+  EXPECT_FALSE(connected.stop_requested());
+  hosts->saw_primary(1, 4);
+  EXPECT_EQ(hosts->primary(), 1u);
+  EXPECT_EQ(hosts->order().front(), 1u);
+  EXPECT_TRUE(connected.stop_requested());
+}
+
+TEST(Hosts, of_whom_there_is_one_are_never_replaced) {
+  const auto hosts = Hosts::of("host=a").value();
+  EXPECT_FALSE(hosts->replaced(0).stop_possible());
+  EXPECT_TRUE(hosts->found_primary(0));
+  EXPECT_TRUE(hosts->found_primary(0));
+}
+
 }  // namespace
 }  // namespace weir::postgres

@@ -129,6 +129,8 @@ TEST_F(PoolMetrics, say_what_the_hooks_say) {
   }
   EXPECT_EQ(value(metric::db_client_connection_count, "idle"), 3);
   EXPECT_EQ(value(metric::db_client_connection_max, ""), 3);
+  EXPECT_EQ(value(metric::db_client_connection_idle_max, ""), 3);
+  EXPECT_EQ(value(metric::db_client_connection_idle_min, ""), 0);
   EXPECT_EQ(value(metric::db_client_connection_pending_requests, ""), 0);
   EXPECT_EQ(value(metric::db_client_connection_timeouts, ""), 1);
   EXPECT_EQ(value(metric::db_client_connection_create_time, ""), 3);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <weir/telemetry/api/metric_list.hpp>
 
@@ -79,12 +80,17 @@ void Replicas::change(std::size_t host, Change change) {
 void Replicas::watch(std::size_t host, const std::stop_token& stop) {
   pthread_setname_np(pthread_self(), "weir-replica");
   std::unique_ptr<Session> session;
+  bool first = true;
   while (!stop.stop_requested()) {
     if (const auto asked = ask(host, session, stop); !asked && !stop.stop_requested()) {
       session.reset();
       change(host, [&] { core_.is_down(host, asked.error().message, clock_.instant()); });
     }
     std::unique_lock lock(mutex_);
+    if (std::exchange(first, false)) {
+      ++asked_;
+      changed_.notify_all();
+    }
     changed_.wait_for(lock, stop, options_.limits.measure_every, [] { return false; });
   }
 }
@@ -106,12 +112,13 @@ Result<void> Replicas::ask(std::size_t host, std::unique_ptr<Session>& session,
   const sql::LogPosition at{
       .bytes = rows.is_null(0, 1) ? 0 : static_cast<std::uint64_t>(rows.int8(0, 1)),
       .timeline = rows.is_null(0, 2) ? 0 : static_cast<std::uint32_t>(rows.int4(0, 2))};
+  if (!replica) hosts_->saw_primary(host, at.timeline);
   change(host, [&] {
     const auto now = clock_.instant();
     if (!replica) return core_.is_primary(host, at, now);
     core_.is_replica(host, at, hindrance, now);
   });
-  if (replica && hindrance.empty()) provide_pool(host);
+  if (options_.limits.read && replica && hindrance.empty()) provide_pool(host);
   return {};
 }
 
@@ -127,7 +134,13 @@ void Replicas::provide_pool(std::size_t host) {
   pools_[host] = std::move(pool);
 }
 
+void Replicas::wait_until_asked(Instant until) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, until, [this] { return asked_ == pools_.size(); });
+}
+
 Pool* Replicas::choose() {
+  if (!options_.limits.read) return nullptr;
   const std::lock_guard lock(mutex_);
   const auto host = core_.choose();
   return host ? pools_[*host].get() : nullptr;

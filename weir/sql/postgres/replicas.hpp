@@ -26,7 +26,8 @@ struct ReplicasOptions {
 /// each of those. Every host is asked again and again how far it is, on a connection and a thread
 /// of its own, so that one that hangs holds up nobody; sql::ReplicaCore decides. The role that
 /// connects must be allowed to read pg_stat_wal_receiver (pg_read_all_stats): without it a replica
-/// is left out, since nobody can tell what it follows.
+/// is left out, since nobody can tell what it follows. What it sees of primaries it tells Hosts, so
+/// that the fail-over of a primary that hangs is noticed, even where replicas are not read from.
 /// Threads: any. Must outlive what is borrowed of its pools.
 class Replicas {
  public:
@@ -35,6 +36,9 @@ class Replicas {
   ~Replicas();
   Replicas(const Replicas&) = delete;
   Replicas& operator=(const Replicas&) = delete;
+
+  /// Waits until each host has been asked once, or until then.
+  void wait_until_asked(Instant until);
 
   /// The pool of a replica that may be read from, each in turn; null when there is none.
   Pool* choose();
@@ -65,6 +69,8 @@ class Replicas {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   sql::ReplicaCore core_;
+  /// Hosts that were asked at least once.
+  std::size_t asked_ = 0;
   /// By host; null until the host has once been a replica.
   std::vector<std::unique_ptr<Pool>> pools_;
   std::vector<std::unique_ptr<telemetry::Observed>> observed_;

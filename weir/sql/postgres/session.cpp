@@ -131,20 +131,28 @@ Error Session::break_off() {
   return error_of("", without_end_of_line(text_of(PQerrorMessage(connection_.get()))));
 }
 
+Error Session::replaced() {
+  broken_ = server_left_ = true;
+  return unavailable(
+      fmt::format("PostgreSQL: {}:{} is no longer the primary: another host has taken its place",
+                  target_.host, target_.port));
+}
+
 Result<void> Session::wait(Interest interest, const Patience& patience) {
   short events = 0;
   if (interest != Interest::write) events |= POLLIN;
   if (interest != Interest::read) events |= POLLOUT;
-  std::optional<std::stop_callback<std::function<void()>>> on_stop;
-  if (patience.stop.stop_possible()) {
-    on_stop.emplace(patience.stop, [this] {
-      const std::uint64_t one = 1;
-      // The counter can't be full: it is one per wait, and read below.
-      [[maybe_unused]] const auto written = write(stop_event_, &one, sizeof one);
-    });
-  }
+  const auto wake = [this] {
+    const std::uint64_t one = 1;
+    // The counter can't be full: it is two per wait at most, and read below.
+    [[maybe_unused]] const auto written = write(stop_event_, &one, sizeof one);
+  };
+  std::optional<std::stop_callback<std::function<void()>>> on_stop, on_replaced;
+  if (patience.stop.stop_possible()) on_stop.emplace(patience.stop, wake);
+  if (replaced_.stop_possible()) on_replaced.emplace(replaced_, wake);
   while (true) {
     if (patience.stop.stop_requested()) return cancelled();
+    if (replaced_.stop_requested()) return replaced();
     int timeout = -1;
     if (patience.deadline) {
       const auto left = *patience.deadline - clock_.instant();
@@ -312,6 +320,7 @@ Result<std::vector<Rows>> Session::try_round_trip(std::span<const Call> calls,
                                                   const Patience& patience, bool& executed) {
   if (broken_) return unavailable("PostgreSQL: the connection is broken");
   if (patience.stop.stop_requested()) return cancelled();
+  if (replaced_.stop_requested()) return replaced();
   Answers answers;
   bool sent = true;
   for (const auto& call : calls) sent = sent && send(call, answers);
@@ -357,6 +366,7 @@ Result<std::vector<Notification>> Session::wait_for_notifications(const Patience
 }
 
 bool Session::lost() {
+  if (replaced_.stop_requested()) broken_ = server_left_ = true;
   if (broken_) return true;
   pollfd fd{.fd = PQsocket(connection_.get()), .events = POLLIN | POLLRDHUP, .revents = 0};
   const int ready = poll(&fd, 1, 0);

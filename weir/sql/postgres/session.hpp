@@ -11,6 +11,7 @@
 
 #include <weir/base/result.hpp>
 #include <weir/base/time.hpp>
+#include <weir/sql/pool/options.hpp>
 #include <weir/sql/postgres/canceller.hpp>
 #include <weir/sql/postgres/hosts.hpp>
 #include <weir/sql/postgres/params.hpp>
@@ -49,6 +50,8 @@ struct ConnectOptions {
   /// How long to wait for a statement so cancelled to end; then the connection is broken. Default
   /// 2 s.
   std::chrono::milliseconds cancellation_timeout{2'000};
+  /// How its socket finds out that the server's host has gone. What the URI says of it is stronger.
+  sql::TcpOptions tcp = {};
   /// Which statements are kept prepared. Default: 10, from their second use on.
   StatementCache::Options prepare = {};
   /// Settings of the session ("jit", "off"), applied once connected.
@@ -73,9 +76,9 @@ struct Notification {
 };
 
 /// One connection to a PostgreSQL server. All statements of a run() go out together and come back
-/// together; those used often are kept prepared (StatementCache). TCP keepalives (15 s, then 3 of
-/// 5 s) and a bound on unacknowledged data (TCP_USER_TIMEOUT, 30 s) find a host that has gone,
-/// unless the URI says otherwise.
+/// together; those used often are kept prepared (StatementCache). TCP finds a host that has gone
+/// (ConnectOptions::tcp). Of a database with several hosts, a connection is broken, whatever it
+/// waits for, once another host has been found to be the primary of a later timeline: see Hosts.
 /// Threads: one at a time; blocks the caller, never past its patience.
 /// Errors: see error_of(); deadline_exceeded and cancelled when the patience ends, and then the
 /// server is asked, behind the caller's back, to stop the statement. After those and after any
@@ -107,8 +110,9 @@ class Session {
   /// applies the settings it was made with.
   Result<void> reset(const Patience& patience);
 
-  /// Whether the other end has closed the connection or the host is known to have gone. Looks at
-  /// the socket alone, without a round trip: a server that hangs is not seen. It is broken then.
+  /// Whether the other end has closed the connection or the host is known to have gone, or to have
+  /// been replaced. Looks at the socket alone, without a round trip: a server that hangs is not
+  /// seen. It is broken then.
   bool lost();
   /// A transaction is open.
   bool in_transaction() const;
@@ -140,12 +144,13 @@ class Session {
   };
 
   Session(pg_conn* connection, const ConnectOptions& options, const Clock& clock);
-  static Result<std::unique_ptr<Session>> connect_to(const Host& host,
+  static Result<std::unique_ptr<Session>> connect_to(const Hosts& hosts, std::size_t index,
                                                      const ConnectOptions& options,
                                                      const Clock& clock, const Patience& patience);
   Result<void> finish_connecting(const Patience& patience);
   Error refused();
-  Result<void> check_role(Role role, const Patience& patience);
+  /// With `of_several` hosts a primary's timeline is asked for, too.
+  Result<void> check_role(Role role, bool of_several, const Patience& patience);
   Result<void> apply_settings(const Patience& patience);
   Result<void> wait(Interest interest, const Patience& patience);
   Result<std::vector<Rows>> round_trip(std::span<const Call> calls, const Patience& patience);
@@ -159,6 +164,7 @@ class Session {
   Result<void> stop_statement(Answers& answers, const Patience& patience);
   std::shared_ptr<Canceller::Sent> ask_to_stop();
   Error break_off();
+  Error replaced();
 
   std::unique_ptr<pg_conn, Close> connection_;
   const Clock& clock_;
@@ -169,6 +175,10 @@ class Session {
   StatementTarget target_;
   StatementCache statements_;
   int stop_event_ = -1;
+  /// Stopped when another host has taken this one's place.
+  std::stop_token replaced_;
+  /// Of a primary among several hosts; 0: not known.
+  std::uint32_t timeline_ = 0;
   /// A warning came in this round trip. While a statement is being cancelled it may say that a
   /// commit, though done, has not reached the replicas that it must reach.
   bool warned_ = false;

@@ -31,9 +31,9 @@ class AppendPolicy {
     std::optional<Instant> deadline = std::nullopt;
   };
 
-  /// Why an append would be refused without being tried, were it tried now; nothing when it would
-  /// not be. Asked for each append, so it must be quick.
-  virtual std::optional<Error> refuses(const std::optional<Instant>& deadline) = 0;
+  /// Why an append that begins now is refused without being tried; nothing when it is not. Asked
+  /// for each append, so it must be quick.
+  virtual std::optional<Error> refuses() = 0;
 
   /// How long until another try; nothing: the append fails. `chance`, from 0 up to 1, is the same
   /// for all appends of one transaction, so that they are tried again together.

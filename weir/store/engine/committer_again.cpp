@@ -148,7 +148,7 @@ void Committer::watch(const std::stop_token& stop) {
     if (std::exchange(seen, groups_) != groups_ || !busy_ || queue_.empty()) continue;
     answer_those_who_left(lock, clock_.instant());
     lock.unlock();
-    auto refused = policy_->refuses(std::nullopt);
+    auto refused = policy_->refuses();
     lock.lock();
     if (!refused || !busy_) continue;
     const Batch all(queue_.begin(), queue_.end());

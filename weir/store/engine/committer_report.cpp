@@ -9,7 +9,7 @@ Result<void> Committer::admit(PendingAppend& pending) {
   if (policy_ != nullptr && room) {
     const auto& call = pending.request.call;
     const telemetry::Scope scope(call.context);
-    if (auto refused = policy_->refuses(call.deadline)) {
+    if (auto refused = policy_->refuses()) {
       room = nothing_recorded(std::move(*refused));
     }
     pending.asked_at = clock_.instant();

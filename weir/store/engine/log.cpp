@@ -233,21 +233,22 @@ Result<std::unique_ptr<Subscription>> Log::open_subscription(SubscribeRequest re
   return live_.subscribe(std::move(request), shared_from_this());
 }
 
-Result<void> Log::check_snapshot_key(const SnapshotKey& key) const {
-  WEIR_TRY(check_key(key.projection, options_.limits, "projection"));
-  return check_key(key.query_hash, options_.limits, "query_hash");
+Result<void> Log::check_snapshot_key(const SnapshotKey& key, const Limits& limits) {
+  WEIR_TRY(check_key(key.projection, limits, "projection"));
+  return check_key(key.query_hash, limits, "query_hash");
 }
 
 Result<std::optional<Snapshot>> Log::load_snapshot(const SnapshotKey& key, CallOptions call) {
-  WEIR_TRY(check_snapshot_key(key));
+  WEIR_TRY(check_snapshot_key(key, limits_of(call)));
   return traced("load snapshot", call,
                 [&](const CallOptions& within) { return backend_->load_snapshot(key, within); });
 }
 
 Result<bool> Log::save_snapshot(const Snapshot& snapshot, CallOptions call) {
-  WEIR_TRY(check_snapshot_key(snapshot.key));
-  if (snapshot.data.size() > options_.limits.snapshot_bytes_max) {
-    return past_limit("data", snapshot.data.size(), options_.limits.snapshot_bytes_max, "bytes");
+  const auto& limits = limits_of(call);
+  WEIR_TRY(check_snapshot_key(snapshot.key, limits));
+  if (snapshot.data.size() > limits.snapshot_bytes_max) {
+    return past_limit("data", snapshot.data.size(), limits.snapshot_bytes_max, "bytes");
   }
   if (snapshot.position > position_max) {
     return past_limit("position", snapshot.position.value, position_max.value, "");
@@ -260,13 +261,13 @@ Result<bool> Log::save_snapshot(const Snapshot& snapshot, CallOptions call) {
 }
 
 Result<void> Log::delete_snapshot(const SnapshotKey& key, CallOptions call) {
-  WEIR_TRY(check_snapshot_key(key));
+  WEIR_TRY(check_snapshot_key(key, limits_of(call)));
   return traced("delete snapshot", call,
                 [&](const CallOptions& within) { return backend_->delete_snapshot(key, within); });
 }
 
 Result<std::optional<std::uint64_t>> Log::tracked(const std::string& source, CallOptions call) {
-  WEIR_TRY(check_key(source, options_.limits, "source"));
+  WEIR_TRY(check_key(source, limits_of(call), "source"));
   return traced("tracked", call,
                 [&](const CallOptions& within) { return backend_->tracked(source, within); });
 }

@@ -76,7 +76,7 @@ class Log final : public EventStore, public std::enable_shared_from_this<Log> {
   const Limits& limits_of(const Request& request) const {
     return request.limits != nullptr ? *request.limits : options_.limits;
   }
-  Result<void> check_snapshot_key(const SnapshotKey& key) const;
+  static Result<void> check_snapshot_key(const SnapshotKey& key, const Limits& limits);
 
   std::unique_ptr<Backend> backend_;
   LogInfo info_;

@@ -10,6 +10,8 @@ namespace weir::postgres {
 namespace {
 
 constexpr std::chrono::seconds migration_time_max{60};
+/// Of several hosts one may be a primary that was replaced: each is heard first.
+constexpr std::chrono::milliseconds ask_hosts_time_max{1500};
 constexpr std::size_t indexed_keys_max = 16;
 
 constexpr std::string_view select_logs =
@@ -21,6 +23,9 @@ constexpr std::string_view insert_log =
     "INSERT INTO weir.log (name, created_at, indexed_keys, seed) VALUES ($1, $2, $3,"
     " ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint)"
     " ON CONFLICT (name) DO NOTHING";
+
+constexpr std::string_view is_writable =
+    "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
 
 Result<LogRow> row_of(const Rows& rows, std::size_t row) {
   LogRow log{.id = rows.int4(row, 0), .seed = static_cast<std::uint64_t>(rows.int8(row, 1))};
@@ -44,6 +49,7 @@ ConnectOptions connection(const std::string& uri, const std::shared_ptr<Hosts>& 
           .application_name = options.application_name,
           .connect_time_max = options.connect_time_max,
           .command_timeout = options.readers.command_timeout,
+          .tcp = options.readers.tcp,
           .settings = std::move(settings),
           .reporting = options.reporting};
 }
@@ -70,7 +76,7 @@ ConnectOptions reader_connection(const std::string& uri, const std::shared_ptr<H
 
 std::unique_ptr<Replicas> replicas_of(const std::string& uri, const std::shared_ptr<Hosts>& hosts,
                                       const DatabaseOptions& options, const Clock& clock) {
-  if (!options.replicas.read || hosts->all().size() < 2) return nullptr;
+  if (hosts->all().size() < 2) return nullptr;
   ReplicasOptions replicas{.limits = options.replicas,
                            .pool = {.limits = options.readers,
                                     .connect = reader_connection(uri, hosts, options),
@@ -121,12 +127,24 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& uri, Databas
   WEIR_TRY(sql::check(options.replicas));
   WEIR_TRY_ASSIGN(hosts, Hosts::of(uri, options.hosts));
   std::shared_ptr<Database> database(new Database(uri, hosts, std::move(options), clock));
+  if (database->replicas_) {
+    database->replicas_->wait_until_asked(clock.instant() + ask_hosts_time_max);
+  }
   const Patience patience{.deadline = clock.instant() + migration_time_max};
   auto connect = connection(uri, hosts, database->options_, role_to_read(*hosts), {});
   connect.command_timeout = connect.command_timeout.zero();
   WEIR_TRY_ASSIGN(session, Session::connect(connect, clock, patience));
   WEIR_TRY(migrate(*session, patience));
   return database;
+}
+
+Result<bool> Database::takes_writes(const CallOptions& call) const {
+  const Patience patience{.deadline = call.deadline, .stop = call.stop};
+  auto connect = connection(uri_, hosts_, options_, role_to_read(*hosts_), {});
+  connect.reporting = {};
+  WEIR_TRY_ASSIGN(session, Session::connect(connect, clock_, patience));
+  WEIR_TRY_ASSIGN(rows, session->execute(is_writable, {}, patience));
+  return rows.boolean(0, 0);
 }
 
 Result<Rows> Database::ask(const Call& call, const CallOptions& options) {

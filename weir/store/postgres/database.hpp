@@ -82,6 +82,11 @@ class Database : public std::enable_shared_from_this<Database> {
   /// "replica HOST" for each that is not the primary.
   std::vector<HealthCheck> health() const;
 
+  /// Connects anew, with no regard to the pools, and asks whether the database takes writes: false
+  /// of a replica. Costs the server a connection; for finding out whether it is back.
+  /// Errors: as of connecting.
+  Result<bool> takes_writes(const CallOptions& call) const;
+
   // For the module's own use.
 
   /// Errors: not_found.
@@ -90,7 +95,7 @@ class Database : public std::enable_shared_from_this<Database> {
   /// Runs one statement on a reading connection; once more when the connection turns out to have
   /// died. Only for what may be repeated.
   Result<Rows> ask(const Call& call, const CallOptions& options);
-  /// Null when there are none, or none is to be read from.
+  /// Null when there is but one host.
   Replicas* replicas() { return replicas_.get(); }
   const Hosts& hosts() const { return *hosts_; }
   /// Of the connections for reading from the primary.

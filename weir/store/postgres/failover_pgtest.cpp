@@ -89,6 +89,10 @@ class Failover : public ::testing::Test {
     return positions;
   }
 
+  /// Under load the primary is ended and the replica promoted; `afterwards` is called once all goes
+  /// on. Nothing acknowledged may be lost or doubled.
+  void survive(const std::function<void()>& end_primary, const std::function<void()>& afterwards);
+
   /// While no replica is there. Servers begin with it a moment after they were told to.
   static bool has_commits_wait(const std::string& uri) {
     const ConnectOptions options{.uri = uri, .command_timeout = 100ms};
@@ -114,7 +118,8 @@ class Failover : public ::testing::Test {
   std::optional<Instant> promoting, recovered, read_again;
 };
 
-TEST_F(Failover, under_load_loses_and_doubles_nothing_that_was_acknowledged) {
+void Failover::survive(const std::function<void()>& end_primary,
+                       const std::function<void()>& afterwards) {
   primary.wait_for_replica("replica");
   const auto store =
       Store::open({.uri = both(database, primary, replica)}, std::make_shared<engine::Threads>())
@@ -135,7 +140,7 @@ TEST_F(Failover, under_load_loses_and_doubles_nothing_that_was_acknowledged) {
     const std::lock_guard lock(mutex);
     EXPECT_GT(acknowledged.size(), 10u);
   }
-  primary.kill();
+  end_primary();
   std::this_thread::sleep_for(500ms);  // nobody answers
   {
     const std::lock_guard lock(mutex);
@@ -147,6 +152,7 @@ TEST_F(Failover, under_load_loses_and_doubles_nothing_that_was_acknowledged) {
     std::this_thread::sleep_for(50ms);
     if (const std::lock_guard lock(mutex); recovered && read_again) break;
   }
+  afterwards();
   std::this_thread::sleep_for(1s);
   stopping = true;
   for (auto& thread : threads) thread.join();
@@ -191,6 +197,33 @@ TEST_F(Failover, under_load_loses_and_doubles_nothing_that_was_acknowledged) {
   EXPECT_LT(*read_again - promoted, 5s);
 }
 
+TEST_F(Failover, under_load_loses_and_doubles_nothing_that_was_acknowledged) {
+  survive([this] { primary.kill(); }, [] {});
+}
+
+TEST_F(Failover,
+       of_a_primary_that_hangs_loses_nothing_and_leaves_the_old_one_alone_when_it_goes_on) {
+  const auto events_of_old = [this] {
+    return run_sql(both(database, primary, primary), "SELECT count(*) FROM weir.event");
+  };
+  std::string after_thaw;
+  survive([this] { primary.freeze(); },
+          [&] {
+            primary.thaw();
+            // What was under way when it froze ends.
+            std::this_thread::sleep_for(500ms);
+            after_thaw = events_of_old();
+          });
+  EXPECT_EQ(events_of_old(), after_thaw) << "the old primary was written to";
+  // Who begins now meets two that take writes, the old one first.
+  const auto fresh = Database::open(both(database, primary, replica), {}, system_clock()).value();
+  EXPECT_EQ(fresh->hosts().primary(), 1u);
+  EXPECT_TRUE(fresh->create("another", {}, {}));
+  EXPECT_EQ(run_sql(both(database, replica, replica),
+                    "SELECT count(*) FROM weir.log WHERE name = 'another'"),
+            "1");
+}
+
 TEST_F(Failover, finds_the_new_primary_though_the_old_one_hangs) {
   primary.wait_for_replica("replica");
   auto opened = Database::open(both(database, primary, replica),
@@ -217,6 +250,11 @@ TEST_F(Failover, finds_the_new_primary_though_the_old_one_hangs) {
   primary.freeze();
   EXPECT_FALSE(append());
   EXPECT_FALSE(backend->head({}));
+  const auto frozen = system_clock().instant();
+  while (opened->health().front().status == HealthStatus::healthy) {
+    ASSERT_LT(system_clock().instant() - frozen, 5s) << "nobody says that the primary hangs";
+    std::this_thread::sleep_for(10ms);
+  }
   replica.promote();
   const auto promoted = system_clock().instant();
   Result<void> appended = append();

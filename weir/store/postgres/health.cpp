@@ -13,7 +13,7 @@ double seconds(std::chrono::milliseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
-HealthCheck store_check(const Hosts& hosts) {
+HealthCheck store_check(const Hosts& hosts, bool polls) {
   std::string all;
   for (const auto& host : hosts.all()) all += (all.empty() ? "" : ",") + to_string(host);
   HealthCheck check{.name = "store",
@@ -22,6 +22,8 @@ HealthCheck store_check(const Hosts& hosts) {
                              {"durability",
                               "each commit is synced to the server's disk, and to "
                               "those of replicas that the server waits for"}}};
+  check.data.emplace_back("appends_of_others",
+                          polls ? "asked for, since there is a pooler" : "heard by NOTIFY");
   if (const auto primary = hosts.primary()) {
     check.data.emplace_back("primary", to_string(hosts.all()[*primary]));
     check.data.emplace_back("failovers", whole(hosts.changes()));
@@ -67,12 +69,20 @@ HealthCheck replica_check(const Replicas::State& state) {
 }  // namespace
 
 std::vector<HealthCheck> Database::health() const {
-  std::vector<HealthCheck> checks = {store_check(*hosts_),
+  std::vector<HealthCheck> checks = {store_check(*hosts_, listener_.polls()),
                                      pool_check(options_.readers, readers_.state())};
   if (!replicas_) return checks;
-  for (const auto& state : replicas_->states()) {
-    if (state.replica.standing == sql::ReplicaStanding::primary) continue;
-    checks.push_back(replica_check(state));
+  const auto states = replicas_->states();
+  const auto primary = hosts_->primary();
+  for (std::size_t host = 0; host < states.size(); ++host) {
+    const auto& replica = states[host].replica;
+    if (host == primary && replica.standing == sql::ReplicaStanding::down) {
+      checks.front().worsen(
+          HealthStatus::degraded,
+          fmt::format("the primary {} does not answer: {}", states[host].host, replica.why));
+    }
+    const bool other = replica.standing != sql::ReplicaStanding::primary && host != primary;
+    if (options_.replicas.read && other) checks.push_back(replica_check(states[host]));
   }
   return checks;
 }

@@ -13,6 +13,10 @@ constexpr std::chrono::milliseconds pause_max{1000};
 /// Asks now and then whether the server is still there, should its end have gone unnoticed.
 constexpr std::chrono::seconds check_interval{5};
 constexpr std::chrono::seconds check_time_max{5};
+/// Behind a pooler: how often listeners are called, and after how long it is looked again whether
+/// there still is one.
+constexpr std::chrono::milliseconds poll_every{200};
+constexpr int polls_max = 300;
 
 }  // namespace
 
@@ -62,9 +66,28 @@ void Listener::run(const std::stop_token& stop) {
     // Why it ended makes no difference: it is begun anew until it is stopped.
     if (const auto listened = listen(stop, connected); listened) return;
     pause = connected ? pause_min : std::min(pause * 2, pause_max);
-    std::unique_lock lock(pause_mutex_);
-    pause_.wait_for(lock, stop, pause, [] { return false; });
+    wait_for(pause, stop);
   }
+}
+
+void Listener::wait_for(std::chrono::milliseconds time, const std::stop_token& stop) {
+  std::unique_lock lock(pause_mutex_);
+  pause_.wait_for(lock, stop, time, [] { return false; });
+}
+
+void Listener::call_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [owner, entry] : entries_) entry.listener();
+}
+
+/// Succeeds when it is stopped.
+Result<void> Listener::poll(const std::stop_token& stop) {
+  for (int i = 0; i < polls_max && !stop.stop_requested(); ++i) {
+    call_all();
+    wait_for(poll_every, stop);
+  }
+  if (stop.stop_requested()) return {};
+  return unavailable("PostgreSQL: it is time to look for a pooler again");
 }
 
 /// Until it is stopped (then it succeeds) or the connection fails.
@@ -73,12 +96,18 @@ Result<void> Listener::listen(const std::stop_token& stop, bool& connected) {
     return Patience{.deadline = clock_.instant() + time, .stop = stop};
   };
   WEIR_TRY_ASSIGN(session, Session::connect(connect_, clock_, {.stop = stop}));
+  // A pooler gives out numbers of its own.
+  WEIR_TRY_ASSIGN(process,
+                  session->execute("SELECT pg_backend_pid()", {}, patience(check_time_max)));
+  polls_ = process.int4(0, 0) != session->process();
+  if (polls_) {
+    connected = true;
+    session.reset();
+    return poll(stop);
+  }
   WEIR_TRY_ASSIGN(listening, session->execute("LISTEN weir_append", {}, patience(check_time_max)));
   connected = true;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [owner, entry] : entries_) entry.listener();
-  }
+  call_all();
   while (true) {
     auto notifications = session->wait_for_notifications(patience(check_interval));
     if (stop.stop_requested()) return {};

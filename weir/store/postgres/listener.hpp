@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -17,7 +19,8 @@ inline constexpr std::string_view append_channel = "weir_append";
 
 /// Listens for appends of other processes on a connection and a thread of its own, from the first
 /// listener on. After a connection was lost all listeners are called: something may have been
-/// missed.
+/// missed. Behind a pooler, which may hand each transaction to another server process,
+/// notifications can't be relied on: then all listeners are called five times a second.
 /// Threads: any. Listeners are called on the listening thread, one at a time; they must be short
 /// and must not call back in here.
 class Listener {
@@ -35,6 +38,9 @@ class Listener {
   /// Server processes that write for us: what they announce is known already.
   void add_own(int process);
   void remove_own(int process);
+  /// It asks because a pooler stands between.
+  bool polls() const { return polls_; }
+
   /// As if the log had been announced: after a commit whose outcome stayed unknown.
   void call(std::int32_t log_id);
 
@@ -45,6 +51,9 @@ class Listener {
   };
   void run(const std::stop_token& stop);
   Result<void> listen(const std::stop_token& stop, bool& connected);
+  Result<void> poll(const std::stop_token& stop);
+  void call_all();
+  void wait_for(std::chrono::milliseconds time, const std::stop_token& stop);
   void heard(const Notification& notification);
 
   const ConnectOptions connect_;
@@ -52,6 +61,7 @@ class Listener {
   std::mutex mutex_;
   std::map<const void*, Entry> entries_;
   std::set<int> own_;
+  std::atomic<bool> polls_ = false;
   std::mutex pause_mutex_;
   std::condition_variable_any pause_;
   std::jthread thread_;

@@ -51,8 +51,10 @@ class ShieldedWriter final : public engine::Writer {
 
 class ShieldedBackend final : public engine::Backend {
  public:
-  ShieldedBackend(std::unique_ptr<engine::Backend> backend, Pipeline read, Pipeline write)
-      : backend_(std::move(backend)),
+  ShieldedBackend(std::unique_ptr<engine::Backend> backend, Pipeline read, Pipeline write,
+                  std::shared_ptr<const void> shield)
+      : shield_(std::move(shield)),
+        backend_(std::move(backend)),
         read_(std::move(read)),
         write_(std::move(write)),
         circuit_(std::make_shared<WriteCircuit>(write_)) {}
@@ -104,6 +106,7 @@ class ShieldedBackend final : public engine::Backend {
   }
 
  private:
+  const std::shared_ptr<const void> shield_;
   const std::unique_ptr<engine::Backend> backend_;
   const Pipeline read_;
   const Pipeline write_;
@@ -113,8 +116,9 @@ class ShieldedBackend final : public engine::Backend {
 }  // namespace
 
 std::unique_ptr<engine::Backend> shielded(std::unique_ptr<engine::Backend> backend, Pipeline read,
-                                          Pipeline write) {
-  return std::make_unique<ShieldedBackend>(std::move(backend), std::move(read), std::move(write));
+                                          Pipeline write, std::shared_ptr<const void> shield) {
+  return std::make_unique<ShieldedBackend>(std::move(backend), std::move(read), std::move(write),
+                                           std::move(shield));
 }
 
 }  // namespace weir::resilient

@@ -32,8 +32,12 @@ HealthCheck check_of(const Pipeline& pipeline) {
 
 class ShieldedCatalog final : public Catalog {
  public:
-  ShieldedCatalog(std::shared_ptr<Catalog> catalog, Pipeline read, Pipeline write)
-      : catalog_(std::move(catalog)), read_(std::move(read)), write_(std::move(write)) {}
+  ShieldedCatalog(std::shared_ptr<Catalog> catalog, Pipeline read, Pipeline write,
+                  std::shared_ptr<const void> shield)
+      : shield_(std::move(shield)),
+        catalog_(std::move(catalog)),
+        read_(std::move(read)),
+        write_(std::move(write)) {}
 
   Result<std::vector<LogInfo>> list(CallOptions call) override {
     std::vector<LogInfo> logs;
@@ -73,6 +77,7 @@ class ShieldedCatalog final : public Catalog {
     return found == open_.end() ? nullptr : found->second;
   }
 
+  const std::shared_ptr<const void> shield_;
   const std::shared_ptr<Catalog> catalog_;
   const Pipeline read_;
   const Pipeline write_;
@@ -82,8 +87,10 @@ class ShieldedCatalog final : public Catalog {
 
 }  // namespace
 
-std::shared_ptr<Catalog> shielded(std::shared_ptr<Catalog> catalog, Pipeline read, Pipeline write) {
-  return std::make_shared<ShieldedCatalog>(std::move(catalog), std::move(read), std::move(write));
+std::shared_ptr<Catalog> shielded(std::shared_ptr<Catalog> catalog, Pipeline read, Pipeline write,
+                                  std::shared_ptr<const void> shield) {
+  return std::make_shared<ShieldedCatalog>(std::move(catalog), std::move(read), std::move(write),
+                                           std::move(shield));
 }
 
 }  // namespace weir::resilient

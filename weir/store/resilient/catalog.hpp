@@ -7,8 +7,8 @@
 
 namespace weir::resilient {
 
-/// The catalog with each operation under one of the pipelines. See Shield.
+/// The catalog with each operation under one of the pipelines. `shield` is kept. See Shield.
 std::shared_ptr<Catalog> shielded(std::shared_ptr<Catalog> catalog, resilience::Pipeline read,
-                                  resilience::Pipeline write);
+                                  resilience::Pipeline write, std::shared_ptr<const void> shield);
 
 }  // namespace weir::resilient

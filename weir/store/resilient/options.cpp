@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <weir/resilience/core/transient.hpp>
-
 namespace weir::resilient {
 namespace {
 
@@ -20,10 +18,6 @@ Result<void> check(std::string_view name, const Strategies& strategies) {
 }
 
 }  // namespace
-
-bool worth_repeating(const Error& error) {
-  return resilience::transient(error) && error.reason != Reason::circuit_open;
-}
 
 Strategies of_preset(const resilience::Preset& preset) {
   Strategies strategies;
@@ -47,7 +41,8 @@ Result<ShieldOptions> preset(std::string_view name) {
 
 Result<void> check(const ShieldOptions& options) {
   WEIR_TRY(check("store.read", options.read));
-  return check("store.write", options.write);
+  WEIR_TRY(check("store.write", options.write));
+  return check(options.recovery);
 }
 
 }  // namespace weir::resilient

@@ -5,15 +5,13 @@
 #include <string_view>
 
 #include <weir/resilience/pipeline/builder.hpp>
+#include <weir/store/resilient/recovery_schedule.hpp>
 
 namespace weir::resilient {
 
-/// Whether an operation that failed so may be tried again: a transient error, but never that a
-/// circuit is open, so that callers are refused at once while it is.
-bool worth_repeating(const Error& error);
-
-/// Around one kind of operations, outermost first. The retry's `handled.errors` is
-/// worth_repeating() unless it is set.
+/// Around one kind of operations, outermost first. Whoever begins while the circuit is open is
+/// refused at once, without a retry; whoever it opens on waits as `retry_after` says, while there
+/// are attempts and time left.
 struct Strategies {
   /// Of a whole operation, with all its attempts. Range and default: see TimeoutOptions.
   resilience::TimeoutOptions timeout = {};
@@ -29,6 +27,8 @@ struct ShieldOptions {
   Strategies read = of_preset(resilience::production);
   /// Of appends, saving and deleting snapshots, and creating logs. Default: production.
   Strategies write = of_preset(resilience::production);
+  /// Looks whether the database is back while a circuit is open: see Shield::look_with().
+  RecoveryOptions recovery = {};
   /// Hears of retries, rejections and circuits. Default: nobody.
   std::shared_ptr<resilience::Listener> listener = nullptr;
   /// Where time and waiting come from; must outlive the shield. Default: the machine's.
@@ -42,7 +42,8 @@ struct ShieldOptions {
 /// Errors: invalid_argument, naming those that there are.
 Result<ShieldOptions> preset(std::string_view name);
 
-/// Errors: invalid_argument, "store.read: retry.attempts_max: 0, must be from 1 to 1000".
+/// Errors: invalid_argument, "store.read: retry.attempts_max: 0, must be from 1 to 1000", or
+/// "recovery.jitter: 1, must be from 0 to 0.9".
 Result<void> check(const ShieldOptions& options);
 
 }  // namespace weir::resilient

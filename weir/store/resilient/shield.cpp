@@ -11,6 +11,9 @@ constexpr const char* write_name = "store.write";
 
 }  // namespace
 
+Shield::Shield(ShieldOptions options)
+    : options_(std::move(options)), recovery_(options_.recovery, *options_.clock) {}
+
 Result<std::shared_ptr<Shield>> Shield::create(ShieldOptions options) {
   WEIR_TRY(check(options));
   auto shield = std::shared_ptr<Shield>(new Shield(std::move(options)));
@@ -30,13 +33,11 @@ Result<void> Shield::add(const char* name, const Strategies& strategies,
 
 resilience::PipelineBuilder Shield::builder(const char* name, const Strategies& strategies,
                                             std::shared_ptr<resilience::Listener> listener) const {
-  auto retry = strategies.retry;
-  if (!retry.handled.errors) retry.handled.errors = worth_repeating;
   auto pipeline = resilience::pipeline(name);
   pipeline.timeout(strategies.timeout)
-      .retry(std::move(retry))
+      .retry(strategies.retry)
       .circuit_breaker(strategies.circuit_breaker)
-      .listener(std::move(listener))
+      .listener(recovery_.listener(std::move(listener)))
       .time(*options_.clock, *options_.timers);
   if (options_.seed) pipeline.seed(*options_.seed);
   return pipeline;
@@ -45,7 +46,13 @@ resilience::PipelineBuilder Shield::builder(const char* name, const Strategies& 
 Result<void> Shield::reload(ShieldOptions options) {
   WEIR_TRY(check(options));
   WEIR_TRY(registry_->reload(builder(read_name, options.read, options.listener)));
-  return registry_->reload(builder(write_name, options.write, options.listener));
+  WEIR_TRY(registry_->reload(builder(write_name, options.write, options.listener)));
+  recovery_.replace(options.recovery);
+  return {};
+}
+
+void Shield::look_with(Look look) {
+  recovery_.begin({{.pipeline = *read_}, {.pipeline = *write_, .writes = true}}, std::move(look));
 }
 
 std::vector<CircuitState> Shield::circuits() const {
@@ -62,11 +69,11 @@ std::vector<CircuitState> Shield::circuits() const {
 }
 
 std::unique_ptr<engine::Backend> Shield::around(std::unique_ptr<engine::Backend> backend) {
-  return shielded(std::move(backend), *read_, *write_);
+  return shielded(std::move(backend), *read_, *write_, shared_from_this());
 }
 
 std::shared_ptr<Catalog> Shield::around(std::shared_ptr<Catalog> catalog) {
-  return shielded(std::move(catalog), *read_, *write_);
+  return shielded(std::move(catalog), *read_, *write_, shared_from_this());
 }
 
 }  // namespace weir::resilient

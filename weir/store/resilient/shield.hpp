@@ -7,6 +7,7 @@
 #include <weir/resilience/registry/registry.hpp>
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/resilient/options.hpp>
+#include <weir/store/resilient/recovery.hpp>
 
 namespace weir::resilient {
 
@@ -20,7 +21,7 @@ struct CircuitState {
 /// Stands between the logs of one database and their callers: each operation runs under timeout,
 /// retry and circuit breaker, outermost first. Until the circuit opens, operations that may be
 /// repeated are, up to the caller's deadline; while it is open, callers are answered at once with
-/// `unavailable` and `retry_after`.
+/// `unavailable` and `retry_after`, and look_with() finds out when the database is back.
 /// An append is repeated only when nothing of it was recorded, so that it is never there twice.
 /// Not for a file on this machine: there is nothing that could be away, and failing is quick.
 /// Threads: any. What is put around others shares its ownership.
@@ -33,6 +34,12 @@ class Shield : public std::enable_shared_from_this<Shield> {
   /// timers and seed stay. With an error nothing changes.
   Result<void> reload(ShieldOptions options);
 
+  /// From now on looks, by `look`, while a circuit is open, whether the database answers again:
+  /// then the circuit need not stay open for its whole break, and `retry_after` tells when the next
+  /// look will have been. Once, when the database is open. The look may hold nothing that holds
+  /// this.
+  void look_with(Look look);
+
   /// Of reads, then of writes.
   std::vector<CircuitState> circuits() const;
 
@@ -41,7 +48,7 @@ class Shield : public std::enable_shared_from_this<Shield> {
   std::shared_ptr<Catalog> around(std::shared_ptr<Catalog> catalog);
 
  private:
-  explicit Shield(ShieldOptions options) : options_(std::move(options)) {}
+  explicit Shield(ShieldOptions options);
   Result<void> add(const char* name, const Strategies& strategies,
                    std::optional<resilience::Pipeline>& to);
   resilience::PipelineBuilder builder(const char* name, const Strategies& strategies,
@@ -51,6 +58,8 @@ class Shield : public std::enable_shared_from_this<Shield> {
   std::unique_ptr<resilience::Registry> registry_;
   std::optional<resilience::Pipeline> read_;
   std::optional<resilience::Pipeline> write_;
+  /// Last: it looks at the circuits.
+  Recovery recovery_;
 };
 
 }  // namespace weir::resilient

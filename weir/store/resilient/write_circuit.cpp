@@ -6,6 +6,7 @@
 
 #include <weir/resilience/core/transient.hpp>
 #include <weir/resilience/retry/retry.hpp>
+#include <weir/store/resilient/circuit.hpp>
 #include <weir/store/resilient/operation.hpp>
 
 namespace weir::resilient {
@@ -20,30 +21,6 @@ using resilience::Outcome;
 
 constexpr std::string_view operation = "append";
 constexpr std::chrono::seconds transaction_time_min{1};
-
-/// A shield's pipelines have one of each.
-const Level& level_of(const Core& core, Kind kind) {
-  const auto found = std::find_if(core.levels.begin(), core.levels.end(),
-                                  [kind](const Level& level) { return level.kind == kind; });
-  WEIR_ASSERT(found != core.levels.end());
-  return *found;
-}
-
-void tell(const Core& core, const Level& level, resilience::Event event) {
-  if (!core.listener) return;
-  event.pipeline = core.name;
-  event.strategy = level.name();
-  event.operation = operation;
-  core.listener->on_event(event);
-}
-
-void tell_change(const Core& core, const Level& level, const CircuitBreaker::Change& change) {
-  if (!change.to) return;
-  auto kind = EventKind::opened;
-  if (*change.to == CircuitBreaker::State::closed) kind = EventKind::closed;
-  if (*change.to == CircuitBreaker::State::half_open) kind = EventKind::half_opened;
-  tell(core, level, {.kind = kind, .duration = change.open_for, .sequence = change.generation});
-}
 
 CircuitBreaker::Verdict verdict_of(const Level& level, const Result<void>& result) {
   if (result) return CircuitBreaker::Verdict::success;
@@ -64,23 +41,21 @@ Result<WriteCircuit::Ticket> WriteCircuit::enter() {
   const auto& level = level_of(core, Kind::circuit_breaker);
   ticket.began = core.clock->instant();
   ticket.admission = level.with<CircuitBreaker>().admit(ticket.began);
-  tell_change(core, level, ticket.admission.change);
+  tell_change(core, level, operation, ticket.admission.change);
   if (ticket.admission) return ticket;
-  auto error = with_advice(refused(ticket.admission), pipeline_);
-  tell(core, level, {.kind = EventKind::rejected, .error = &error});
+  auto error = with_advice(refused(ticket.admission.retry_after), pipeline_);
+  tell(core, level, operation, {.kind = EventKind::rejected, .error = &error});
   return error;
 }
 
-Error WriteCircuit::refused(const CircuitBreaker::Admission& admission) {
+Error WriteCircuit::refused(std::optional<resilience::Duration> retry_after) {
   Error error{.code = Code::unavailable, .reason = Reason::circuit_open};
   {
     const std::lock_guard lock(mutex_);
     error.message = fmt::format("the database failed too often and is not asked for now; last: {}",
                                 last_error_);
   }
-  if (admission.retry_after) {
-    error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*admission.retry_after);
-  }
+  if (retry_after) error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*retry_after);
   return error;
 }
 
@@ -96,7 +71,7 @@ void WriteCircuit::leave(const Ticket& ticket, const Result<void>& result) {
     retry.budget->succeeded();
   }
   const auto now = core.clock->instant();
-  tell_change(core, level,
+  tell_change(core, level, operation,
               breaker.record(ticket.admission, verdict_of(level, result),
                              breaker.is_slow(now - ticket.began), now));
 }
@@ -109,27 +84,13 @@ Instant WriteCircuit::give_up_at(Instant asked_at, const std::optional<Instant>&
   return std::max(at, core->clock->instant() + transaction_time_min);
 }
 
-std::optional<Error> WriteCircuit::refuses(const std::optional<Instant>& deadline) {
+std::optional<Error> WriteCircuit::refuses() {
   const auto core = pipeline_.core();
-  const auto& level = level_of(*core, Kind::circuit_breaker);
-  auto& breaker = level.with<CircuitBreaker>();
-  if (breaker.state() == CircuitBreaker::State::closed) return std::nullopt;
-  const auto now = core->clock->instant();
-  const auto circuit = breaker.snapshot(now);
-  const auto& options = level.as<resilience::CircuitBreakerOptions>();
-  CircuitBreaker::Admission refusal;
-  // Whoever would be a probe is let in.
-  if (circuit.state == CircuitBreaker::State::closed) return std::nullopt;
-  if (circuit.state == CircuitBreaker::State::half_open && circuit.probes < options.probes_max) {
-    return std::nullopt;
-  }
-  if (circuit.open_until) {
-    if (*circuit.open_until <= now) return std::nullopt;
-    refusal.retry_after = *circuit.open_until - now;
-  }
-  auto error = with_advice(refused(refusal), pipeline_);
-  if (delay(*core, {.asked_at = now, .deadline = deadline}, error, now, 0)) return std::nullopt;
-  tell(*core, level, {.kind = EventKind::rejected, .error = &error});
+  const auto refusal = refusal_of(*core);
+  if (!refusal) return std::nullopt;
+  auto error = with_advice(refused(refusal->retry_after), pipeline_);
+  tell(*core, level_of(*core, Kind::circuit_breaker), operation,
+       {.kind = EventKind::rejected, .error = &error});
   return error;
 }
 
@@ -143,7 +104,7 @@ std::optional<Instant::duration> WriteCircuit::again(const Failed& append, const
   }
   const auto wait = delay(*core, append, error, now, chance);
   if (wait) {
-    tell(*core, level,
+    tell(*core, level, operation,
          {.kind = EventKind::retried,
           .attempt = append.attempts,
           .duration = *wait,

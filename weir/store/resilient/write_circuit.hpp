@@ -33,14 +33,14 @@ class WriteCircuit final : public engine::AppendPolicy {
   /// say nothing about the database.
   Instant give_up_at(Instant asked_at, const std::optional<Instant>& deadline) const;
 
-  std::optional<Error> refuses(const std::optional<Instant>& deadline) override;
+  std::optional<Error> refuses() override;
   std::optional<Instant::duration> again(const Failed& append, const Error& error, Instant now,
                                          double chance) override;
   double chance() override;
   Error given_up(Error error) override;
 
  private:
-  Error refused(const resilience::CircuitBreaker::Admission& admission);
+  Error refused(std::optional<resilience::Duration> retry_after);
   std::optional<Instant::duration> delay(const resilience::Core& core, const Failed& append,
                                          const Error& error, Instant now, double chance) const;
 

@@ -145,7 +145,7 @@ void MemoryStore::read_step(ReadRequest request, Done<ReadStep> done) {
 }
 
 Result<ReadStep> MemoryStore::read_step(ReadRequest request) {
-  WEIR_TRY(check(request, log_->options.limits));
+  WEIR_TRY(check(request, request.limits ? *request.limits : log_->options.limits));
   WEIR_TRY(check_call(request.call, *log_->options.clock));
   const std::lock_guard lock(log_->mutex);
   return scan(*log_, request);
@@ -201,7 +201,7 @@ Result<std::optional<Snapshot>> MemoryStore::load_snapshot(const SnapshotKey& ke
 }
 
 Result<bool> MemoryStore::save_snapshot(const Snapshot& snapshot, CallOptions call) {
-  const auto& limits = log_->options.limits;
+  const auto& limits = call.limits ? *call.limits : log_->options.limits;
   WEIR_TRY(check_key(snapshot.key.projection, limits, "projection"));
   WEIR_TRY(check_key(snapshot.key.query_hash, limits, "query_hash"));
   if (snapshot.data.size() > limits.snapshot_bytes_max) {
