@@ -14,11 +14,11 @@ namespace weir::server {
 namespace {
 
 using telemetry::SpanData;
-using testing::Contains;
-using testing::ElementsAre;
+using ::testing::Contains;
+using ::testing::ElementsAre;
 
 /// A log in a file whose statements and operations are traced.
-class TracedLog : public testing::Test {
+class TracedLog : public ::testing::Test {
  protected:
   TracedLog() {
     engine::LogEngineOptions engine;
