@@ -113,12 +113,13 @@ Result<void> Replicas::ask(std::size_t host, std::unique_ptr<Session>& session,
       .bytes = rows.is_null(0, 1) ? 0 : static_cast<std::uint64_t>(rows.int8(0, 1)),
       .timeline = rows.is_null(0, 2) ? 0 : static_cast<std::uint32_t>(rows.int4(0, 2))};
   if (!replica) hosts_->saw_primary(host, at.timeline);
+  // Before anybody is told that it is in.
+  if (options_.limits.read && replica && hindrance.empty()) provide_pool(host);
   change(host, [&] {
     const auto now = clock_.instant();
     if (!replica) return core_.is_primary(host, at, now);
     core_.is_replica(host, at, hindrance, now);
   });
-  if (options_.limits.read && replica && hindrance.empty()) provide_pool(host);
   return {};
 }
 
@@ -147,6 +148,7 @@ Pool* Replicas::choose() {
 }
 
 void Replicas::failed(const Pool* pool, const Error& error) {
+  if (pool == nullptr) return;
   const auto found = [&] {
     const std::lock_guard lock(mutex_);
     return std::find_if(pools_.begin(), pools_.end(),
