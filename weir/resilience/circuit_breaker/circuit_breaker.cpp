@@ -10,9 +10,6 @@ namespace weir::resilience {
 using std::chrono_literals::operator""h;
 using std::chrono_literals::operator""ms;
 
-/// What is left of a look that should have ended by now.
-static constexpr Duration overdue_look = 50ms;
-
 std::string_view name_of(CircuitBreaker::State state) {
   static constexpr std::array<std::string_view, 4> names = {"closed", "open", "half_open",
                                                             "isolated"};
@@ -82,14 +79,6 @@ CircuitBreaker::Admission CircuitBreaker::admit(Instant now) {
   }
   if (const auto left = open_for(now); left > Duration::zero()) return {.retry_after = left};
   return admit_probe(now);
-}
-
-/// Of an open circuit.
-Instant CircuitBreaker::retry_at(Instant now) const {
-  const Instant until{Duration(open_until_.load(std::memory_order_relaxed))};
-  const auto look = look_at_.load(std::memory_order_relaxed);
-  if (look == 0) return until;
-  return std::min(until, std::max(Instant(Duration(look)), now + overdue_look));
 }
 
 CircuitBreaker::Admission CircuitBreaker::admit_probe(Instant now) {

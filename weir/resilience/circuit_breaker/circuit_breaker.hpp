@@ -199,7 +199,15 @@ class CircuitBreaker {
   std::optional<State> record_probe(std::uint64_t probe, Verdict verdict);
   bool past_bounds() const;
   bool overdue(Instant now) const;
-  Instant retry_at(Instant now) const;
+  /// What is left of a look that should have ended by now.
+  static constexpr Duration overdue_look = std::chrono::milliseconds(50);
+  /// Of an open circuit.
+  Instant retry_at(Instant now) const {
+    const Instant until{Duration(open_until_.load(std::memory_order_relaxed))};
+    const auto look = look_at_.load(std::memory_order_relaxed);
+    if (look == 0) return until;
+    return std::min(until, std::max(Instant(Duration(look)), now + overdue_look));
+  }
   CallCounts counts() const;
   Change turn(State to);
   Change open(Instant now, std::unique_lock<std::mutex>& lock);
