@@ -157,7 +157,6 @@ void FeedStream::ask() {
 }
 
 void FeedStream::took(Result<std::optional<grpc::ByteBuffer>> message) {
-  bool first = false;
   {
     const std::lock_guard lock(mutex_);
     asking_ = false;
@@ -172,16 +171,11 @@ void FeedStream::took(Result<std::optional<grpc::ByteBuffer>> message) {
       next_ = std::move(**message);
       return;
     }
-    first = !std::exchange(begun_, true);
     writing_ = asking_ = true;
     writing_message_ = std::move(**message);
-    if (first) call_.write(writing_message_);
+    call_.write(writing_message_);
   }
-  // The next is looked for elsewhere while this is being sent here. The first is waited for.
   ask();
-  if (first) return;
-  const std::lock_guard lock(mutex_);
-  call_.write(writing_message_);
 }
 
 void FeedStream::OnWriteDone(bool ok) {

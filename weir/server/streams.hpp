@@ -83,7 +83,6 @@ class FeedStream final : public rpc::ServerReactor,
   std::optional<grpc::Status> last_;  ///< how the stream ends once what is left is written
   CallReport report_;
   Admission::Ticket ticket_;
-  bool begun_ = false;
   bool writing_ = false;
   bool asking_ = false;
   bool ended_ = false;
