@@ -8,8 +8,10 @@
 namespace weir::resilience {
 namespace {
 
-constexpr std::uint8_t failed_bit = 1;
-constexpr std::uint8_t slow_bit = 2;
+// A slot: the ticket, then these.
+constexpr std::uint64_t failed_bit = 1;
+constexpr std::uint64_t slow_bit = 2;
+constexpr int ticket_shift = 2;
 
 CallCounts& operator+=(CallCounts& a, const CallCounts& b) {
   a.calls += b.calls;
@@ -82,7 +84,7 @@ void TimeWindow::set_length(Duration length) {
 }
 
 CountWindow::Ring::Ring(std::size_t capacity)
-    : mask(capacity - 1), slots(std::make_unique<std::atomic<std::uint8_t>[]>(capacity)) {}
+    : mask(capacity - 1), slots(std::make_unique<std::atomic<std::uint64_t>[]>(capacity)) {}
 
 CountWindow::CountWindow(int size) {
   WEIR_ASSERT(size > 0 && size <= size_max);
@@ -91,26 +93,32 @@ CountWindow::CountWindow(int size) {
   ring_ = rings_.back().get();
 }
 
-void CountWindow::forget(Ring& ring, std::atomic<std::uint8_t>& slot) {
-  const auto was = slot.exchange(0, std::memory_order_relaxed);
-  if ((was & failed_bit) != 0) ring.failures.fetch_sub(1, std::memory_order_relaxed);
-  if ((was & slow_bit) != 0) ring.slow.fetch_sub(1, std::memory_order_relaxed);
+void CountWindow::forget(Ring& ring, std::uint64_t ticket) {
+  auto& slot = ring.slot(ticket);
+  auto outcome = slot.load();
+  if (outcome == 0 || outcome >> ticket_shift != ticket) return;
+  if (!slot.compare_exchange_strong(outcome, 0)) return;  // another thread was quicker
+  if ((outcome & failed_bit) != 0) ring.failures.fetch_sub(1, std::memory_order_relaxed);
+  if ((outcome & slow_bit) != 0) ring.slow.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void CountWindow::count(bool failed, bool slow) {
   if (!failed && !slow) return succeed();
   Ring& ring = *ring_.load(std::memory_order_relaxed);
   const auto size = ring.size.load(std::memory_order_relaxed);
-  const auto ticket = ring.head.fetch_add(1, std::memory_order_relaxed);
-  forget(ring, ring.slot(ticket - size));
-  auto& slot = ring.slot(ticket);
-  forget(ring, slot);
+  const auto ticket = ring.head.fetch_add(1);
+  forget(ring, ticket - size);
+  // The slot's earlier call left long ago, but the thread that is to forget it may be held up.
+  if (const auto earlier = ring.slot(ticket).load(); earlier != 0) {
+    forget(ring, earlier >> ticket_shift);
+  }
   if (failed) ring.failures.fetch_add(1, std::memory_order_relaxed);
   if (slow) ring.slow.fetch_add(1, std::memory_order_relaxed);
-  slot.store(static_cast<std::uint8_t>((failed ? failed_bit : 0) | (slow ? slow_bit : 0)),
-             std::memory_order_relaxed);
-  // Others may have made so many calls meanwhile that this one has left the window already.
-  if (ring.head.load(std::memory_order_relaxed) > ticket + size) forget(ring, slot);
+  ring.slot(ticket).exchange(ticket << ticket_shift | (failed ? failed_bit : 0) |
+                             (slow ? slow_bit : 0));
+  // Others may have made so many calls meanwhile that this one has left the window already: either
+  // they see the outcome in its slot, or it is seen here that they were there.
+  if (ring.head.load() > ticket + size) forget(ring, ticket);
 }
 
 CallCounts CountWindow::counts() const {
@@ -127,7 +135,9 @@ CallCounts CountWindow::counts() const {
 void CountWindow::reset() {
   Ring& ring = *ring_.load(std::memory_order_relaxed);
   ring.begin = ring.head.load();
-  for (std::uint64_t i = 0; i <= ring.mask; ++i) forget(ring, ring.slot(i));
+  for (std::uint64_t i = 0; i <= ring.mask; ++i) {
+    forget(ring, ring.slot(i).load() >> ticket_shift);
+  }
 }
 
 void CountWindow::set_size(int size) {
@@ -136,7 +146,7 @@ void CountWindow::set_size(int size) {
   const auto head = old.head.load();
   const auto kept = std::min({head - old.begin.load(), old.size.load(), wanted});
   if (wanted == old.size.load()) return;
-  std::vector<std::uint8_t> outcomes;  // the oldest first
+  std::vector<std::uint64_t> outcomes;  // the oldest first
   for (auto i = kept; i > 0; --i) outcomes.push_back(old.slot(head - i).load());
   if (wanted <= old.mask + 1) {
     reset();

@@ -67,9 +67,8 @@ class CountWindow {
 
   void succeed() {
     Ring& ring = *ring_.load(std::memory_order_acquire);
-    const auto ticket = ring.head.fetch_add(1, std::memory_order_relaxed);
-    auto& leaving = ring.slot(ticket - ring.size.load(std::memory_order_relaxed));
-    if (leaving.load(std::memory_order_relaxed) != 0) forget(ring, leaving);
+    const auto leaving = ring.head.fetch_add(1) - ring.size.load(std::memory_order_relaxed);
+    if (ring.slot(leaving).load() != 0) forget(ring, leaving);
   }
 
   void count(bool failed, bool slow);
@@ -80,10 +79,11 @@ class CountWindow {
 
  private:
   /// A power of two of slots, so that finding one needs no division. A slot is 0 unless its call
-  /// failed or was slow, so that a call that went well writes only the head.
+  /// failed or was slow, so that a call that went well writes only the head. It holds the ticket
+  /// of its call beside the outcome: a thread that was held up must not forget a later call's.
   struct Ring {
     explicit Ring(std::size_t capacity);
-    std::atomic<std::uint8_t>& slot(std::uint64_t ticket) { return slots[ticket & mask]; }
+    std::atomic<std::uint64_t>& slot(std::uint64_t ticket) { return slots[ticket & mask]; }
 
     alignas(cache_line_bytes) std::atomic<std::uint64_t> head{0};
     alignas(cache_line_bytes) std::atomic<std::uint64_t> size{0};
@@ -91,10 +91,11 @@ class CountWindow {
     std::atomic<std::uint64_t> begin{0};  // the first ticket since the last reset
     std::atomic<std::int64_t> failures{0};
     std::atomic<std::int64_t> slow{0};
-    std::unique_ptr<std::atomic<std::uint8_t>[]> slots;
+    std::unique_ptr<std::atomic<std::uint64_t>[]> slots;
   };
 
-  static void forget(Ring& ring, std::atomic<std::uint8_t>& slot);
+  /// Lets go of the outcome of the call with that ticket, if it is there.
+  static void forget(Ring& ring, std::uint64_t ticket);
 
   std::atomic<Ring*> ring_;
   /// Those outgrown too, since a call may be looking at one; each is twice as long as the last.
