@@ -53,12 +53,7 @@ std::optional<Error> refused_at_once(const resilience::Pipeline& pipeline,
   const auto core = pipeline.core();
   const auto refusal = refusal_of(*core);
   if (!refusal) return std::nullopt;
-  Error error{
-      .code = Code::unavailable, .reason = Reason::circuit_open, .message = "circuit is open"};
-  if (refusal->retry_after) {
-    error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*refusal->retry_after);
-  }
-  error = with_advice(std::move(error), pipeline);
+  auto error = with_advice(resilience::circuit_is_open(refusal->retry_after), pipeline);
   tell(*core, level_of(*core, Kind::circuit_breaker), operation,
        {.kind = EventKind::rejected, .error = &error});
   return error;
