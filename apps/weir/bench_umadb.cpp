@@ -64,10 +64,7 @@ class BoundaryReader final
       : done_(std::move(done)) {
     to_proto(query, *request_.mutable_query());
     StartCall(channel, "/umadb.v1.DCB/Read", rpc::client_poller());
-    AddHold();  // until both are begun
-    StartWriteLast(&request_);
-    StartRead(&response_);
-    RemoveHold();
+    StartRequest(&request_, &response_);
   }
 
  private:
@@ -102,10 +99,7 @@ class UmadbListener final
       : on_position_(std::move(on_position)) {
     request_.set_after(after.value);
     StartCall(channel, "/umadb.v1.DCB/Subscribe", rpc::client_poller());
-    AddHold();  // until both are begun
-    StartWriteLast(&request_);
-    StartRead(&response_);
-    RemoveHold();
+    StartRequest(&request_, &response_);
   }
 
   ~UmadbListener() override {
@@ -142,12 +136,18 @@ class UmadbListener final
 
 class UmadbApi final : public Api {
  public:
-  explicit UmadbApi(std::vector<Channel> channels) : channels_(std::move(channels)) {}
+  struct Connection {
+    explicit Connection(Channel to) : channel(std::move(to)), stub(channel) {}
+    Channel channel;
+    DCB::Stub stub;
+  };
+  explicit UmadbApi(std::vector<std::unique_ptr<Connection>> connections)
+      : connections_(std::move(connections)) {}
 
   Result<Position> head() override {
     grpc::ClientContext context;
     umadb::v1::HeadResponse response;
-    const auto status = DCB::Stub(channel(0)).Head(&context, {}, &response);
+    const auto status = connection(0).stub.Head(&context, {}, &response);
     if (!status.ok()) return from_status(status);
     return Position(response.position());
   }
@@ -156,8 +156,9 @@ class UmadbApi final : public Api {
     auto* call =
         new AppendCall{.context = {}, .request = {}, .response = {}, .done = std::move(done)};
     to_proto(request, call->request);
-    rpc::start_unary(channel(client), "/umadb.v1.DCB/Append", call->context, call->request,
-                     call->response, rpc::client_poller(), [call](const grpc::Status& status) {
+    rpc::start_unary(connection(client).channel, "/umadb.v1.DCB/Append", call->context,
+                     call->request, call->response, rpc::client_poller(),
+                     [call](const grpc::Status& status) {
                        const std::unique_ptr<AppendCall> owned(call);
                        if (!status.ok()) return owned->done(from_status(status));
                        owned->done(Position(owned->response.position()));
@@ -169,13 +170,13 @@ class UmadbApi final : public Api {
     umadb::v1::AppendRequest message;
     umadb::v1::AppendResponse response;
     to_proto(request, message);
-    const auto status = DCB::Stub(channel(client)).Append(&context, message, &response);
+    const auto status = connection(client).stub.Append(&context, message, &response);
     if (!status.ok()) return from_status(status);
     return Position(response.position());
   }
 
   void read_boundary(std::size_t client, const Query& query, Done<Boundary> done) override {
-    new BoundaryReader(channel(client), query, std::move(done));  // owns itself
+    new BoundaryReader(connection(client).channel, query, std::move(done));  // owns itself
   }
 
   Result<void> read_all(std::size_t client, std::size_t batch,
@@ -183,8 +184,7 @@ class UmadbApi final : public Api {
     grpc::ClientContext context;
     umadb::v1::ReadRequest request;
     request.set_batch_size(static_cast<std::uint32_t>(batch));
-    DCB::Stub stub(channel(client));
-    const auto reader = stub.Read(&context, request);
+    const auto reader = connection(client).stub.Read(&context, request);
     umadb::v1::ReadResponse response;
     while (reader->Read(&response)) {
       std::size_t events = 0;
@@ -209,15 +209,15 @@ class UmadbApi final : public Api {
   Result<std::unique_ptr<Listener>> listen(std::size_t client, Position after,
                                            OnPosition on_position) override {
     return std::unique_ptr<Listener>(
-        std::make_unique<UmadbListener>(channel(client), after, std::move(on_position)));
+        std::make_unique<UmadbListener>(connection(client).channel, after, std::move(on_position)));
   }
 
  private:
-  const Channel& channel(std::size_t client) const {
-    return channels_[client / clients_per_connection % channels_.size()];
+  Connection& connection(std::size_t client) {
+    return *connections_[client / clients_per_connection % connections_.size()];
   }
 
-  std::vector<Channel> channels_;
+  std::vector<std::unique_ptr<Connection>> connections_;
 };
 
 }  // namespace
@@ -227,7 +227,7 @@ Result<std::unique_ptr<Api>> make_umadb_api(const std::string& target, std::size
   const auto connections = std::clamp<std::size_t>(
       (clients + clients_per_connection - 1) / clients_per_connection, 1, connections_max);
   rpc::start_grpc();
-  std::vector<Channel> channels;
+  std::vector<std::unique_ptr<UmadbApi::Connection>> made;
   for (std::size_t i = 0; i < connections; ++i) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -238,9 +238,9 @@ Result<std::unique_ptr<Api>> make_umadb_api(const std::string& target, std::size
     if (!channel->WaitForConnected(std::chrono::system_clock::now() + connect_timeout)) {
       return unavailable(fmt::format("no server answers at {}", target));
     }
-    channels.push_back(std::move(channel));
+    made.push_back(std::make_unique<UmadbApi::Connection>(std::move(channel)));
   }
-  return std::unique_ptr<Api>(std::make_unique<UmadbApi>(std::move(channels)));
+  return std::unique_ptr<Api>(std::make_unique<UmadbApi>(std::move(made)));
 }
 
 }  // namespace weir::bench

@@ -181,10 +181,7 @@ class Reader final : public ClientStream<Request, Response> {
   Reader(const std::shared_ptr<grpc::Channel>& channel, int messages) {
     request_.set_service(std::to_string(messages));
     StartCall(channel, "/grpc.health.v1.Health/Watch", client_poller());
-    AddHold();
-    StartWriteLast(&request_);
-    StartRead(&response_);
-    RemoveHold();
+    StartRequest(&request_, &response_);
   }
   void cancel() { context().TryCancel(); }
   grpc::Status wait() { return ended_.get_future().get(); }

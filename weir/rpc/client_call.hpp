@@ -54,6 +54,14 @@ class ClientStream {
     begin();
     stream_->WriteLast(*request, grpc::WriteOptions(), static_cast<Tag*>(&write_));
   }
+  /// Sends the one request of a call and reads the first response, both begun before either can be
+  /// over.
+  void StartRequest(const Request* request, Response* response) {
+    AddHold();
+    StartWriteLast(request);
+    StartRead(response);
+    RemoveHold();
+  }
   void AddHold() { begin(); }
   void RemoveHold() { end(); }
 

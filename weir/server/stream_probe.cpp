@@ -21,11 +21,7 @@ class Probe final : public rpc::ClientStream<v1::SubscribeRequest, v1::Subscribe
     if (head_ > Position()) request_.set_after(head_.value - 1);
     request_.set_batch_size(1);
     StartCall(channel, "/weir.v1.EventLog/Subscribe", poller);
-    // Both are begun before either can be over.
-    AddHold();
-    StartWriteLast(&request_);
-    StartRead(&response_);
-    RemoveHold();
+    StartRequest(&request_, &response_);
   }
 
  private:
