@@ -131,152 +131,129 @@ inline constexpr int calls_awaited = 16;
 
 namespace detail {
 
-/// Waits for a call, and then is it.
-template <class Taking, class Base>
-class Slot : public Base {
+/// A call and what answers it.
+template <class Base, class Responder>
+class Answered : public Base {
  protected:
-  Slot(const Taking& method, ServerPoller& poller)
-      : Base(poller.poller), method_(method), queue_(poller) {}
-
-  const Taking& method_;
-  ServerPoller& queue_;
-  typename Taking::Responder responder_{&this->context()};
+  using Base::Base;
+  Responder responder_{&this->context()};
 };
 
-template <class Request, class Response>
-class UnaryMethod final : public Method {
+/// A call that is answered with a stream.
+template <class Base, class Responder>
+class Streamed : public Answered<Base, Responder> {
  public:
-  using Responder = grpc::ServerAsyncResponseWriter<Response>;
-  using Take = std::function<void(grpc::ServerContext*, Request*, Responder*,
-                                  grpc::ServerCompletionQueue*, void*)>;
+  void send_initial_metadata() override {
+    this->begin();
+    this->responder_.SendInitialMetadata(this->tag(metadata_));
+  }
+  void finish(const grpc::Status& status) override {
+    this->responder_.Finish(status, this->tag(this->finish_));
+  }
+
+ protected:
+  using Answered<Base, Responder>::Answered;
+
+  template <class Response>
+  void write_next(const Response& response) {
+    this->begin();
+    this->responder_.Write(response, this->tag(this->write_));
+  }
+
+ private:
+  void metadata_sent(bool) { this->end(); }
+
+  TagOf<Streamed, &Streamed::metadata_sent> metadata_{*this};
+};
+
+// The kinds of calls. take() gives a Request function what it fills in, handle() what came.
+
+template <class Request, class Response>
+class UnaryCall : public Answered<ServerCall, grpc::ServerAsyncResponseWriter<Response>> {
+ public:
   using Handle = std::function<void(ServerCall&, Request&, Response&)>;
 
-  UnaryMethod(Take take, Handle handle) : take_(std::move(take)), handle_(std::move(handle)) {}
-  void listen(ServerPoller& poller) const override {
-    for (int i = 0; i < calls_awaited; ++i) new Call(*this, poller);  // owns itself
+  template <class Take>
+  void take(Take take) {
+    take(&this->context(), &request_, &this->responder_);
+  }
+  void handle(const Handle& handle) { handle(*this, request_, response_); }
+  void finish(const grpc::Status& status) override {
+    if (status.ok()) {
+      this->responder_.Finish(response_, status, this->tag(this->finish_));
+    } else {
+      this->responder_.FinishWithError(status, this->tag(this->finish_));
+    }
   }
 
+ protected:
+  using Answered<ServerCall, grpc::ServerAsyncResponseWriter<Response>>::Answered;
+
  private:
-  class Call final : public Slot<UnaryMethod, ServerCall> {
-   public:
-    Call(const UnaryMethod& method, ServerPoller& poller)
-        : Slot<UnaryMethod, ServerCall>(method, poller) {
-      method.take_(&this->context(), &request_, &this->responder_, poller.queue, this->tag(taken_));
-    }
-    void finish(const grpc::Status& status) override {
-      if (status.ok()) {
-        this->responder_.Finish(response_, status, this->tag(this->finish_));
-      } else {
-        this->responder_.FinishWithError(status, this->tag(this->finish_));
-      }
-    }
-
-   private:
-    void taken(bool ok) {
-      if (!ok) {  // the server is shut down
-        delete this;
-        return;
-      }
-      new Call(this->method_, this->queue_);  // owns itself
-      this->method_.handle_(*this, request_, response_);
-    }
-
-    Request request_;
-    Response response_;
-    TagOf<Call, &Call::taken> taken_{*this};
-  };
-
-  const Take take_;
-  const Handle handle_;
+  Request request_;
+  Response response_;
 };
 
 template <class Request, class Response>
-class WriterMethod final : public Method {
+class WriterCall : public Streamed<ServerWriter<Response>, grpc::ServerAsyncWriter<Response>> {
  public:
-  using Responder = grpc::ServerAsyncWriter<Response>;
-  using Take = std::function<void(grpc::ServerContext*, Request*, Responder*,
-                                  grpc::ServerCompletionQueue*, void*)>;
   using Handle = std::function<void(ServerWriter<Response>&, Request&)>;
 
-  WriterMethod(Take take, Handle handle) : take_(std::move(take)), handle_(std::move(handle)) {}
-  void listen(ServerPoller& poller) const override {
-    for (int i = 0; i < calls_awaited; ++i) new Call(*this, poller);  // owns itself
+  template <class Take>
+  void take(Take take) {
+    take(&this->context(), &request_, &this->responder_);
   }
+  void handle(const Handle& handle) { handle(*this, request_); }
+  void write(const Response& response) override { this->write_next(response); }
+
+ protected:
+  using Streamed<ServerWriter<Response>, grpc::ServerAsyncWriter<Response>>::Streamed;
 
  private:
-  class Call final : public Slot<WriterMethod, ServerWriter<Response>> {
-   public:
-    Call(const WriterMethod& method, ServerPoller& poller)
-        : Slot<WriterMethod, ServerWriter<Response>>(method, poller) {
-      method.take_(&this->context(), &request_, &this->responder_, poller.queue, this->tag(taken_));
-    }
-    void send_initial_metadata() override {
-      this->begin();
-      this->responder_.SendInitialMetadata(this->tag(metadata_));
-    }
-    void write(const Response& response) override {
-      this->begin();
-      this->responder_.Write(response, this->tag(this->write_));
-    }
-    void finish(const grpc::Status& status) override {
-      this->responder_.Finish(status, this->tag(this->finish_));
-    }
-
-   private:
-    void taken(bool ok) {
-      if (!ok) {  // the server is shut down
-        delete this;
-        return;
-      }
-      new Call(this->method_, this->queue_);  // owns itself
-      this->method_.handle_(*this, request_);
-    }
-    void metadata_sent(bool) { this->end(); }
-
-    Request request_;
-    TagOf<Call, &Call::taken> taken_{*this};
-    TagOf<Call, &Call::metadata_sent> metadata_{*this};
-  };
-
-  const Take take_;
-  const Handle handle_;
+  Request request_;
 };
 
 template <class Request, class Response>
-class ReaderWriterMethod final : public Method {
+class ReaderWriterCall : public Streamed<ServerReaderWriter<Request, Response>,
+                                         grpc::ServerAsyncReaderWriter<Response, Request>> {
  public:
-  using Responder = grpc::ServerAsyncReaderWriter<Response, Request>;
-  using Take =
-      std::function<void(grpc::ServerContext*, Responder*, grpc::ServerCompletionQueue*, void*)>;
   using Handle = std::function<void(ServerReaderWriter<Request, Response>&)>;
 
-  ReaderWriterMethod(Take take, Handle handle)
+  template <class Take>
+  void take(Take take) {
+    take(&this->context(), &this->responder_);
+  }
+  void handle(const Handle& handle) { handle(*this); }
+  void write(const Response& response) override { this->write_next(response); }
+  void read(Request& request) override {
+    this->begin();
+    this->responder_.Read(&request, this->tag(this->read_));
+  }
+
+ protected:
+  using Streamed<ServerReaderWriter<Request, Response>,
+                 grpc::ServerAsyncReaderWriter<Response, Request>>::Streamed;
+};
+
+/// The method whose calls are of that kind.
+template <class Kind>
+class MethodOf final : public Method {
+ public:
+  using Take = std::function<void(Kind&, grpc::ServerCompletionQueue*, void*)>;
+
+  MethodOf(Take take, typename Kind::Handle handle)
       : take_(std::move(take)), handle_(std::move(handle)) {}
   void listen(ServerPoller& poller) const override {
     for (int i = 0; i < calls_awaited; ++i) new Call(*this, poller);  // owns itself
   }
 
  private:
-  class Call final : public Slot<ReaderWriterMethod, ServerReaderWriter<Request, Response>> {
+  /// Waits for a call, and then is it.
+  class Call final : public Kind {
    public:
-    Call(const ReaderWriterMethod& method, ServerPoller& poller)
-        : Slot<ReaderWriterMethod, ServerReaderWriter<Request, Response>>(method, poller) {
-      method.take_(&this->context(), &this->responder_, poller.queue, this->tag(taken_));
-    }
-    void send_initial_metadata() override {
-      this->begin();
-      this->responder_.SendInitialMetadata(this->tag(metadata_));
-    }
-    void read(Request& request) override {
-      this->begin();
-      this->responder_.Read(&request, this->tag(this->read_));
-    }
-    void write(const Response& response) override {
-      this->begin();
-      this->responder_.Write(response, this->tag(this->write_));
-    }
-    void finish(const grpc::Status& status) override {
-      this->responder_.Finish(status, this->tag(this->finish_));
+    Call(const MethodOf& method, ServerPoller& poller)
+        : Kind(poller.poller), method_(method), poller_(poller) {
+      method.take_(*this, poller.queue, this->tag(taken_));
     }
 
    private:
@@ -285,18 +262,27 @@ class ReaderWriterMethod final : public Method {
         delete this;
         return;
       }
-      new Call(this->method_, this->queue_);  // owns itself
-      this->method_.handle_(*this);
+      new Call(method_, poller_);  // owns itself
+      this->handle(method_.handle_);
     }
-    void metadata_sent(bool) { this->end(); }
 
+    const MethodOf& method_;
+    ServerPoller& poller_;
     TagOf<Call, &Call::taken> taken_{*this};
-    TagOf<Call, &Call::metadata_sent> metadata_{*this};
   };
 
   const Take take_;
-  const Handle handle_;
+  const typename Kind::Handle handle_;
 };
+
+template <class Kind, class Api, class Take, class Handle>
+std::unique_ptr<Method> method_of(Api& api, Take take, Handle handle) {
+  return std::make_unique<MethodOf<Kind>>(
+      [&api, take](Kind& call, grpc::ServerCompletionQueue* queue, void* tag) {
+        call.take([&](auto*... filled_in) { (api.*take)(filled_in..., queue, queue, tag); });
+      },
+      std::move(handle));
+}
 
 }  // namespace detail
 
@@ -311,11 +297,7 @@ std::unique_ptr<Method> method(Api& api,
                                                   grpc::CompletionQueue*,
                                                   grpc::ServerCompletionQueue*, void*),
                                Handle handle) {
-  return std::make_unique<detail::UnaryMethod<Request, Response>>(
-      [&api, take](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-        (api.*take)(context, request, responder, queue, queue, tag);
-      },
-      std::move(handle));
+  return detail::method_of<detail::UnaryCall<Request, Response>>(api, take, std::move(handle));
 }
 
 /// Of a method that streams its answer: (ServerWriter<Response>&, Request&).
@@ -326,11 +308,7 @@ std::unique_ptr<Method> method(Api& api,
                                                   grpc::CompletionQueue*,
                                                   grpc::ServerCompletionQueue*, void*),
                                Handle handle) {
-  return std::make_unique<detail::WriterMethod<Request, Response>>(
-      [&api, take](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-        (api.*take)(context, request, responder, queue, queue, tag);
-      },
-      std::move(handle));
+  return detail::method_of<detail::WriterCall<Request, Response>>(api, take, std::move(handle));
 }
 
 /// Of a method that streams both ways: (ServerReaderWriter<Request, Response>&).
@@ -341,11 +319,8 @@ std::unique_ptr<Method> method(Api& api,
                                                   grpc::CompletionQueue*,
                                                   grpc::ServerCompletionQueue*, void*),
                                Handle handle) {
-  return std::make_unique<detail::ReaderWriterMethod<Request, Response>>(
-      [&api, take](auto* context, auto* responder, auto* queue, void* tag) {
-        (api.*take)(context, responder, queue, queue, tag);
-      },
-      std::move(handle));
+  return detail::method_of<detail::ReaderWriterCall<Request, Response>>(api, take,
+                                                                        std::move(handle));
 }
 
 }  // namespace weir::rpc
