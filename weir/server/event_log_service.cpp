@@ -9,15 +9,6 @@ namespace {
 using security::Right;
 using Log = Result<std::shared_ptr<EventStore>>;
 
-template <class Message>
-Result<Message> parse(const grpc::ByteBuffer& buffer) {
-  Message message;
-  grpc::ByteBuffer copy(buffer);
-  const auto status = grpc::SerializationTraits<Message>::Deserialize(&copy, &message);
-  if (!status.ok()) return invalid_field("request", "is not a message of this method");
-  return message;
-}
-
 }  // namespace
 
 EventLogService::EventLogService(Logs& logs, Executor& readers, const CallReports& reports,
@@ -84,7 +75,7 @@ void EventLogService::append(Call& of, v1::AppendRequest& request, v1::AppendRes
 void EventLogService::read(Stream& of, const grpc::ByteBuffer& request) {
   const auto stream = FeedStream::start(of, reports_.begin("weir.v1.EventLog/Read", of.context()));
   if (!stream->admit(admission_, request.Length())) return;
-  const auto message = parse<v1::ReadRequest>(request);
+  const auto message = parse_message<v1::ReadRequest>(request);
   const auto caller = access_.caller(of.context());
   const auto may =
       caller.may(Right::read, message ? message->log() : std::string(), stream->context());
@@ -105,7 +96,7 @@ void EventLogService::subscribe(Stream& of, const grpc::ByteBuffer& request) {
   const auto stream =
       FeedStream::start(of, reports_.begin("weir.v1.EventLog/Subscribe", of.context()));
   if (!stream->admit(admission_, request.Length())) return;
-  const auto message = parse<v1::SubscribeRequest>(request);
+  const auto message = parse_message<v1::SubscribeRequest>(request);
   const auto caller = access_.caller(of.context());
   const auto may =
       caller.may(Right::read, message ? message->log() : std::string(), stream->context());

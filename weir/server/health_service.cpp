@@ -150,15 +150,10 @@ class HealthService final : public rpc::Service {
 
   void watch(FeedStream::Call& call, const grpc::ByteBuffer& buffer) const {
     const auto stream = FeedStream::start(call, {});
-    health_v1::HealthCheckRequest request;
-    grpc::ByteBuffer copy(buffer);
-    const auto parsed =
-        grpc::SerializationTraits<health_v1::HealthCheckRequest>::Deserialize(&copy, &request);
-    if (!parsed.ok()) {
-      return stream->fail(invalid_field("request", "is not a message of this method"));
-    }
+    const auto request = parse_message<health_v1::HealthCheckRequest>(buffer);
+    if (!request) return stream->fail(request.error());
     const auto news = std::make_shared<News>();
-    const bool ours = known(request.service());
+    const bool ours = known(request->service());
     if (!ours) {
       news->tell(Status::SERVICE_UNKNOWN);
     } else if (!health_ || draining_.stop_requested()) {

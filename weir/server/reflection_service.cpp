@@ -12,6 +12,10 @@ namespace {
 
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptor;
+namespace v1 = grpc::reflection::v1;
+namespace v1alpha = grpc::reflection::v1alpha;
+using Request = v1::ServerReflectionRequest;
+using Response = v1::ServerReflectionResponse;
 
 const DescriptorPool& pool() {
   return *DescriptorPool::generated_pool();
@@ -27,14 +31,12 @@ void add_file(const FileDescriptor& file, std::set<const FileDescriptor*>& added
   *out.Add() = proto.SerializeAsString();
 }
 
-template <class Response>
 void not_found(const std::string& what, Response& response) {
   auto& error = *response.mutable_error_response();
   error.set_error_code(grpc::StatusCode::NOT_FOUND);
   error.set_error_message("there is no " + what);
 }
 
-template <class Response>
 void give_file(const FileDescriptor* file, const std::string& what, Response& response) {
   if (file == nullptr) return not_found(what, response);
   std::set<const FileDescriptor*> added;
@@ -42,7 +44,6 @@ void give_file(const FileDescriptor* file, const std::string& what, Response& re
            *response.mutable_file_descriptor_response()->mutable_file_descriptor_proto());
 }
 
-template <class Request, class Response>
 void answer(const Request& request, const std::vector<std::string>& services, Response& response) {
   response.set_valid_host(request.host());
   *response.mutable_original_request() = request;
@@ -86,7 +87,6 @@ void answer(const Request& request, const std::vector<std::string>& services, Re
 }
 
 /// One client's questions, one after the other. Owned by itself until gRPC is done with it.
-template <class Request, class Response>
 class Questions final : public rpc::ServerReactor {
  public:
   using Call = rpc::ServerReaderWriter<Request, Response>;
@@ -116,14 +116,14 @@ class Questions final : public rpc::ServerReactor {
   Response response_;
 };
 
-template <class Generated, class Request, class Response>
+template <class Generated>
 class ReflectionService final : public rpc::Service {
  public:
   explicit ReflectionService(std::vector<std::string> services) : services_(std::move(services)) {
     methods_.push_back(rpc::method(api_, &Api::RequestServerReflectionInfo,
                                    [this](rpc::ServerReaderWriter<Request, Response>& call) {
-                                     new Questions<Request, Response>(call,
-                                                                      services_);  // owns itself
+                                     new Questions(call,
+                                                   services_);  // owns itself
                                    }));
   }
   grpc::Service& api() override { return api_; }
@@ -138,17 +138,11 @@ class ReflectionService final : public rpc::Service {
 
 std::vector<std::unique_ptr<rpc::Service>> make_reflection_services(
     std::vector<std::string> services) {
-  namespace v1 = grpc::reflection::v1;
-  namespace v1alpha = grpc::reflection::v1alpha;
   services.emplace_back(v1::ServerReflection::service_full_name());
   services.emplace_back(v1alpha::ServerReflection::service_full_name());
   std::vector<std::unique_ptr<rpc::Service>> made;
-  made.push_back(
-      std::make_unique<ReflectionService<v1::ServerReflection, v1::ServerReflectionRequest,
-                                         v1::ServerReflectionResponse>>(services));
-  made.push_back(std::make_unique<
-                 ReflectionService<v1alpha::ServerReflection, v1alpha::ServerReflectionRequest,
-                                   v1alpha::ServerReflectionResponse>>(services));
+  made.push_back(std::make_unique<ReflectionService<v1::ServerReflection>>(services));
+  made.push_back(std::make_unique<ReflectionService<v1alpha::ServerReflection>>(services));
   return made;
 }
 

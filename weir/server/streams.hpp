@@ -22,6 +22,16 @@ struct StreamOptions {
   std::chrono::milliseconds heartbeat{15'000};
 };
 
+/// The one request of a stream, which its method takes as bytes.
+template <class Message>
+Result<Message> parse_message(const grpc::ByteBuffer& buffer) {
+  Message message;
+  grpc::ByteBuffer copy(buffer);
+  const auto status = grpc::SerializationTraits<Message>::Deserialize(&copy, &message);
+  if (!status.ok()) return invalid_field("request", "is not a message of this method");
+  return message;
+}
+
 /// Gives a stream's messages one by one. What the two kinds of streams differ in.
 /// Threads: one call at a time.
 class StepFeed {
