@@ -25,6 +25,15 @@ Result<double> conditional_appends(Api& api, Callers callers, const Context& con
   return measured.events_per_second();
 }
 
+Result<Figures> compare_appends(const std::shared_ptr<EventStore>& raw,
+                                const std::shared_ptr<EventStore>& weir, const Context& context) {
+  auto api_raw = make_weir_api(raw);
+  auto api_weir = make_weir_api(weir);
+  return alternate(
+      context.rounds() * 2, [&] { return conditional_appends(*api_raw, {}, context); },
+      [&] { return conditional_appends(*api_weir, {}, context); });
+}
+
 Filler::Filler(const Context& context, std::uint64_t events)
     : maker_(context.workload, 5), every_(events / 2500) {}
 

@@ -14,6 +14,10 @@ struct Callers {
 /// Conditional appends of one event: how many a second.
 Result<double> conditional_appends(Api& api, Callers callers, const Context& context);
 
+/// The same to each of two stores in turn.
+Result<Figures> compare_appends(const std::shared_ptr<EventStore>& raw,
+                                const std::shared_ptr<EventStore>& weir, const Context& context);
+
 /// Makes the events of a log of a size: 2500 of them are in 100 boundaries, spread evenly.
 class Filler {
  public:

@@ -55,11 +55,7 @@ Result<Figures> in_process(Context& context) {
   WEIR_TRY_ASSIGN(off, weir::open("sqlite:" + context.path("metrics-off.db")));
   WEIR_TRY_ASSIGN(on, weir::open("sqlite:" + context.path("metrics-on.db"),
                                  {.observer = reporting->store_observer()}));
-  auto api_off = make_weir_api(off);
-  auto api_on = make_weir_api(on);
-  return alternate(
-      context.rounds() * 2, [&] { return conditional_appends(*api_off, {}, context); },
-      [&] { return conditional_appends(*api_on, {}, context); });
+  return compare_appends(off, on, context);
 }
 
 /// Takes spans, and forgets them.
@@ -79,11 +75,7 @@ Result<Figures> untraced(Context& context) {
   WEIR_TRY_ASSIGN(off, weir::open("sqlite:" + context.path("spans-off.db"), {.observer = &nobody}));
   WEIR_TRY_ASSIGN(on, weir::open("sqlite:" + context.path("spans-on.db"),
                                  {.observer = &reports, .telemetry = telemetry}));
-  auto api_off = make_weir_api(off);
-  auto api_on = make_weir_api(on);
-  return alternate(
-      context.rounds() * 2, [&] { return conditional_appends(*api_off, {}, context); },
-      [&] { return conditional_appends(*api_on, {}, context); });
+  return compare_appends(off, on, context);
 }
 
 /// Two servers, one that reports everything and one that reports nothing, loaded in turn.
@@ -96,11 +88,7 @@ Result<Figures> served(Context& context) {
                  "OTEL_TRACES_SAMPLER_ARG=0.1"}));
   WEIR_TRY_ASSIGN(store_off, weir::open("weir://" + off.target));
   WEIR_TRY_ASSIGN(store_on, weir::open("weir://" + on.target));
-  auto api_off = make_weir_api(store_off);
-  auto api_on = make_weir_api(store_on);
-  return alternate(
-      context.rounds() * 2, [&] { return conditional_appends(*api_off, {}, context); },
-      [&] { return conditional_appends(*api_on, {}, context); });
+  return compare_appends(store_off, store_on, context);
 }
 
 }  // namespace

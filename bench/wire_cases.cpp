@@ -115,11 +115,7 @@ Result<Figures> admission(Context& context) {
                  "WEIR_ADMISSION_CLIENT_KIBIBYTES=10000000"}));
   WEIR_TRY_ASSIGN(store_off, weir::open("weir://" + off.target));
   WEIR_TRY_ASSIGN(store_on, weir::open("weir://" + on.target));
-  auto api_off = make_weir_api(store_off);
-  auto api_on = make_weir_api(store_on);
-  return alternate(
-      context.rounds() * 2, [&] { return conditional_appends(*api_off, {}, context); },
-      [&] { return conditional_appends(*api_on, {}, context); });
+  return compare_appends(store_off, store_on, context);
 }
 
 Result<double> rate_of(const Context& context, const std::function<Result<std::uint64_t>()>& read) {
