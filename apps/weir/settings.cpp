@@ -83,7 +83,8 @@ void add_grpc(config::Settings& list, server::ServerOptions& to) {
              "Bytes of a request message; a snapshot of the largest size needs 20MiB");
   auto& limits = to.limits;
   list.bytes("grpc.metadata_bytes_max", limits.metadata_bytes_max, 1024, 1 << 20,
-             "Bytes of a call's metadata; more is answered with RESOURCE_EXHAUSTED");
+             "Bytes of a call's metadata; a client of gRPC's own fails with RESOURCE_EXHAUSTED, "
+             "others are answered INTERNAL");
   list.number("grpc.streams_max", limits.streams_max, 1, 1'000'000,
               "Calls at a time on one connection; a client holds back what is past it");
   list.duration("grpc.idle_timeout", limits.idle_timeout, 1s, 720h,
