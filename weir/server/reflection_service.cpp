@@ -12,10 +12,10 @@ namespace {
 
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptor;
-namespace v1 = grpc::reflection::v1;
-namespace v1alpha = grpc::reflection::v1alpha;
-using Request = v1::ServerReflectionRequest;
-using Response = v1::ServerReflectionResponse;
+namespace reflection_v1 = grpc::reflection::v1;
+namespace reflection_v1alpha = grpc::reflection::v1alpha;
+using Request = reflection_v1::ServerReflectionRequest;
+using Response = reflection_v1::ServerReflectionResponse;
 
 const DescriptorPool& pool() {
   return *DescriptorPool::generated_pool();
@@ -138,11 +138,12 @@ class ReflectionService final : public rpc::Service {
 
 std::vector<std::unique_ptr<rpc::Service>> make_reflection_services(
     std::vector<std::string> services) {
-  services.emplace_back(v1::ServerReflection::service_full_name());
-  services.emplace_back(v1alpha::ServerReflection::service_full_name());
+  services.emplace_back(reflection_v1::ServerReflection::service_full_name());
+  services.emplace_back(reflection_v1alpha::ServerReflection::service_full_name());
   std::vector<std::unique_ptr<rpc::Service>> made;
-  made.push_back(std::make_unique<ReflectionService<v1::ServerReflection>>(services));
-  made.push_back(std::make_unique<ReflectionService<v1alpha::ServerReflection>>(services));
+  made.push_back(std::make_unique<ReflectionService<reflection_v1::ServerReflection>>(services));
+  made.push_back(
+      std::make_unique<ReflectionService<reflection_v1alpha::ServerReflection>>(services));
   return made;
 }
 
