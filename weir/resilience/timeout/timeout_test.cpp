@@ -102,12 +102,21 @@ TEST(Timeout, refuses_when_no_thread_is_free_for_code_that_cannot_be_stopped) {
           .executor(std::make_shared<Executor>(Executor::Options{.threads = 1, .queue_max = 1}))
           .build()
           .value();
-  const auto hold = std::make_shared<std::latch>(1);
-  const auto stuck = [hold] { hold->wait(); };
-  Result<void> last;
-  for (int i = 0; i < 3; ++i) last = p.run(stuck);
-  EXPECT_EQ(last.error().code, Code::resource_exhausted);
-  hold->count_down();
+  struct Stuck {
+    std::latch begun{1};
+    std::latch may_end{1};
+  };
+  const auto stuck = std::make_shared<Stuck>();
+  const auto on_the_thread = p.run([stuck] {
+    stuck->begun.count_down();
+    stuck->may_end.wait();
+  });
+  EXPECT_EQ(on_the_thread.error().code, Code::deadline_exceeded);
+  stuck->begun.wait();  // on a busy machine it may still have been in the queue
+  const auto in_the_queue = p.run([] {});
+  EXPECT_EQ(in_the_queue.error().code, Code::deadline_exceeded);
+  EXPECT_EQ(p.run([] {}).error().code, Code::resource_exhausted);
+  stuck->may_end.count_down();
 }
 
 }  // namespace
