@@ -234,9 +234,9 @@ class Step {
       builder_.add(position, message);
       return looked_at(position);
     }
-    const auto event = EventView::of(message);
-    WEIR_ASSERT(event.has_value());  // a builder made it
-    if (wanted(*event)) builder_.add(position, message);
+    const bool whole = view_.look_at(message, judged_by_);
+    WEIR_ASSERT(whole);  // a builder made it
+    if (wanted(view_)) builder_.add(position, message);
     return looked_at(position);
   }
 
@@ -253,6 +253,14 @@ class Step {
       }
     }
     return {};
+  }
+
+  EventView::Fields fields_that_judge() const {
+    const auto& items = request_.query.items;
+    const bool more = request_.occurred.from || request_.occurred.until ||
+                      std::any_of(items.begin(), items.end(),
+                                  [](const QueryItem& item) { return !item.where.empty(); });
+    return more ? EventView::Fields::all : EventView::Fields::type_and_tags;
   }
 
   bool wanted(const EventFields& fields) const {
@@ -285,6 +293,8 @@ class Step {
   const ReadRequest& request_;
   const bool wants_all_ =
       request_.query.everything() && !request_.occurred.from && !request_.occurred.until;
+  const EventView::Fields judged_by_ = fields_that_judge();
+  EventView view_;
   ReadConnection* connection_ = nullptr;
   std::shared_ptr<const RunSet> runs_;
   BatchBuilder builder_;
