@@ -90,7 +90,8 @@ std::vector<std::string> PostgresCluster::making() const {
 }
 
 PostgresCluster::PostgresCluster(Options options) : options_(std::move(options)) {
-  folder_ = server_folder(options_.folder);
+  const bool in_memory = options_.folder.empty() && !options_.fsync;
+  folder_ = in_memory ? server_folder_in_memory() : server_folder(options_.folder);
   const auto status = wait_for(start_server(making(), folder_));
   if (status != 0) fail(making().front() + " failed, see " + folder_ + "/log");
   port_ = free_port();
@@ -127,6 +128,8 @@ void PostgresCluster::start() {
                                       "max_connections=200",
                                       "-c",
                                       "shared_buffers=128MB",
+                                      "-c",
+                                      "dynamic_shared_memory_type=mmap",
                                       "-c",
                                       "log_min_messages=warning"};
   for (const auto& setting : options_.settings) {
