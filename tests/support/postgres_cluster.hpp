@@ -65,6 +65,7 @@ class PostgresCluster {
 
   Options options_;
   std::string folder_;
+  std::string user_ = "weir";
   std::string host_ = "127.0.0.1";
   std::string admin_uri_;
   int port_ = 0;
