@@ -7,6 +7,7 @@
 #include <apps/weir/shell_for_tests.hpp>
 
 #include <CLI/CLI.hpp>
+#include <tests/support/places.hpp>
 
 namespace weir::cli {
 namespace {
@@ -165,11 +166,12 @@ std::set<std::string> options_of(const CLI::App& app) {
 
 TEST_F(Commands, docs_describe_every_option_of_every_command_and_no_others) {
   std::stringstream content;
-  content << std::ifstream(std::string(WEIR_SOURCE_DIR) + "/docs/cli.md").rdbuf();
+  content << std::ifstream(testing_support::source_file("docs/cli.md")).rdbuf();
   const auto docs = content.str();
   // The flags that are settings have a page of their own, made from their list.
   std::stringstream settings;
-  settings << std::ifstream(WEIR_CONFIGURATION_REFERENCE).rdbuf();
+  settings
+      << std::ifstream(testing_support::source_file("docs/reference/configuration.md")).rdbuf();
   Program program;
   cli::Run chosen;
   const auto app = define_program(program, chosen);

@@ -5,6 +5,7 @@
 
 #include <apps/weir/settings.hpp>
 #include <apps/weir/shell_for_tests.hpp>
+#include <tests/support/places.hpp>
 
 namespace weir::cli {
 namespace {
@@ -282,7 +283,7 @@ TEST_F(Config, variables_of_opentelemetry_are_stronger_than_the_file_and_weaker_
 }
 
 TEST_F(Config, has_the_reference_that_is_committed) {
-  std::ifstream file(WEIR_CONFIGURATION_REFERENCE);
+  std::ifstream file(testing_support::source_file("docs/reference/configuration.md"));
   const std::string committed{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(committed, configuration_reference())
       << "write it again with: tools/build release configuration_reference";

@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <tests/support/places.hpp>
 #include <weir/base/time.hpp>
 
 namespace weir::cli {
@@ -36,7 +37,7 @@ class RealProgram : public ::testing::Test {
 
   /// Starts the program with its output in the file "out".
   pid_t start(std::vector<std::string> arguments) const {
-    std::string program = WEIR_PROGRAM;
+    std::string program = testing_support::built_program();
     std::vector<char*> argv = {program.data()};
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -126,8 +127,8 @@ TEST_F(RealProgram, an_import_that_is_interrupted_says_how_far_it_came) {
   int head = 0;
   while (head < 10) {
     // Without start(), which would take over the file that the import writes to.
-    const auto read =
-        fmt::format("{} head --store {} > {} 2>&1", WEIR_PROGRAM, store("a.db"), path("head"));
+    const auto read = fmt::format("{} head --store {} > {} 2>&1", testing_support::built_program(),
+                                  store("a.db"), path("head"));
     if (std::system(read.c_str()) != 0) continue;
     std::ifstream(path("head")) >> head;
   }
@@ -143,8 +144,8 @@ TEST_F(RealProgram, tail_follows_another_process_and_ends_cleanly_on_sigint) {
   const auto tail = start({"tail", "-n", "1", "--store", store("a.db")});
   while (output().find("First") == std::string::npos) ::usleep(1000);
   // Without start(), which would take over the file that the tail writes to.
-  const auto append =
-      fmt::format("{} append --type Second --store {} > /dev/null", WEIR_PROGRAM, store("a.db"));
+  const auto append = fmt::format("{} append --type Second --store {} > /dev/null",
+                                  testing_support::built_program(), store("a.db"));
   ASSERT_EQ(std::system(append.c_str()), 0);
   while (output().find("Second") == std::string::npos) ::usleep(1000);
   ::kill(tail, SIGINT);
@@ -157,7 +158,7 @@ TEST_F(RealProgram, a_pipe_that_closes_ends_a_read_quietly) {
           store("a.db")});
   }
   const auto read = fmt::format("bash -o pipefail -c '{} read --store {} 2>{} | head -c 10'",
-                                WEIR_PROGRAM, store("a.db"), path("err"));
+                                testing_support::built_program(), store("a.db"), path("err"));
   EXPECT_EQ(std::system((read + " > /dev/null").c_str()), 0);
   EXPECT_EQ(std::filesystem::file_size(path("err")), 0U);
 }

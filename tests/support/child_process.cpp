@@ -1,16 +1,23 @@
 #include <tests/support/child_process.hpp>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <limits>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -24,6 +31,39 @@ namespace {
 
 void require(bool condition, const char* what) {
   if (!condition) fail(what);
+}
+
+const std::string memory = "/dev/shm";
+const std::string server_folder_prefix = "weir-server-";
+
+/// Both in the file system and in memory itself: containers are often given 64 MB of the former.
+bool has_room(const std::string& folder) {
+  constexpr std::uint64_t enough = 4ULL << 30;
+  struct statvfs files {};
+  if (statvfs(folder.c_str(), &files) != 0) return false;
+  if (std::uint64_t{files.f_bavail} * files.f_frsize < enough) return false;
+  std::ifstream information("/proc/meminfo");
+  std::string name;
+  while (information >> name) {
+    std::uint64_t kilobytes = 0;
+    if (name == "MemAvailable:") return information >> kilobytes && kilobytes * 1024 >= enough;
+    information.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+  }
+  return false;
+}
+
+/// Whoever uses a folder has a lock on it, from before there is anything in it.
+void remove_abandoned() {
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator(memory, gone)) {
+    if (!entry.path().filename().string().starts_with(server_folder_prefix)) continue;
+    const int lock = open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0) continue;
+    const bool abandoned =
+        flock(lock, LOCK_EX | LOCK_NB) == 0 && !std::filesystem::is_empty(entry.path(), gone);
+    if (abandoned) std::filesystem::remove_all(entry.path(), gone);
+    close(lock);
+  }
 }
 
 }  // namespace
@@ -49,11 +89,21 @@ const passwd* server_user() {
 
 std::string server_folder(const std::string& parent) {
   const auto in = parent.empty() ? std::filesystem::temp_directory_path().string() : parent;
-  auto folder = in + "/weir-server-XXXXXX";
+  auto folder = in + "/" + server_folder_prefix + "XXXXXX";
   require(mkdtemp(folder.data()) != nullptr, "no temporary folder");
   if (const auto* user = server_user(); user != nullptr) {
     require(chown(folder.c_str(), user->pw_uid, user->pw_gid) == 0, "chown failed");
   }
+  return folder;
+}
+
+std::string server_folder_in_memory() {
+  if (!has_room(memory)) return server_folder();
+  remove_abandoned();
+  auto folder = server_folder(memory);
+  // Held for as long as this program lives.
+  const int lock = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  require(lock >= 0 && flock(lock, LOCK_SH) == 0, "the folder cannot be locked");
   return folder;
 }
 

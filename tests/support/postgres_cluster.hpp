@@ -19,7 +19,8 @@ class PostgresCluster {
     bool fsync = false;
     /// Further "name=value" settings.
     std::vector<std::string> settings = {};
-    /// Where the server's own folder is made. Default: where temporary files go.
+    /// Where the server's own folder is made. Default: in memory where there is room and fsync is
+    /// off, else where temporary files go.
     std::string folder = {};
     /// Make it a streaming replica of that cluster, which must run; known there as replica_name.
     const PostgresCluster* replica_of = nullptr;
@@ -64,6 +65,7 @@ class PostgresCluster {
 
   Options options_;
   std::string folder_;
+  std::string user_ = "weir";
   std::string host_ = "127.0.0.1";
   std::string admin_uri_;
   int port_ = 0;

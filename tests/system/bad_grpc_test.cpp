@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/system/place.hpp>
 
@@ -57,7 +58,7 @@ class BadGrpc : public testing::Test {
   }
 
   std::unique_ptr<Place> place_ = engines().front().make();
-  ServerProcess server_{{.program = WEIR_PROGRAM, .store = place_->uri()}};
+  ServerProcess server_{{.program = testing_support::built_program(), .store = place_->uri()}};
   std::shared_ptr<EventStore> log_ = server_.connect();
 };
 
@@ -121,7 +122,7 @@ TEST_F(BadGrpc, a_huge_query_does_not_disturb_the_others_on_its_session) {
 
 TEST_F(BadGrpc, a_server_takes_what_its_own_limits_allow) {
   const auto place = engines().front().make();
-  ServerProcess server({.program = WEIR_PROGRAM,
+  ServerProcess server({.program = testing_support::built_program(),
                         .store = place->uri(),
                         .arguments = {"--tags-max", "300", "--type-bytes-max", "4",
                                       "--data-bytes-max", "3000000", "--query-items-max", "1"}});

@@ -7,6 +7,7 @@
 
 #include <weir/gateway/testing/http_client.hpp>
 
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/system/place.hpp>
 
@@ -108,8 +109,8 @@ class BadHttp : public testing::TestWithParam<Bad> {
  protected:
   static void SetUpTestSuite() {
     place_ = engines().front().make();
-    server_ = std::make_unique<ServerProcess>(
-        ServerProcess::Options{.program = WEIR_PROGRAM, .store = place_->uri()});
+    server_ = std::make_unique<ServerProcess>(ServerProcess::Options{
+        .program = testing_support::built_program(), .store = place_->uri()});
   }
   static void TearDownTestSuite() {
     server_->signal(SIGTERM);
@@ -139,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(Requests, BadHttp, testing::ValuesIn(bad_requests()),
 
 TEST(HttpServer, does_not_grow_by_clients_that_come_and_go_in_the_middle) {
   const auto place = engines().front().make();
-  ServerProcess server({.program = WEIR_PROGRAM, .store = place->uri()});
+  ServerProcess server({.program = testing_support::built_program(), .store = place->uri()});
   HttpClient(server.http_port())
       .post("/v1/logs/default/events", append_of(R"({"type":"A","data":{}})"));
   const auto cycle = [&](int count) {

@@ -10,6 +10,7 @@
 
 #include <weir/open.hpp>
 
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/support/temporary_folder.hpp>
 #include <tests/system/place.hpp>
@@ -43,13 +44,14 @@ class Backup : public testing::Test {
   }
   std::string store() const { return "sqlite:" + folder_.file("log.db"); }
   Finished weir(std::vector<std::string> arguments) const {
-    return run_program(WEIR_PROGRAM, arguments);
+    return run_program(testing_support::built_program(), arguments);
   }
   /// Starts a backup, and kills it as soon as it writes. False when it was done before.
   bool kill_half_way(const std::vector<std::string>& from) const {
     std::vector<std::string> arguments = {"backup", copy_};
     arguments.insert(arguments.end(), from.begin(), from.end());
-    const auto process = testing_support::start_program(WEIR_PROGRAM, arguments);
+    const auto process =
+        testing_support::start_program(testing_support::built_program(), arguments);
     while (bytes_of(copy_ + ".part") == 0 && waitpid(process, nullptr, WNOHANG) == 0) {
       std::this_thread::sleep_for(1ms);
     }
@@ -89,7 +91,7 @@ TEST_F(Backup, that_was_killed_is_begun_anew_by_the_next) {
 
 TEST_F(Backup, of_a_server_that_was_killed_is_begun_anew_by_the_next) {
   ASSERT_NO_FATAL_FAILURE(fill());
-  ServerProcess server({.program = WEIR_PROGRAM, .store = store()});
+  ServerProcess server({.program = testing_support::built_program(), .store = store()});
   expect_whole_after({"--target", server.grpc()});
 }
 
@@ -113,7 +115,7 @@ class Import : public testing::Test {
     return path;
   }
   Finished import(const ServerProcess& server, const std::string& last_row) const {
-    return run_program(WEIR_PROGRAM,
+    return run_program(testing_support::built_program(),
                        {"import", csv(last_row), "--type", "type", "--target", server.grpc()});
   }
 
@@ -122,7 +124,7 @@ class Import : public testing::Test {
 };
 
 TEST_F(Import, takes_what_the_server_takes) {
-  ServerProcess server({.program = WEIR_PROGRAM,
+  ServerProcess server({.program = testing_support::built_program(),
                         .store = place_->uri(),
                         .arguments = {"--data-bytes-max", "3000000", "--events-max", "10"}});
   const auto done = import(server, "A," + std::string(2'000'000, 'x'));
@@ -131,8 +133,9 @@ TEST_F(Import, takes_what_the_server_takes) {
 }
 
 TEST_F(Import, tells_the_rows_that_are_past_the_servers_limits) {
-  ServerProcess server(
-      {.program = WEIR_PROGRAM, .store = place_->uri(), .arguments = {"--type-bytes-max", "4"}});
+  ServerProcess server({.program = testing_support::built_program(),
+                        .store = place_->uri(),
+                        .arguments = {"--type-bytes-max", "4"}});
   const auto done = import(server, "Types,1");
   EXPECT_EQ(done.exit, 0) << done.output;
   EXPECT_THAT(done.output, HasSubstr("line 27: row.type: 5 bytes, the limit is 4"));

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <tests/support/otlp_receiver.hpp>
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/system/place.hpp>
 #include <weir/gateway/testing/http_client.hpp>
@@ -176,7 +177,7 @@ class Conventions : public testing::TestWithParam<Engine> {
   OtlpReceiver receiver_;
   std::unique_ptr<Place> place_;
   ServerProcess server_{
-      {.program = WEIR_PROGRAM,
+      {.program = testing_support::built_program(),
        .store = place_->uri(),
        .environment = {"OTEL_EXPORTER_OTLP_ENDPOINT=" + receiver_.http_endpoint(),
                        "OTEL_BSP_SCHEDULE_DELAY=50", "OTEL_METRIC_EXPORT_INTERVAL=50"}}};

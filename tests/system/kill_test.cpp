@@ -6,6 +6,7 @@
 #include <random>
 
 #include <tests/support/load.hpp>
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/system/place.hpp>
 
@@ -54,8 +55,8 @@ void Killed::compare(const Follower& follower, const std::vector<std::uint64_t>&
 }
 
 void Killed::verify(const std::string& store) {
-  const auto verified =
-      testing_support::run_program(WEIR_PROGRAM, {"verify", "--json", "--store", store});
+  const auto verified = testing_support::run_program(testing_support::built_program(),
+                                                     {"verify", "--json", "--store", store});
   ASSERT_EQ(verified.exit, 0) << verified.output;
 }
 
@@ -69,7 +70,7 @@ void Killed::torture(int rounds, std::mt19937& random) {
     return list;
   };
   for (int round = 0; round < rounds && !HasFatalFailure(); ++round) {
-    ServerProcess server({.program = WEIR_PROGRAM, .store = place->uri()});
+    ServerProcess server({.program = testing_support::built_program(), .store = place->uri()});
     std::vector<std::shared_ptr<EventStore>> logs;
     for (int i = 0; i < clients; ++i) logs.push_back(server.connect());
     send_again(*logs.front(), ledger);
@@ -84,14 +85,14 @@ void Killed::torture(int rounds, std::mt19937& random) {
     hot.join();
 
     ASSERT_NO_FATAL_FAILURE(verify(place->uri()));
-    ServerProcess again({.program = WEIR_PROGRAM, .store = place->uri()});
+    ServerProcess again({.program = testing_support::built_program(), .store = place->uri()});
     ASSERT_NO_FATAL_FAILURE(ledger.check(*again.connect()));
     ASSERT_NO_FATAL_FAILURE(compare(all, positions()));
     ASSERT_NO_FATAL_FAILURE(compare(hot, ledger.hot()));
     again.kill();
   }
 
-  ServerProcess server({.program = WEIR_PROGRAM, .store = place->uri()});
+  ServerProcess server({.program = testing_support::built_program(), .store = place->uri()});
   const auto log = server.connect();
   send_again(*log, ledger);
   ASSERT_NO_FATAL_FAILURE(ledger.check(*log));

@@ -6,6 +6,7 @@
 #include <weir/gateway/testing/http_client.hpp>
 
 #include <tests/support/load.hpp>
+#include <tests/support/places.hpp>
 #include <tests/support/postgres_cluster.hpp>
 #include <tests/support/server_process.hpp>
 
@@ -56,7 +57,7 @@ class RemoteReaders {
 
 TEST(ProductionServer, is_whole_soon_after_its_database_was_away_for_two_seconds) {
   PostgresCluster cluster({});
-  ServerProcess server({.program = WEIR_PROGRAM,
+  ServerProcess server({.program = testing_support::built_program(),
                         .store = cluster.new_database(),
                         .arguments = {"--preset", "production"}});
   const auto status = [&] {
@@ -104,7 +105,8 @@ TEST(ProductionServer, is_whole_soon_after_its_database_was_away_for_two_seconds
 
 TEST(ProductionServer, says_within_five_seconds_that_its_database_hangs) {
   PostgresCluster cluster({});
-  ServerProcess server({.program = WEIR_PROGRAM, .store = cluster.new_database()});
+  ServerProcess server(
+      {.program = testing_support::built_program(), .store = cluster.new_database()});
   const auto ready = [&] {
     gateway::testing::HttpClient http(server.http_port());
     return http.get("/health/ready").status;

@@ -13,6 +13,7 @@
 #include <weir/store/remote/client.hpp>
 
 #include <tests/support/certificates.hpp>
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/support/temporary_folder.hpp>
 #include <tests/system/place.hpp>
@@ -49,7 +50,7 @@ class Protection : public testing::Test {
     std::vector<std::string> arguments = {"token",    "create", "somebody",
                                           "--tokens", tokens_,  "--json"};
     arguments.insert(arguments.end(), rights.begin(), rights.end());
-    const auto made = run_program(WEIR_PROGRAM, arguments);
+    const auto made = run_program(testing_support::built_program(), arguments);
     EXPECT_EQ(made.exit, 0) << made.output;
     const auto at = made.output.find("weir_");
     return made.output.substr(at, made.output.find('"', at) - at);
@@ -57,14 +58,16 @@ class Protection : public testing::Test {
   static std::string id_of(const std::string& token) { return token.substr(5, 8); }
 
   std::unique_ptr<ServerProcess> serve(std::vector<std::string> arguments) {
-    return std::make_unique<ServerProcess>(ServerProcess::Options{
-        .program = WEIR_PROGRAM, .store = place_->uri(), .arguments = std::move(arguments)});
+    return std::make_unique<ServerProcess>(
+        ServerProcess::Options{.program = testing_support::built_program(),
+                               .store = place_->uri(),
+                               .arguments = std::move(arguments)});
   }
   /// A command against the server.
   testing_support::Finished weir(const ServerProcess& server, std::vector<std::string> arguments,
                                  const std::vector<std::string>& environment = {}) const {
     arguments.insert(arguments.end(), {"--target", server.grpc(), "--timeout", "10"});
-    return run_program(WEIR_PROGRAM, arguments, environment);
+    return run_program(testing_support::built_program(), arguments, environment);
   }
   static bool said(const ServerProcess& server, const std::string& text) {
     return eventually([&] { return server.log().find(text) != std::string::npos; });
@@ -208,8 +211,10 @@ TEST_F(Protection, a_token_revoked_by_a_hang_up_ends_its_streams_within_seconds)
   subscribe(one, revoked);
   subscribe(other, kept);
   EXPECT_TRUE(head(*server, {.token = revoked}));
-  EXPECT_EQ(
-      run_program(WEIR_PROGRAM, {"token", "revoke", id_of(revoked), "--tokens", tokens_}).exit, 0);
+  EXPECT_EQ(run_program(testing_support::built_program(),
+                        {"token", "revoke", id_of(revoked), "--tokens", tokens_})
+                .exit,
+            0);
   EXPECT_TRUE(head(*server, {.token = revoked})) << "the server has not been told yet";
   const auto begun = std::chrono::steady_clock::now();
   server->signal(SIGHUP);
@@ -289,8 +294,9 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
 }
 
 TEST_F(Protection, a_server_without_tokens_refuses_addresses_that_others_can_reach) {
-  const auto refused = run_program(WEIR_PROGRAM, {"serve", "--store", place_->uri(), "--grpc",
-                                                  "0.0.0.0:0", "--http", "127.0.0.1:0"});
+  const auto refused = run_program(
+      testing_support::built_program(),
+      {"serve", "--store", place_->uri(), "--grpc", "0.0.0.0:0", "--http", "127.0.0.1:0"});
   EXPECT_EQ(refused.exit, 2);
   EXPECT_THAT(refused.output, HasSubstr("others could reach 0.0.0.0:0"));
   EXPECT_THAT(refused.output, HasSubstr("weir token create"));

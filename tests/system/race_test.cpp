@@ -9,6 +9,7 @@
 #include <weir/store/conformance/judging.hpp>
 
 #include <tests/support/load.hpp>
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/system/place.hpp>
 
@@ -40,7 +41,7 @@ class Processes : public testing::TestWithParam<Engine> {
                                           "--after",
                                           std::to_string(head->value)};
     for (const auto& tag : event.tags) arguments.insert(arguments.end(), {"--tag", tag});
-    const auto done = testing_support::run_program(WEIR_PROGRAM, arguments);
+    const auto done = testing_support::run_program(testing_support::built_program(), arguments);
     attempt.appended = done.exit == 0;
     if (attempt.appended) {
       attempt.first = std::stoull(done.output);
@@ -59,8 +60,8 @@ class Processes : public testing::TestWithParam<Engine> {
 TEST_P(Processes, that_race_on_one_store_are_each_judged_rightly_and_every_subscriber_sees_all) {
   const auto seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  ServerProcess first({.program = WEIR_PROGRAM, .store = place_->uri()});
-  ServerProcess second({.program = WEIR_PROGRAM, .store = place_->uri()});
+  ServerProcess first({.program = testing_support::built_program(), .store = place_->uri()});
+  ServerProcess second({.program = testing_support::built_program(), .store = place_->uri()});
   auto inside = open(place_->uri());
   ASSERT_TRUE(inside) << to_string(inside.error());
   const std::vector<std::shared_ptr<EventStore>> logs = {first.connect(), second.connect(),
@@ -99,8 +100,8 @@ TEST_P(Processes, that_race_on_one_store_are_each_judged_rightly_and_every_subsc
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i + 1;
     EXPECT_EQ(follower->seen(), all);
   }
-  const auto verified =
-      testing_support::run_program(WEIR_PROGRAM, {"verify", "--store", place_->uri()});
+  const auto verified = testing_support::run_program(testing_support::built_program(),
+                                                     {"verify", "--store", place_->uri()});
   EXPECT_EQ(verified.exit, 0) << verified.output;
 }
 

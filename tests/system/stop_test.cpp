@@ -7,6 +7,7 @@
 #include <weir/gateway/testing/http_client.hpp>
 
 #include <tests/support/load.hpp>
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/system/place.hpp>
 
@@ -28,7 +29,7 @@ TEST_P(Stopped, under_load_a_server_answers_what_it_accepted_and_exits_with_0) {
   Ledger ledger;
   std::string grpc, http, said;
   {
-    ServerProcess server({.program = WEIR_PROGRAM, .store = place_->uri()});
+    ServerProcess server({.program = testing_support::built_program(), .store = place_->uri()});
     grpc = server.grpc();
     http = server.http();
     std::vector<std::shared_ptr<EventStore>> logs;
@@ -44,8 +45,10 @@ TEST_P(Stopped, under_load_a_server_answers_what_it_accepted_and_exits_with_0) {
     said = server.log();
   }
   EXPECT_GT(ledger.count(Attempt::Outcome::acknowledged), 0u);
-  ServerProcess again(
-      {.program = WEIR_PROGRAM, .store = place_->uri(), .grpc = grpc, .http = http});
+  ServerProcess again({.program = testing_support::built_program(),
+                       .store = place_->uri(),
+                       .grpc = grpc,
+                       .http = http});
   EXPECT_EQ(again.grpc(), grpc);
   ledger.check(*again.connect());
   EXPECT_EQ(ledger.markers().size(), ledger.events_acknowledged())
@@ -55,7 +58,7 @@ TEST_P(Stopped, under_load_a_server_answers_what_it_accepted_and_exits_with_0) {
 }
 
 TEST_P(Stopped, streams_end_with_a_status_that_says_why) {
-  ServerProcess server({.program = WEIR_PROGRAM, .store = place_->uri()});
+  ServerProcess server({.program = testing_support::built_program(), .store = place_->uri()});
   const auto log = server.connect();
   ASSERT_TRUE(log->append({.events = {{.type = "A", .data = "{}"}}}));
   auto subscription = log->subscribe({});
@@ -81,8 +84,9 @@ TEST_P(Stopped, streams_end_with_a_status_that_says_why) {
 }
 
 TEST_P(Stopped, a_server_that_waits_for_a_long_read_exits_within_its_grace_time) {
-  ServerProcess server(
-      {.program = WEIR_PROGRAM, .store = place_->uri(), .arguments = {"--grace", "1"}});
+  ServerProcess server({.program = testing_support::built_program(),
+                        .store = place_->uri(),
+                        .arguments = {"--grace", "1"}});
   const auto log = server.connect();
   const std::string text(100'000, 'x');
   for (int i = 0; i < 20; ++i) {

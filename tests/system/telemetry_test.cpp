@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <tests/support/otlp_receiver.hpp>
+#include <tests/support/places.hpp>
 #include <tests/support/server_process.hpp>
 #include <tests/support/temporary_folder.hpp>
 #include <weir/gateway/testing/http_client.hpp>
@@ -38,7 +39,7 @@ class Telemetry : public testing::TestWithParam<Protocol> {
             (GetParam() == Protocol::grpc ? "grpc" : "http/protobuf"),
         "OTEL_BSP_SCHEDULE_DELAY=50", "OTEL_METRIC_EXPORT_INTERVAL=50"};
     environment.insert(environment.end(), more.begin(), more.end());
-    return {.program = WEIR_PROGRAM,
+    return {.program = testing_support::built_program(),
             .store = "sqlite:" + folder_.file("log.db"),
             .environment = std::move(environment)};
   }

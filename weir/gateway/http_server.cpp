@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include <tests/support/places.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
 #include <weir/telemetry/api/propagation.hpp>
 #include <weir/telemetry/prometheus/exposition.hpp>
@@ -112,7 +113,7 @@ TEST(Exposition, has_no_fault_that_promtool_finds) {
 }
 
 TEST(MetricsReference, is_what_the_list_says) {
-  std::ifstream file(WEIR_METRICS_REFERENCE);
+  std::ifstream file(testing_support::source_file("docs/reference/metrics.md"));
   std::stringstream there;
   there << file.rdbuf();
   EXPECT_EQ(there.str(), metrics_reference()) << "run: tools/build release metrics_reference";
