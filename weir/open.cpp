@@ -37,7 +37,7 @@ sql::StatementReporting reporting_of(const OpenOptions& options) {
 /// Tries once, or for as long as the options say while the database takes no connections.
 Result<std::shared_ptr<postgres::Store>> open_store(const postgres::StoreOptions& store,
                                                     const OpenOptions& options) {
-  const auto threads = std::make_shared<engine::Threads>();
+  const auto threads = std::make_shared<engine::Threads>(options.callbacks_never_block);
   if (!options.wait_until_up) return postgres::Store::open(store, threads);
   WEIR_TRY_ASSIGN(waiting, resilience::pipeline("open")
                                .retry({.attempts_max = 1000,
@@ -91,16 +91,17 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
       .limits = options.limits,
       .committer = {.queue_max = options.queue_max,
                     .queue_bytes_max = options.queue_bytes_max,
-                    .callbacks_on_writer = options.callbacks_on_writer,
+                    .callbacks_on_writer = options.callbacks_never_block,
                     .observer = options.observer}};
   std::string_view rest = uri;
   if (take_prefix(rest, "sqlite:")) {
     if (rest.empty()) return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");
-    WEIR_TRY_ASSIGN(store, sqlite::Store::open({.path = std::string(rest),
-                                                .create = options.create,
-                                                .engine = engine,
-                                                .reporting = reporting_of(options)},
-                                               std::make_shared<engine::Threads>()));
+    WEIR_TRY_ASSIGN(store, sqlite::Store::open(
+                               {.path = std::string(rest),
+                                .create = options.create,
+                                .engine = engine,
+                                .reporting = reporting_of(options)},
+                               std::make_shared<engine::Threads>(options.callbacks_never_block)));
     return std::shared_ptr<Catalog>(std::move(store));
   }
   if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {

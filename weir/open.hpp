@@ -50,9 +50,9 @@ struct OpenOptions {
   /// Stands between an embedded store and its PostgreSQL, of one database. Default: one with the
   /// preset `production`.
   std::shared_ptr<resilient::Shield> shield = nullptr;
-  /// Callbacks of appends never block nor drop the store, so that they may run on the thread that
-  /// writes: less work an append. Default false.
-  bool callbacks_on_writer = false;
+  /// Callbacks never block, wait for what this store does, nor drop it, so that they may run on the
+  /// thread that writes, and several together on those that read: less work a call. Default false.
+  bool callbacks_never_block = false;
   /// Told what an embedded store does; must outlive it. Default: nobody.
   StoreObserver* observer = nullptr;
   /// Of an embedded store's SQL statements; must outlive the store. Default: nobody is told.

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;
   program.open_catalog = [&program](const std::string& uri, weir::OpenOptions options) {
-    options.callbacks_on_writer = true;
+    options.callbacks_never_block = true;
     options.observer = program.observer;
     options.telemetry = program.telemetry;
     options.statement_text = program.statement_text;

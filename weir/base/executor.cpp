@@ -2,14 +2,21 @@
 
 #include <pthread.h>
 
+#include <optional>
+
 #include <weir/base/assert.hpp>
+#include <weir/base/batching.hpp>
 
 namespace weir {
 
 Executor::Executor(Options options) : queue_max_(options.queue_max) {
   WEIR_ASSERT(options.threads > 0);
+  WEIR_ASSERT(options.together_max > 0);
   for (std::size_t i = 0; i < options.threads; ++i) {
-    threads_.emplace_back([shared = shared_, name = options.name] { run(*shared, name); });
+    threads_.emplace_back([shared = shared_, options] {
+      pthread_setname_np(pthread_self(), options.name);
+      run(*shared, options.together_max);
+    });
   }
 }
 
@@ -51,19 +58,31 @@ std::size_t Executor::queue_depth() const {
   return shared_->tasks.size();
 }
 
-void Executor::run(Shared& shared, const char* name) {
-  pthread_setname_np(pthread_self(), name);
+void Executor::run(Shared& shared, std::size_t together_max) {
   std::unique_lock lock(shared.mutex);
   while (true) {
     shared.wake.wait(lock, [&] { return shared.stopping || !shared.tasks.empty(); });
     if (shared.tasks.empty()) return;
-    auto task = std::move(shared.tasks.front());
-    shared.tasks.pop_front();
+    if (together_max == 1 || shared.tasks.size() == 1) {
+      run_one(shared, lock);
+      continue;
+    }
+    std::optional<Batching> together(std::in_place);
+    for (std::size_t i = 0; i < together_max && !shared.tasks.empty(); ++i) run_one(shared, lock);
     lock.unlock();
-    task();
-    task = nullptr;
+    together.reset();
     lock.lock();
   }
+}
+
+/// The caller holds the lock, and does again afterwards.
+void Executor::run_one(Shared& shared, std::unique_lock<std::mutex>& lock) {
+  auto task = std::move(shared.tasks.front());
+  shared.tasks.pop_front();
+  lock.unlock();
+  task();
+  task = nullptr;
+  lock.lock();
 }
 
 }  // namespace weir

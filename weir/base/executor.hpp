@@ -22,6 +22,10 @@ class Executor {
     std::size_t threads = 2;
     /// Tasks that may wait. Default 65,536.
     std::size_t queue_max = 65'536;
+    /// Tasks that a thread runs within one Batching scope when others wait behind the first. What
+    /// they put off waits for the last of them, so one that may block calls Batching::flush()
+    /// before it does. At least 1. Default 1: nothing is put off.
+    std::size_t together_max = 1;
     /// Shown by tools such as top; at most 15 characters.
     const char* name = "weir";
   };
@@ -46,7 +50,8 @@ class Executor {
     std::deque<UniqueFunction<void()>> tasks;
     bool stopping = false;
   };
-  static void run(Shared& shared, const char* name);
+  static void run(Shared& shared, std::size_t together_max);
+  static void run_one(Shared& shared, std::unique_lock<std::mutex>& lock);
 
   const std::size_t queue_max_;
   const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
+#include <string>
 #include <vector>
+
+#include <weir/base/batching.hpp>
 
 namespace weir {
 namespace {
@@ -40,6 +44,51 @@ TEST(Executor, refuses_a_task_when_its_queue_is_full_but_takes_completions) {
     go.set_value();
   }
   EXPECT_EQ(ran, 3) << "destruction runs what is queued";
+}
+
+/// Has one thread and a few tasks that wait behind a first.
+struct Together : ::testing::Test {
+  std::vector<std::string> told;
+
+  void run(std::size_t together_max, const std::vector<std::function<void()>>& tasks) {
+    Executor executor({.threads = 1, .together_max = together_max});
+    std::promise<void> started, go;
+    ASSERT_TRUE(executor.post([&] {
+      started.set_value();
+      go.get_future().wait();
+      tell("first");
+    }));
+    started.get_future().wait();
+    for (const auto& task : tasks) ASSERT_TRUE(executor.post(task));
+    go.set_value();
+  }
+  void tell(const char* what) {
+    told.emplace_back(what);
+    Batching::at_end([this, what] { told.push_back("answer to " + std::string(what)); });
+  }
+};
+
+TEST_F(Together, one_task_puts_nothing_off_and_those_behind_it_go_by_a_few) {
+  run(2, {[&] { tell("a"); }, [&] { tell("b"); }, [&] { tell("c"); }});
+  EXPECT_EQ(told, (std::vector<std::string>{"first", "answer to first", "a", "b", "answer to a",
+                                            "answer to b", "c", "answer to c"}));
+}
+
+TEST_F(Together, a_task_that_may_block_lets_the_answers_before_it_go) {
+  run(4, {[&] { tell("a"); },
+          [&] {
+            Batching::flush();
+            tell("b");
+          },
+          [&] { tell("c"); }});
+  EXPECT_EQ(told, (std::vector<std::string>{"first", "answer to first", "a", "answer to a", "b",
+                                            "c", "answer to b", "answer to c"}));
+}
+
+TEST_F(Together, by_default_nothing_is_put_off) {
+  run(Executor::Options().together_max, {[&] { tell("a"); }, [&] { tell("b"); }});
+  EXPECT_EQ(told, (std::vector<std::string>{"first", "answer to first", "a", "answer to a", "b",
+                                            "answer to b"}));
 }
 
 TEST(Executor, lets_a_task_post_another_while_it_is_being_destroyed) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <weir/base/assert.hpp>
+#include <weir/base/batching.hpp>
 #include <weir/telemetry/api/metric_list.hpp>
 
 namespace weir::postgres {
@@ -109,6 +110,7 @@ void Pool::tell(PoolEvent event) const {
 }
 
 Result<Pool::Lease> Pool::checkout(const Patience& patience) {
+  Batching::flush();  // nobody who has an answer waits for the database
   const auto began = clock_.instant();
   while (true) {
     bool dead = false;

@@ -19,8 +19,15 @@ struct LogEngineOptions {
 
 /// Threads that the logs of one process share.
 struct Threads {
-  /// Read on behalf of asynchronous callers. Default 2.
-  Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-read"}};
+  /// Callbacks that never block may run several together: what they send then goes as one.
+  explicit Threads(bool callbacks_never_block = false)
+      : readers{{.threads = 2,
+                 .queue_max = 65'536,
+                 .together_max = callbacks_never_block ? 4U : 1U,
+                 .name = "weir-read"}} {}
+
+  /// Read on behalf of asynchronous callers.
+  Executor readers;
   /// Run the callbacks of appends.
   Executor completions{{.threads = 1, .queue_max = 65'536, .name = "weir-done"}};
 };

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 #include <boost/json.hpp>
 
+#include <weir/base/batching.hpp>
 #include <weir/base/json.hpp>
 
 #include "migrations.hpp"
@@ -293,6 +294,7 @@ void File::give_back(std::unique_ptr<ReadConnection> connection) {
 }
 
 Result<File::Lease> File::lease(const CallOptions& call) {
+  Batching::flush();  // nobody who has an answer waits for the disk
   std::unique_lock lock(lease_mutex_);
   const auto available = [this] { return !free_.empty() || leased_ < options_.readers_max; };
   if (!call.deadline) {
