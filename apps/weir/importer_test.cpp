@@ -7,52 +7,28 @@
 #include <weir/io/csv_events.hpp>
 #include <weir/io/line_events.hpp>
 #include <weir/store/testing/memory_store.hpp>
+#include <weir/store/testing/passing_store.hpp>
 
 namespace weir::cli {
 namespace {
 
 /// A store that does something of its own before or after appends.
-class Meddling final : public EventStore {
+class Meddling final : public testing::PassingStore {
  public:
-  explicit Meddling(EventStore& inner) : inner_(inner) {}
+  using PassingStore::PassingStore;
 
   /// Called before each append; an error is the append's answer.
   std::function<Result<void>()> before = [] { return Result<void>(); };
   /// Called after each append; an error replaces its answer.
   std::function<Result<void>()> after = [] { return Result<void>(); };
 
-  const LogInfo& info() const override { return inner_.info(); }
-  void read_step(ReadRequest r, Done<ReadStep> d) override {
-    inner_.read_step(std::move(r), std::move(d));
-  }
-  Result<ReadStep> read_step(ReadRequest r) override { return inner_.read_step(std::move(r)); }
-  void head(CallOptions c, Done<Position> d) override { inner_.head(std::move(c), std::move(d)); }
-  Result<Position> head(CallOptions c) override { return inner_.head(std::move(c)); }
-  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& k, CallOptions c) override {
-    return inner_.load_snapshot(k, std::move(c));
-  }
-  Result<std::optional<std::uint64_t>> tracked(const std::string& s, CallOptions c) override {
-    return inner_.tracked(s, std::move(c));
-  }
-  Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest r) override {
-    return inner_.open_subscription(std::move(r));
-  }
-  void append(AppendRequest r, Done<Appended> d) override { d(append(std::move(r))); }
-  Result<Appended> append(AppendRequest r) override {
+  using PassingStore::append;
+  Result<Appended> append(AppendRequest request) override {
     WEIR_TRY(before());
-    auto appended = inner_.append(std::move(r));
+    auto appended = PassingStore::append(std::move(request));
     WEIR_TRY(after());
     return appended;
   }
-  Result<bool> save_snapshot(const Snapshot& s, CallOptions c) override {
-    return inner_.save_snapshot(s, std::move(c));
-  }
-  Result<void> delete_snapshot(const SnapshotKey& k, CallOptions c) override {
-    return inner_.delete_snapshot(k, std::move(c));
-  }
-
- private:
-  EventStore& inner_;
 };
 
 /// 100 rows, each one twice, in five cases.

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <weir/store/testing/passing_store.hpp>
+
 #include <apps/weir/shell_for_tests.hpp>
 
 namespace weir::cli {
@@ -13,9 +15,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 /// A log as it should not be: it says of its events what the test tells it to.
-class Damaged final : public EventStore {
+class Damaged final : public testing::PassingStore {
  public:
-  explicit Damaged(EventStore& inner) : inner_(inner) {}
+  using PassingStore::PassingStore;
 
   std::function<void(RecordedEvent&)> change = [](RecordedEvent&) {};
   std::function<bool(const ReadRequest&, Position)> leave_out = [](const ReadRequest&, Position) {
@@ -23,11 +25,12 @@ class Damaged final : public EventStore {
   };
   std::optional<Position> unreadable;
 
+  using PassingStore::read_step;
   Result<ReadStep> read_step(ReadRequest request) override {
     if (unreadable && request.after < *unreadable && request.until >= *unreadable) {
       return damaged("the checksum is wrong");
     }
-    WEIR_TRY_ASSIGN(step, inner_.read_step(request));
+    WEIR_TRY_ASSIGN(step, PassingStore::read_step(request));
     BatchBuilder builder;
     for (const auto& view : step.batch) {
       if (leave_out(request, view.position())) continue;
@@ -44,30 +47,6 @@ class Damaged final : public EventStore {
     step.batch = std::move(builder).build();
     return step;
   }
-  Result<Position> head(CallOptions call) override { return inner_.head(std::move(call)); }
-  const LogInfo& info() const override { return inner_.info(); }
-  void read_step(ReadRequest r, Done<ReadStep> d) override { d(read_step(std::move(r))); }
-  void head(CallOptions c, Done<Position> d) override { d(head(std::move(c))); }
-  Result<std::optional<Snapshot>> load_snapshot(const SnapshotKey& k, CallOptions c) override {
-    return inner_.load_snapshot(k, std::move(c));
-  }
-  Result<std::optional<std::uint64_t>> tracked(const std::string& s, CallOptions c) override {
-    return inner_.tracked(s, std::move(c));
-  }
-  Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest r) override {
-    return inner_.open_subscription(std::move(r));
-  }
-  void append(AppendRequest r, Done<Appended> d) override { d(append(std::move(r))); }
-  Result<Appended> append(AppendRequest r) override { return inner_.append(std::move(r)); }
-  Result<bool> save_snapshot(const Snapshot& s, CallOptions c) override {
-    return inner_.save_snapshot(s, std::move(c));
-  }
-  Result<void> delete_snapshot(const SnapshotKey& k, CallOptions c) override {
-    return inner_.delete_snapshot(k, std::move(c));
-  }
-
- private:
-  EventStore& inner_;
 };
 
 class Verify : public Shell {

@@ -27,7 +27,7 @@ class Stopped : public testing::TestWithParam<Engine> {
 
 TEST_P(Stopped, under_load_a_server_answers_what_it_accepted_and_exits_with_0) {
   Ledger ledger;
-  std::string grpc, http;
+  std::string grpc, http, said;
   {
     ServerProcess server({.program = testing_support::built_program(), .store = place_->uri()});
     grpc = server.grpc();
@@ -42,6 +42,7 @@ TEST_P(Stopped, under_load_a_server_answers_what_it_accepted_and_exits_with_0) {
                       << server.log();
     EXPECT_EQ(*exit, 0) << server.log();
     appenders.join();
+    said = server.log();
   }
   EXPECT_GT(ledger.count(Attempt::Outcome::acknowledged), 0u);
   ServerProcess again({.program = testing_support::built_program(),
@@ -51,7 +52,9 @@ TEST_P(Stopped, under_load_a_server_answers_what_it_accepted_and_exits_with_0) {
   EXPECT_EQ(again.grpc(), grpc);
   ledger.check(*again.connect());
   EXPECT_EQ(ledger.markers().size(), ledger.events_acknowledged())
-      << "what a server accepted before it stopped, it must have answered";
+      << "what a server accepted before it stopped, it must have answered; clients were told:\n"
+      << ledger.failures_in_words() << "\nand it said:\n"
+      << said;
 }
 
 TEST_P(Stopped, streams_end_with_a_status_that_says_why) {

@@ -10,55 +10,6 @@
 namespace weir::server {
 namespace {
 
-/// The first messages of a read are small, so that the first event is soon there.
-constexpr std::size_t first_batch_events = 16;
-constexpr std::size_t batch_growth = 8;
-constexpr std::size_t batch_bytes = 512 << 10;
-
-class ReadFeed final : public StepFeed {
- public:
-  ReadFeed(std::shared_ptr<EventStore> log, ReadRequest request)
-      : log_(std::move(log)),
-        request_(std::move(request)),
-        batch_events_max_(request_.batch_events_max) {
-    request_.batch_bytes_max = batch_bytes;
-    request_.batch_events_max = std::min(batch_events_max_, first_batch_events);
-  }
-
-  void next(Ready ready) override {
-    if (end_) return ready(std::optional<grpc::ByteBuffer>());
-    log_->read_step(request_, [this, ready = std::move(ready)](Result<ReadStep> step) mutable {
-      if (!step) return ready(step.error());
-      ready(std::optional(take(std::move(step).value())));
-    });
-  }
-
- private:
-  grpc::ByteBuffer take(ReadStep step) {
-    if (!head_) {
-      head_ = step.head;
-      if (!request_.until || *request_.until > *head_) request_.until = head_;
-    }
-    step.head = *head_;
-    if (request_.limit) *request_.limit -= step.batch.size();
-    if (request_.direction == Direction::forwards) {
-      request_.after = step.cursor;
-    } else {
-      request_.until = step.cursor.previous();
-    }
-    request_.batch_events_max =
-        std::min(batch_events_max_, request_.batch_events_max * batch_growth);
-    end_ = step.end;
-    return remote::to_buffer(remote::to_wire(std::move(step)));
-  }
-
-  std::shared_ptr<EventStore> log_;
-  ReadRequest request_;
-  const std::size_t batch_events_max_;
-  std::optional<Position> head_;
-  bool end_ = false;
-};
-
 class SubscriptionFeed final : public StepFeed {
  public:
   explicit SubscriptionFeed(std::shared_ptr<Watch> watch) : watch_(std::move(watch)) {}
@@ -75,10 +26,6 @@ class SubscriptionFeed final : public StepFeed {
 };
 
 }  // namespace
-
-std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRequest request) {
-  return std::make_unique<ReadFeed>(std::move(log), std::move(request));
-}
 
 std::unique_ptr<StepFeed> make_subscription_feed(std::shared_ptr<EventStore> log,
                                                  std::unique_ptr<Subscription> subscription,

@@ -99,6 +99,7 @@ class FeedStream final : public rpc::ServerReactor,
   std::array<std::unique_ptr<std::stop_callback<std::function<void()>>>, 2> on_over_;
 };
 
+/// A bounded read. Where positions alone say what belongs to it, a step ahead is being read too.
 std::unique_ptr<StepFeed> make_read_feed(std::shared_ptr<EventStore> log, ReadRequest request);
 
 /// Subscriptions wait without a thread; their store reads run on `logs`.

@@ -170,13 +170,7 @@ RecordedEvent EventView::copy() const {
           .tracking = tracking()};
 }
 
-std::optional<EventView> EventView::of(std::string_view wire) {
-  EventView view;
-  if (!view.parse(wire)) return std::nullopt;
-  return view;
-}
-
-bool EventView::parse(std::string_view message) {
+bool EventView::look_at(std::string_view message, Fields what) {
   wire_ = message;
   position_ = Position();
   id_ = type_ = data_ = content_type_ = tracking_ = {};
@@ -184,6 +178,8 @@ bool EventView::parse(std::string_view message) {
   metadata_.clear();
   wire::Reader reader(message);
   while (reader.next()) {
+    // Fields lie in the order of their numbers.
+    if (what == Fields::type_and_tags && reader.field() > tags_field) break;
     if (reader.is(position_field, Type::varint)) position_ = Position(reader.number());
     if (!reader.is(reader.field(), Type::bytes)) continue;
     switch (reader.field()) {
@@ -235,7 +231,7 @@ Result<Batch> Batch::from_wire(std::string wire) {
     }
     last = reader.bytes();
     if (batch.count_++ == 0) {
-      if (!view.parse(last)) return damaged("a batch of events is malformed");
+      if (!view.look_at(last)) return damaged("a batch of events is malformed");
       batch.first_ = view.position();
     } else if (!well_formed(last)) {
       return damaged("a batch of events is malformed");
@@ -243,7 +239,7 @@ Result<Batch> Batch::from_wire(std::string wire) {
   }
   if (!reader.ok()) return damaged("a batch of events is malformed");
   if (batch.count_ > 0) {
-    if (!view.parse(last)) return damaged("a batch of events is malformed");
+    if (!view.look_at(last)) return damaged("a batch of events is malformed");
     batch.last_ = view.position();
   }
   if (foreign) {
@@ -264,7 +260,7 @@ Batch::iterator& Batch::iterator::operator++() {
   at_ = next_;
   if (at_ == end_) return *this;
   wire::Reader reader({at_, static_cast<std::size_t>(end_ - at_)});
-  const bool whole = reader.next() && view_.parse(reader.bytes());
+  const bool whole = reader.next() && view_.look_at(reader.bytes());
   WEIR_ASSERT(whole);  // from_wire() and the builder let nothing else in
   next_ = reader.at();
   return *this;

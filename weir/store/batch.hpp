@@ -31,12 +31,14 @@ class EventView {
   RecordedEvent copy() const;
   /// The weir.v1.Event as it lies in the batch.
   std::string_view wire() const { return wire_; }
-  /// What wire() gave, looked at again; nothing when it is malformed.
-  static std::optional<EventView> of(std::string_view wire);
+  /// Looks at what wire() gave instead of what it was; false when that is malformed.
+  /// `what`: type and tags alone, for a message that a BatchBuilder made, are found without
+  /// touching its payload.
+  enum class Fields : std::uint8_t { all, type_and_tags };
+  bool look_at(std::string_view message, Fields what = Fields::all);
 
  private:
   friend class Batch;
-  bool parse(std::string_view message);
 
   std::string_view wire_;
   Position position_;

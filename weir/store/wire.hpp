@@ -87,6 +87,13 @@ class Reader {
 
  private:
   std::uint64_t take_varint() {
+    // Nearly all fit into one byte.
+    if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) {
+      return static_cast<unsigned char>(*at_++);
+    }
+    return take_long_varint();
+  }
+  std::uint64_t take_long_varint() {
     std::uint64_t value = 0;
     for (int shift = 0; shift < 64 && at_ != end_; shift += 7) {
       const auto byte = static_cast<unsigned char>(*at_++);

@@ -113,9 +113,8 @@ std::string_view Statement::text(int column) const {
   // way by the statement. Its blob is the bytes of a text as they are, without a conversion.
   auto* value = sqlite3_column_value(statement_.get(), column);
   const auto* data = static_cast<const char*>(sqlite3_value_blob(value));
-  const auto bytes = sqlite3_value_bytes(value);
-  return data == nullptr ? std::string_view()
-                         : std::string_view(data, static_cast<std::size_t>(bytes));
+  if (data == nullptr) return {};
+  return {data, static_cast<std::size_t>(sqlite3_value_bytes(value))};
 }
 
 bool Statement::is_null(int column) const {

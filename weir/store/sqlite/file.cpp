@@ -150,7 +150,7 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
   WEIR_TRY(session.execute("PRAGMA wal_autocheckpoint=0"));
   WEIR_TRY(session.execute("PRAGMA query_only=ON"));
   const auto select = [&](std::string_view where) {
-    return session.prepare(std::string(event_columns) + std::string(where));
+    return session.prepare(fmt::format("SELECT {} FROM event {}", event_columns, where));
   };
   WEIR_TRY_ASSIGN(begin, session.prepare("BEGIN"));
   WEIR_TRY_ASSIGN(commit, session.prepare("COMMIT"));

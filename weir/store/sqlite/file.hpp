@@ -94,6 +94,14 @@ class File {
   bool has_room_for_new_events() const { return kept_->newest.has_room(); }
   /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
   std::string_view kept_event(Position position, std::shared_ptr<const void>& held);
+  /// Of the newest events, those at `position` and next to it: see RecentEvents.
+  std::size_t new_events(Position position, Direction direction, std::span<std::string_view> out,
+                         std::shared_ptr<const void>& held) const {
+    return kept_->newest.find_some(cache_id_, position, direction, out, held);
+  }
+  std::optional<Position> nearest_new_event(Position position, Direction direction) const {
+    return kept_->newest.nearest(cache_id_, position, direction);
+  }
   /// This file's lists of rare terms.
   TermLists term_lists() { return {kept_->lists, cache_id_}; }
   /// The file was replaced by another: what is kept of it means nothing.

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t looks_max = 20'000;
 /// Looks between two checks of whether the caller still wants it.
 constexpr std::size_t looks_between_checks = 256;
+/// Events in memory that are taken out together.
+constexpr std::size_t kept_at_once = 64;
 
 /// One step in the making. The range still to be looked at is (lo, hi].
 class Step {
@@ -104,7 +106,41 @@ class Step {
 
   /// Looks at every event up to `to` (backwards: down to, but not at it).
   Result<void> scan(Position to) {
-    if (connection_ == nullptr) return miss();
+    while (!full_ && (forwards() ? lo_ < to : hi_ > to)) {
+      const auto from = forwards() ? lo_.next() : hi_;
+      const auto kept = file_.nearest_new_event(from, request_.direction);
+      if (kept == from) {
+        WEIR_TRY(scan_kept(to));
+      } else if (connection_ == nullptr) {
+        if (looks_ == 0) return miss();
+        full_ = true;  // the rest is for the next step
+      } else if (forwards()) {
+        WEIR_TRY(scan_rows(kept ? std::min(kept->previous(), to) : to));
+      } else {
+        WEIR_TRY(scan_rows(kept ? std::max(*kept, to) : to));
+      }
+    }
+    return {};
+  }
+
+  /// The same for some of those that are in memory, if they still are.
+  Result<void> scan_kept(Position to) {
+    std::array<std::string_view, kept_at_once> messages;
+    std::shared_ptr<const void> held;
+    auto position = forwards() ? lo_.next() : hi_;
+    const auto left = forwards() ? to.value - lo_.value : hi_.value - to.value;
+    const auto count = file_.new_events(
+        position, request_.direction,
+        std::span(messages).first(std::min<std::size_t>(left, kept_at_once)), held);
+    for (std::size_t i = 0; i < count && !full_; ++i) {
+      WEIR_TRY(take_kept(position, messages[i]));
+      position = forwards() ? position.next() : position.previous();
+    }
+    return {};
+  }
+
+  /// The same by the table alone.
+  Result<void> scan_rows(Position to) {
     auto& statement = forwards() ? connection_->forwards : connection_->backwards;
     const auto low = forwards() ? lo_ : to;
     const auto high = forwards() ? to : hi_;
@@ -194,9 +230,13 @@ class Step {
 
   /// The same for an event as a batch holds it.
   Result<void> take_kept(Position position, std::string_view message) {
-    const auto event = EventView::of(message);
-    WEIR_ASSERT(event.has_value());  // a builder made it
-    if (wanted(*event)) builder_.add(position, message);
+    if (wants_all_) {
+      builder_.add(position, message);
+      return looked_at(position);
+    }
+    const bool whole = view_.look_at(message, judged_by_);
+    WEIR_ASSERT(whole);  // a builder made it
+    if (wanted(view_)) builder_.add(position, message);
     return looked_at(position);
   }
 
@@ -215,6 +255,14 @@ class Step {
     return {};
   }
 
+  EventView::Fields fields_that_judge() const {
+    const auto& items = request_.query.items;
+    const bool more = request_.occurred.from || request_.occurred.until ||
+                      std::any_of(items.begin(), items.end(),
+                                  [](const QueryItem& item) { return !item.where.empty(); });
+    return more ? EventView::Fields::all : EventView::Fields::type_and_tags;
+  }
+
   bool wanted(const EventFields& fields) const {
     return wanted(fields.occurred_at, fields.type, fields.tags, fields.content_type, fields.data);
   }
@@ -225,10 +273,10 @@ class Step {
   bool wanted(Timestamp occurred_at, std::string_view type,
               const std::vector<std::string_view>& tags, std::string_view content_type,
               std::string_view data) const {
+    if (wants_all_) return true;
     const auto& range = request_.occurred;
     if (range.from && occurred_at < *range.from) return false;
     if (range.until && occurred_at > *range.until) return false;
-    if (request_.query.everything()) return true;
     return matches(request_.query, {type, tags, is_json(content_type) ? data : std::string_view()});
   }
 
@@ -243,6 +291,10 @@ class Step {
 
   File& file_;
   const ReadRequest& request_;
+  const bool wants_all_ =
+      request_.query.everything() && !request_.occurred.from && !request_.occurred.until;
+  const EventView::Fields judged_by_ = fields_that_judge();
+  EventView view_;
   ReadConnection* connection_ = nullptr;
   std::shared_ptr<const RunSet> runs_;
   BatchBuilder builder_;

@@ -30,21 +30,50 @@ void RecentEvents::put(std::uint64_t file, Position position, std::string_view m
   chunk.ends.push_back(static_cast<std::uint32_t>(used + message.size()));
 }
 
-std::string_view RecentEvents::find(std::uint64_t file, Position position, Held& held) const {
-  const std::lock_guard lock(mutex_);
+/// The caller holds the lock.
+RecentEvents::Place RecentEvents::place(std::uint64_t file, Position position) const {
   const auto found = of_file_.find(file);
   if (found == of_file_.end()) return {};
   const auto& chunks = found->second;
   const auto after =
       std::upper_bound(chunks.begin(), chunks.end(), position,
                        [](Position wanted, const Entry& entry) { return wanted < entry.first; });
-  if (after == chunks.begin()) return {};
-  const auto& chunk = std::prev(after)->chunk;
-  if (position >= chunk->end()) return {};
-  const auto at = position.value - chunk->first.value;
-  const auto begin = at == 0 ? 0 : chunk->ends[at - 1];
-  held = chunk;
-  return {chunk->bytes.get() + begin, chunk->ends[at] - begin};
+  return {.before = after == chunks.begin() ? nullptr : &std::prev(after)->chunk,
+          .after = after == chunks.end() ? nullptr : &after->chunk};
+}
+
+std::string_view RecentEvents::find(std::uint64_t file, Position position, Held& held) const {
+  std::string_view message;
+  find_some(file, position, Direction::forwards, {&message, 1}, held);
+  return message;
+}
+
+std::size_t RecentEvents::find_some(std::uint64_t file, Position position, Direction direction,
+                                    std::span<std::string_view> out, Held& held) const {
+  const std::lock_guard lock(mutex_);
+  const auto* chunk = place(file, position).before;
+  if (chunk == nullptr || position >= (*chunk)->end()) return 0;
+  held = *chunk;
+  const auto forwards = direction == Direction::forwards;
+  const auto there = forwards ? (*chunk)->end().value - position.value
+                              : position.value - (*chunk)->first.value + 1;
+  const auto count = std::min<std::size_t>(there, out.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    out[i] = (*chunk)->at(position);
+    position = forwards ? position.next() : position.previous();
+  }
+  return count;
+}
+
+std::optional<Position> RecentEvents::nearest(std::uint64_t file, Position position,
+                                              Direction direction) const {
+  const std::lock_guard lock(mutex_);
+  const auto [before, after] = place(file, position);
+  if (before != nullptr && position < (*before)->end()) return position;
+  if (direction == Direction::forwards) {
+    return after == nullptr ? std::nullopt : std::optional((*after)->first);
+  }
+  return before == nullptr ? std::nullopt : std::optional((*before)->end().previous());
 }
 
 void RecentEvents::forget(std::uint64_t file) {

@@ -5,12 +5,15 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <weir/store/event.hpp>
+#include <weir/store/requests.hpp>
 
 namespace weir::sqlite {
 
@@ -30,6 +33,12 @@ class RecentEvents {
   void put(std::uint64_t file, Position position, std::string_view message);
   /// Empty when it is not there. Valid as long as `held`.
   std::string_view find(std::uint64_t file, Position position, Held& held) const;
+  /// The events at `position` and after it (backwards: before it) as far as they lie together, into
+  /// `out` up to its size. Gives how many; valid as long as `held`.
+  std::size_t find_some(std::uint64_t file, Position position, Direction direction,
+                        std::span<std::string_view> out, Held& held) const;
+  /// The first position from there on (backwards: the last up to there) that is kept.
+  std::optional<Position> nearest(std::uint64_t file, Position position, Direction direction) const;
   /// Lets a file's events go.
   void forget(std::uint64_t file);
   /// Some of the memory has never been used.
@@ -48,6 +57,11 @@ class RecentEvents {
 
     std::size_t used() const { return ends.empty() ? 0 : ends.back(); }
     Position end() const { return Position(first.value + ends.size()); }
+    std::string_view at(Position position) const {
+      const auto index = position.value - first.value;
+      const auto begin = index == 0 ? 0 : ends[index - 1];
+      return {bytes.get() + begin, ends[index] - begin};
+    }
   };
   /// The first position beside the pointer: a search then reads few lines of memory.
   struct Entry {
@@ -56,6 +70,12 @@ class RecentEvents {
   };
   using Chunks = std::deque<Entry>;
 
+  /// A file's last chunk that begins at a position or before it, and the first that begins after.
+  struct Place {
+    const std::shared_ptr<Chunk>* before = nullptr;
+    const std::shared_ptr<Chunk>* after = nullptr;
+  };
+  Place place(std::uint64_t file, Position position) const;
   std::shared_ptr<Chunk> make_chunk();
   void drop_oldest();
 

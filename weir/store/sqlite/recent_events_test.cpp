@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
+#include <vector>
 
 namespace weir::sqlite {
 namespace {
@@ -34,6 +36,43 @@ TEST(RecentEvents, has_gaps_where_other_processes_appended) {
   EXPECT_EQ(found(events, 1, 1), "one");
   EXPECT_EQ(found(events, 1, 3), "");
   EXPECT_EQ(found(events, 1, 5), "five");
+}
+
+TEST(RecentEvents, gives_those_that_lie_together_in_either_direction) {
+  RecentEvents events(4 * chunk);
+  for (std::uint64_t i = 11; i <= 14; ++i) events.put(1, Position(i), std::to_string(i));
+  events.put(1, Position(21), "21");
+
+  RecentEvents::Held held;
+  std::array<std::string_view, 3> out;
+  const auto some = [&](std::uint64_t position, Direction direction) {
+    const auto count = events.find_some(1, Position(position), direction, out, held);
+    return std::vector<std::string_view>(out.begin(), out.begin() + count);
+  };
+  using List = std::vector<std::string_view>;
+  EXPECT_EQ(some(11, Direction::forwards), (List{"11", "12", "13"}));
+  EXPECT_EQ(some(13, Direction::forwards), (List{"13", "14"}));
+  EXPECT_EQ(some(15, Direction::forwards), List());
+  EXPECT_EQ(some(14, Direction::backwards), (List{"14", "13", "12"}));
+  EXPECT_EQ(some(12, Direction::backwards), (List{"12", "11"}));
+  EXPECT_EQ(some(10, Direction::backwards), List());
+}
+
+TEST(RecentEvents, knows_where_the_next_lies) {
+  RecentEvents events(4 * chunk);
+  for (const auto i : {11, 12, 21, 22}) events.put(1, Position(i), "x");
+  const auto nearest = [&](std::uint64_t position, Direction direction) {
+    return events.nearest(1, Position(position), direction).value_or(Position()).value;
+  };
+  EXPECT_EQ(nearest(1, Direction::forwards), 11);
+  EXPECT_EQ(nearest(12, Direction::forwards), 12);
+  EXPECT_EQ(nearest(13, Direction::forwards), 21);
+  EXPECT_EQ(nearest(23, Direction::forwards), 0);
+  EXPECT_EQ(nearest(30, Direction::backwards), 22);
+  EXPECT_EQ(nearest(21, Direction::backwards), 21);
+  EXPECT_EQ(nearest(20, Direction::backwards), 12);
+  EXPECT_EQ(nearest(10, Direction::backwards), 0);
+  EXPECT_EQ(events.nearest(2, Position(11), Direction::forwards), std::nullopt);
 }
 
 TEST(RecentEvents, lets_the_oldest_go_and_keeps_within_its_bound) {

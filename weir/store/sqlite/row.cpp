@@ -103,7 +103,8 @@ Result<const EventFields*> RowReader::read(const Statement& row) {
   fields_.occurred_at = from_micros(row.integer(7));
   fields_.recorded_at = from_micros(row.integer(8));
   fields_.tracking_source = row.text(9);
-  fields_.tracking_position = static_cast<std::uint64_t>(row.integer(10));
+  fields_.tracking_position =
+      fields_.tracking_source.empty() ? 0 : static_cast<std::uint64_t>(row.integer(10));
   return &fields_;
 }
 

@@ -12,10 +12,11 @@
 
 namespace weir::sqlite {
 
-/// The columns that RowReader expects, in its order, for the start of a SELECT.
+/// The columns that RowReader expects, in its order; others may follow.
 inline constexpr std::string_view event_columns =
-    "SELECT position, type, tags, data, id, content_type, metadata, occurred_at, recorded_at, "
-    "tracking_source, tracking_position, checksum FROM event ";
+    "position, type, tags, data, id, content_type, metadata, occurred_at, recorded_at, "
+    "tracking_source, tracking_position";
+inline constexpr int event_columns_count = 11;
 
 /// Takes rows of the event table apart. Reused from row to row, so that it allocates little.
 /// Threads: one at a time.
@@ -24,10 +25,6 @@ class RowReader {
   /// The fields of the statement's current row; views valid until its next step.
   /// Errors: data_loss naming the position when the row can't be what was written.
   Result<const EventFields*> read(const Statement& row);
-
-  std::uint64_t checksum(const Statement& row) const {
-    return static_cast<std::uint64_t>(row.integer(11));
-  }
 
  private:
   Result<void> read_tags(std::string_view json);

@@ -19,7 +19,8 @@ struct StoreOptions {
   engine::LogEngineOptions engine = {};
   std::size_t segment_events = 16'384;
   std::int64_t checkpoint_bytes = 64 << 20;
-  /// Bytes of events, of all logs, that are kept in memory for reads by type or tag.
+  /// Bytes of events, of all logs, that are kept in memory: those appended last, and those found
+  /// by type or tag.
   /// Default 256 MiB.
   std::size_t event_cache_bytes = 256 << 20;
   /// Bytes of the index's lists of rare terms that are kept likewise. Default 32 MiB.

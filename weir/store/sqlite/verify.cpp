@@ -65,9 +65,8 @@ class Verifier {
   }
 
   Result<void> events() {
-    auto& rows = connection_.forwards;
-    rows.bind(1, -1);
-    rows.bind(2, static_cast<std::int64_t>(position_max.value));
+    WEIR_TRY_ASSIGN(rows, connection_.session.prepare(fmt::format(
+                              "SELECT {}, checksum FROM event ORDER BY position", event_columns)));
     Position last;
     std::uint64_t bad = 0;
     while (true) {
@@ -83,7 +82,6 @@ class Verifier {
         on_damage_(read.error().message);
       }
     }
-    rows.reset();
     if (bad > told_max) on_damage_(fmt::format("and {} more events", bad - told_max));
     if (last < runs_->reached()) on_damage_(missing(last.next(), runs_->reached()));
     return {};
@@ -99,7 +97,8 @@ class Verifier {
     BatchBuilder builder;
     builder.add(*fields);
     const auto batch = std::move(builder).build();
-    if (engine::checksum_of(*batch.begin()) != connection_.row.checksum(row)) {
+    if (engine::checksum_of(*batch.begin()) !=
+        static_cast<std::uint64_t>(row.integer(event_columns_count))) {
       return damaged(
           fmt::format("event {}: its contents do not match its checksum", fields->position.value));
     }

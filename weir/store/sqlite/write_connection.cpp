@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 namespace weir::sqlite {
 namespace {
 
@@ -42,8 +44,9 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
   WEIR_TRY_ASSIGN(key, session.prepare("SELECT fingerprint, first_position, last_position, "
                                        "recorded_at FROM idempotency WHERE key = ?"));
   WEIR_TRY_ASSIGN(tracked, session.prepare("SELECT position FROM tracking WHERE source = ?"));
-  WEIR_TRY_ASSIGN(
-      missed, session.prepare(std::string(event_columns) + "WHERE position > ? ORDER BY position"));
+  WEIR_TRY_ASSIGN(missed, session.prepare(fmt::format("SELECT {} FROM event WHERE position > ? "
+                                                      "ORDER BY position",
+                                                      event_columns)));
   WEIR_TRY_ASSIGN(put_key,
                   session.prepare("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)"));
   WEIR_TRY_ASSIGN(forget_keys,
