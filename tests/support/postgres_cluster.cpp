@@ -1,10 +1,13 @@
 #include <tests/support/postgres_cluster.hpp>
 
 #include <libpq-fe.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -62,7 +65,17 @@ class NewData {
 
 struct Connection {
   explicit Connection(const std::string& uri) : raw(PQconnectdb(uri.c_str())) {}
-  ~Connection() { PQfinish(raw); }
+  /// Waits until the server has let go of it, which until then counts it among those it may have.
+  ~Connection() {
+    if (ok()) {
+      pollfd answer = {.fd = PQsocket(raw), .events = POLLIN, .revents = 0};
+      shutdown(answer.fd, SHUT_WR);
+      std::array<char, 256> rest;
+      while (poll(&answer, 1, 10'000) == 1 && recv(answer.fd, rest.data(), rest.size(), 0) > 0) {
+      }
+    }
+    PQfinish(raw);
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   bool ok() const { return PQstatus(raw) == CONNECTION_OK; }
