@@ -44,6 +44,17 @@ class WatchedHosts : public ::testing::Test {
     }
     return false;
   }
+  /// A replica may be left out for another reason first, while the hosts are got to know.
+  bool is_left_out_since(std::size_t host, const std::string& why) const {
+    for (int i = 0; i < 2000; ++i) {
+      const auto replica = hosts->states()[host].replica;
+      if (replica.standing == Standing::detached && replica.why.find(why) != std::string::npos) {
+        return true;
+      }
+      std::this_thread::sleep_for(5ms);
+    }
+    return false;
+  }
   bool was_told(const std::string& what) {
     const std::lock_guard lock(mutex);
     return std::find(told.begin(), told.end(), what) != told.end();
@@ -113,8 +124,7 @@ TEST_F(WatchedHosts, whose_source_may_not_be_seen_are_left_out_and_say_what_to_g
           "CREATE ROLE plain LOGIN");
   watch("plain");
   ASSERT_TRUE(becomes(0, Standing::primary));
-  ASSERT_TRUE(becomes(1, Standing::detached));
-  EXPECT_NE(hosts->states()[1].replica.why.find("GRANT pg_read_all_stats"), std::string::npos);
+  ASSERT_TRUE(is_left_out_since(1, "GRANT pg_read_all_stats")) << hosts->states()[1].replica.why;
   run_sql(fmt::format("postgres://weir@{}:{}/postgres", primary.host(), primary.port()),
           "GRANT pg_read_all_stats TO plain");
   EXPECT_TRUE(becomes(1, Standing::in));
