@@ -51,8 +51,8 @@ struct Together : ::testing::Test {
   std::vector<std::string> told;
 
   void run(std::size_t together_max, const std::vector<std::function<void()>>& tasks) {
-    Executor executor({.threads = 1, .together_max = together_max});
     std::promise<void> started, go;
+    Executor executor({.threads = 1, .together_max = together_max});
     ASSERT_TRUE(executor.post([&] {
       started.set_value();
       go.get_future().wait();
