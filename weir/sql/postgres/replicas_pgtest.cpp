@@ -47,8 +47,8 @@ class WatchedHosts : public ::testing::Test {
   /// A replica may be left out for another reason first, while the hosts are got to know.
   bool is_left_out_since(std::size_t host, const std::string& why) const {
     for (int i = 0; i < 2000; ++i) {
-      const auto replica = hosts->states()[host].replica;
-      if (replica.standing == Standing::detached && replica.why.find(why) != std::string::npos) {
+      const auto state = hosts->states()[host].replica;
+      if (state.standing == Standing::detached && state.why.find(why) != std::string::npos) {
         return true;
       }
       std::this_thread::sleep_for(5ms);
