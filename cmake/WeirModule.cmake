@@ -51,7 +51,7 @@ function(weir_module name)
     set(run)
     if("${tests}" MATCHES "_pgtest\\.cpp")
       set(support weir_test_support)
-      set(run SHARDS 2 WAITS)
+      set(run SHARDS 4 WAITS)
     endif()
     weir_test(${id} SOURCES ${tests} MODULES ${name} LIBRARIES ${support} ${arg_TEST}
       APART ${arg_APART} ${run})
