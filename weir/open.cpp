@@ -91,7 +91,7 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
       .limits = options.limits,
       .committer = {.queue_max = options.queue_max,
                     .queue_bytes_max = options.queue_bytes_max,
-                    .callbacks_on_writer = options.callbacks_never_block,
+                    .callbacks_never_block = options.callbacks_never_block,
                     .observer = options.observer}};
   std::string_view rest = uri;
   if (take_prefix(rest, "sqlite:")) {

@@ -87,7 +87,9 @@ class Checks final : public Service {
   Checks() {
     methods_.push_back(
         method(api_, &Api::RequestCheck, [this](ServerCall& call, Request& request, Response& to) {
-          if (request.service() == "later") {
+          if (request.service() == "blocks") {
+            blocks(call);
+          } else if (request.service() == "later") {
             held_.set_value(&call);
           } else if (request.service() == "unknown") {
             call.finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "there is none"));
@@ -107,10 +109,25 @@ class Checks final : public Service {
   /// The call of "later", once it has come.
   ServerCall& held() { return *held_.get_future().get(); }
 
+  /// The call of "blocks" does, until it may go on.
+  std::promise<void> blocked, unblocked;
   /// Of the stream that waits for its end.
   std::promise<void> begun, cancelled;
 
  private:
+  /// Answers after it has waited on the poller's thread, where it may do that.
+  void blocks(ServerCall& call) {
+    const MayBlock::Allowed allowed(true);
+    if (!MayBlock::here()) {
+      return call.finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "nobody stands in"));
+    }
+    MayBlock::put_off([this, &call] {
+      blocked.set_value();
+      unblocked.get_future().wait();
+      call.finish(grpc::Status::OK);
+    });
+  }
+
   using Api = health::Health::AsyncService;
   Api api_;
   std::promise<ServerCall*> held_;
@@ -309,6 +326,26 @@ TEST_F(Calls, that_come_after_the_server_has_gone_are_unavailable) {
   shut_down();
   Response response;
   EXPECT_EQ(check("any", response).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(Calls, that_block_the_poller_are_stood_in_for_until_they_are_over) {
+  for (int round = 0; round < 20; ++round) {
+    checks_.blocked = {};
+    checks_.unblocked = {};
+    auto blocking = std::async(std::launch::async, [&] {
+      Response response;
+      return check("blocks", response);
+    });
+    checks_.blocked.get_future().wait();
+    Response response;
+    EXPECT_TRUE(check("any", response).ok());
+    // Nobody stands in for the one that stands in.
+    EXPECT_EQ(check("blocks", response).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    Reader reader(channel_, 100);
+    EXPECT_TRUE(reader.wait().ok());
+    checks_.unblocked.set_value();
+    EXPECT_TRUE(blocking.get().ok());
+  }
 }
 
 TEST_F(Calls, in_the_servers_own_process_use_the_servers_poller) {

@@ -3,9 +3,14 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <thread>
+
+#include <weir/base/may_block.hpp>
 
 namespace weir::rpc {
 
@@ -36,10 +41,17 @@ class TagOf final : public Tag {
 /// and elsewhere costs a server half as much processor time. For the same reason there is nothing
 /// else in a server that waits for gRPC on a thread of its own.
 /// What becomes ready together is told in one Batching scope.
+///
+/// With a stand-in, a thread that else sleeps, the poller's thread also does what may block and was
+/// put off by MayBlock, when everything else is done. If that takes more than some milliseconds,
+/// the stand-in goes on with the queue, and the two have changed places: still one at a time tells.
 class Poller {
  public:
-  /// `name`: of its thread, at most 15 characters.
-  Poller(std::unique_ptr<grpc::CompletionQueue> queue, const char* name);
+  enum class StandIn : bool { no, yes };
+
+  /// `name`: of its threads, at most 15 characters.
+  Poller(std::unique_ptr<grpc::CompletionQueue> queue, const char* name,
+         StandIn stand_in = StandIn::no);
   /// Waits for the calls that are under way; none may begin any more. Not on its own thread.
   ~Poller();
   Poller(const Poller&) = delete;
@@ -54,10 +66,31 @@ class Poller {
 
  private:
   void run(const char* name);
+  bool poll();
+  bool block(MayBlock& work);
+  void stand_in(std::unique_lock<std::mutex>& lock);
 
   std::unique_ptr<grpc::CompletionQueue> queue_;
   std::atomic<std::size_t> calls_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  /// One of the threads has the queue.
+  bool taken_ = false;
+  /// The queue is shut down and empty.
+  bool over_ = false;
+  /// The stand-in is there, and free.
+  std::atomic<bool> may_block_ = false;
+  /// The stand-in is to look every now and then.
+  bool look_ = false;
+  std::atomic<bool> looking_ = false;
+  /// Which piece of work may be blocking the thread that has the queue; 0: none. Whoever sets it
+  /// back has the queue from then on.
+  std::atomic<std::uint64_t> blocking_ = 0;
+  std::atomic<std::uint64_t> pieces_ = 0;
+
   std::thread thread_;
+  std::thread other_thread_;
 };
 
 /// The one of this process's clients. Never goes: whatever is under way when the program ends, is.

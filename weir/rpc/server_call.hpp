@@ -16,7 +16,7 @@ namespace weir::rpc {
 /// A server's poller.
 struct ServerPoller {
   ServerPoller(std::unique_ptr<grpc::ServerCompletionQueue> own, const char* name)
-      : queue(own.get()), poller(std::move(own), name) {}
+      : queue(own.get()), poller(std::move(own), name, Poller::StandIn::yes) {}
 
   grpc::ServerCompletionQueue* const queue;
   Poller poller;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <weir/base/batching.hpp>
+#include <weir/base/may_block.hpp>
 #include <weir/store/remote/convert.hpp>
 
 namespace weir::server {
@@ -74,13 +75,26 @@ void SessionStream::OnReadDone(bool ok) {
                                      requests_max, "requests in a message"));
     return finish_if_over();
   }
-  {
-    const Batching together;
-    for (auto& request : *in_.mutable_requests()) take(request);
-  }
+  reads_taken_ = 0;
+  const Batching together;
+  const MayBlock::Allowed allowed(is_alone());
+  for (auto& request : *in_.mutable_requests()) take(request);
+  // A read that begins tells the client at once how much it may send, which takes a message of its
+  // own: first goes what is answered already, or is about to be on this thread.
+  auto go_on = [self = shared_from_this()] {
+    const std::lock_guard lock(self->mutex_);
+    self->reading_ = self->may_read();
+    if (self->reading_) self->call_.read(self->in_);
+  };
+  if (MayBlock::pending()) return MayBlock::put_off(std::move(go_on));
+  Batching::at_end(std::move(go_on));
+}
+
+/// Nobody waits for anything but what this message asks for.
+bool SessionStream::is_alone() {
   const std::lock_guard lock(mutex_);
-  reading_ = may_read();
-  if (reading_) call_.read(in_);
+  return in_.nothing_else_outstanding() && outstanding_.empty() &&
+         admission_.calls_under_way() == 0;
 }
 
 // With the lock held. What is not read when the server stops was not accepted.
@@ -189,6 +203,7 @@ void SessionStream::read(std::uint64_t number, CallOptions call, v1::SessionRead
   if (!read) return refuse(number, read.error());
   read->call = std::move(call);
   read->limits = logs_.limits();
+  read->may_answer_here = reads_taken_++ < reads_here_max;
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
   logs_.find(request.read().log(),
              [self = shared_from_this(), number, shared](Result<std::shared_ptr<EventStore>> log) {

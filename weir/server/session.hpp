@@ -29,6 +29,9 @@ class SessionStream final : public rpc::ServerReactor,
   /// Requests in one message; more end the stream with invalid_argument.
   static constexpr int requests_max = 131'072;
 
+  /// Reads of one message that the thread which takes it may answer itself.
+  static constexpr int reads_here_max = 8;
+
   /// `reports` and `admission` must outlive the stream. Whether the caller may is asked for each
   /// request.
   using Call = rpc::ServerReaderWriter<v1::SessionRequests, v1::SessionResponses>;
@@ -52,6 +55,7 @@ class SessionStream final : public rpc::ServerReactor,
 
   /// Takes no more requests, answers what is outstanding, and ends so.
   void end_with(const Error& error);
+  bool is_alone();
   void take(v1::SessionRequest& request);
   Result<void> may(const v1::SessionRequest& request, const telemetry::Context& context) const;
   void append(std::uint64_t number, CallOptions call, v1::AppendRequest& request);
@@ -83,6 +87,8 @@ class SessionStream final : public rpc::ServerReactor,
   std::mutex mutex_;
   std::shared_ptr<SessionStream> self_;
   v1::SessionRequests in_;
+  /// Reads of the message that is being taken.
+  int reads_taken_ = 0;
   v1::SessionResponses out_;
   v1::SessionResponses waiting_;
   struct Outstanding {

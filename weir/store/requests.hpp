@@ -90,10 +90,9 @@ struct ReadRequest {
   CallOptions call = {};
   /// As for an append.
   const Limits* limits = nullptr;
-  /// The read shows at least what was recorded before this moment. Absent: when it begins. Reads
-  /// that waited behind one another can share one look at the log's end; the store sets it for
-  /// asynchronous ones.
-  std::optional<Instant> asked_at = std::nullopt;
+  /// An asynchronous read of little that is in memory may be answered by the calling thread, where
+  /// callbacks never block. Default: so it is; not for one of many, which are shared out better.
+  bool may_answer_here = true;
 };
 
 struct SubscribeRequest {

@@ -8,6 +8,7 @@
 
 #include <weir/base/assert.hpp>
 #include <weir/base/batching.hpp>
+#include <weir/base/may_block.hpp>
 
 namespace weir::engine {
 namespace {
@@ -19,6 +20,11 @@ constexpr std::chrono::microseconds lingers_max{500};
 /// only, and for how many groups.
 constexpr int late_max = 2;
 constexpr int halves_in_a_row = 64;
+
+/// Appends up to which a thread that may block commits them itself, if the last commit took no
+/// longer than this: with more of them the writing thread commits while others are taken.
+constexpr std::size_t here_max = 8;
+constexpr std::chrono::milliseconds here_within{1};
 
 Error conflict(Position position) {
   return condition_failed(
@@ -87,6 +93,10 @@ Committer::Committer(Backend& backend, Tail& tail, const TermHasher& hasher, con
       advanced_(std::move(advanced)),
       policy_(backend.append_policy()),
       thread_([this] { run(); }) {
+  {
+    const std::lock_guard lock(mutex_);
+    wake_->committer = this;
+  }
   if (policy_ == nullptr) return;
   watch_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
 }
@@ -101,6 +111,7 @@ void Committer::shut_down() {
   stopping_ = true;
   wake_->changed.notify_all();
   idle_.wait(lock, [this] { return queue_.empty() && !busy_; });
+  wake_->committer = nullptr;
 }
 
 std::size_t Committer::queue_depth() const {
@@ -170,6 +181,14 @@ void Committer::append_later(std::unique_ptr<PendingAppend> pending) {
 /// callers are then both kept busy.
 void Committer::wake_soon(std::unique_lock<std::mutex> lock) {
   if (lingering_ && !enough_are_back()) return;
+  if (may_commit_here()) {
+    if (std::exchange(wake_->here_soon, true)) return;
+    return MayBlock::put_off([wake = wake_] {
+      std::unique_lock relock(wake->mutex);
+      wake->here_soon = false;
+      if (wake->committer != nullptr) wake->committer->commit_here(relock);
+    });
+  }
   auto& since = wake_->put_off_since;
   if (Batching::active()) {
     const auto now = clock_.instant();
@@ -197,26 +216,50 @@ void Committer::run() {
         lock, [this] { return (!queue_.empty() && !busy_) || (stopping_ && queue_.empty()); });
     if (queue_.empty()) return;
     if (not_before_ && !time_to_try(lock)) continue;
-    auto group = take_group();
-    busy_ = true;
-    ++groups_;
-    lock.unlock();
-    const auto began = clock_.instant();
-    commit(group);
-    const auto ended = clock_.instant();
-    lock.lock();
-    if (try_again_at_) group = put_back(group);
-    last_commit_ = ended - began;
-    last_group_ = group.size();
-    busy_ = false;
+    const auto group = commit_next(lock);
     lingering_ = group.size() >= lingers_from;
     const bool idle = queue_.empty();
-    if (stopping_) idle_.notify_all();
     lock.unlock();
-    answer(group, idle && options_.callbacks_on_writer);
+    answer(group, idle && options_.callbacks_never_block);
     lock.lock();
     linger(lock);
   }
+}
+
+/// Takes a group and commits it. Gives those that are to be answered.
+Committer::Batch Committer::commit_next(std::unique_lock<std::mutex>& lock) {
+  auto group = take_group();
+  busy_ = true;
+  ++groups_;
+  lock.unlock();
+  const auto began = clock_.instant();
+  commit(group);
+  const auto ended = clock_.instant();
+  lock.lock();
+  if (try_again_at_) group = put_back(group);
+  last_commit_ = ended - began;
+  last_group_ = group.size();
+  busy_ = false;
+  if (stopping_) idle_.notify_all();
+  return group;
+}
+
+/// With the lock held.
+bool Committer::may_commit_here() const {
+  return options_.callbacks_never_block && policy_ == nullptr && queue_.size() <= here_max &&
+         !lingering_ && last_commit_ <= here_within && MayBlock::here();
+}
+
+/// On a thread that may block. What has become too much meanwhile is the writing thread's, which
+/// knows of it or is told.
+void Committer::commit_here(std::unique_lock<std::mutex>& lock) {
+  if (busy_ || queue_.empty()) return;
+  if (lingering_ || queue_.size() > here_max) return wake_->changed.notify_one();
+  const auto group = commit_next(lock);
+  if (!queue_.empty()) wake_->changed.notify_one();
+  lock.unlock();
+  // From here on the committer may be gone.
+  if (auto call_back = let_go(group)) call_back();
 }
 
 /// Many who were answered together are likely to be back soon; one commit for most of them costs
@@ -253,6 +296,14 @@ Committer::Batch Committer::take_group() {
 }
 
 void Committer::answer(const Batch& group, bool here) {
+  auto call_back = let_go(group);
+  if (!call_back) return;
+  if (here) return call_back();
+  completions_.post_always(std::move(call_back));
+}
+
+/// Lets blocked callers go; what calls the others back is given.
+UniqueFunction<void()> Committer::let_go(const Batch& group) {
   std::vector<std::unique_ptr<PendingAppend>> later;
   Batch blocked;
   for (auto* pending : group) {
@@ -263,14 +314,12 @@ void Committer::answer(const Batch& group, bool here) {
     }
   }
   let_all_go(blocked);
-  if (later.empty()) return;
-  auto call_back = [later = std::move(later)] {
+  if (later.empty()) return nullptr;
+  return [later = std::move(later)] {
     // What the callbacks ask for next goes into one group, or one message.
     const Batching together;
     for (const auto& pending : later) pending->done(std::move(pending->outcome));
   };
-  if (here) return call_back();
-  completions_.post_always(std::move(call_back));
 }
 
 Result<Begun> Committer::begin(const Batch& group) {

@@ -32,9 +32,10 @@ struct CommitterOptions {
   std::size_t group_bytes_max = 8 << 20;
   /// How long an idempotency key is remembered. Default 24 h.
   std::chrono::hours keys_kept = std::chrono::hours(24);
-  /// Callbacks may run on the writing thread, when nothing waits to be committed. For programs
-  /// whose callbacks never block, such as a server. Default: they run on a thread of their own.
-  bool callbacks_on_writer = false;
+  /// Callbacks may run on the writing thread, when nothing waits to be committed; and a thread that
+  /// may block (MayBlock) writes a small group itself. For programs whose callbacks never block,
+  /// such as a server. Default: they run on a thread of their own.
+  bool callbacks_never_block = false;
   /// Told of groups and refusals. Default: nobody, and nothing is measured.
   StoreObserver* observer = nullptr;
 };
@@ -72,11 +73,14 @@ struct PendingAppend {
 };
 
 /// Commits appends in groups: whoever waits while one commit is under way goes into the next.
+/// That is done by the writing thread, or by a caller that waits for it anyway or may block.
 /// Conditions of a group see the events of those before them in it.
+///
 /// With an AppendPolicy, appends of a transaction that failed without a trace stay in the queue
 /// and are tried again together, each until its deadline; what comes meanwhile waits with them.
 /// While a transaction takes long, those in the queue are answered at their deadlines, or all at
 /// once when the policy refuses what comes next.
+///
 /// Threads: any for append; destruction waits for what was accepted.
 class Committer {
  public:
@@ -107,6 +111,9 @@ class Committer {
   Result<void> room_for(const PendingAppend& pending) const;
   void run();
   Batch take_group();
+  Batch commit_next(std::unique_lock<std::mutex>& lock);
+  bool may_commit_here() const;
+  void commit_here(std::unique_lock<std::mutex>& lock);
   void linger(std::unique_lock<std::mutex>& lock);
   bool enough_are_back() const {
     return 4 * queue_.size() >= (halves_left_ > 0 ? 2 : 3) * last_group_;
@@ -134,6 +141,7 @@ class Committer {
   void accept(PendingAppend& pending, Accepted& accepted);
   Result<void> write(const Batch& group, Accepted& accepted, const Begun& begun);
   void answer(const Batch& group, bool here);
+  static UniqueFunction<void()> let_go(const Batch& group);
 
   Backend& backend_;
   Tail& tail_;
@@ -154,6 +162,10 @@ class Committer {
     std::mutex mutex;
     std::condition_variable changed;
     std::optional<Instant> put_off_since;
+    /// Null when it is gone.
+    Committer* committer = nullptr;
+    /// A thread is going to commit what waits, once it is through with what it does.
+    bool here_soon = false;
     /// While appends wait to be tried again: one of them may have left.
     bool look_again = false;
   };

@@ -183,14 +183,37 @@ Result<ReadStep> Log::read_step(ReadRequest request) {
   }
   const telemetry::Scope scope(context);
   auto step = checked_step(request);
+  tell_read(request, step, began, traced ? &span : nullptr);
+  return step;
+}
+
+std::optional<Result<ReadStep>> Log::read_at_once(const ReadRequest& request) {
+  const auto began = clock_.instant();
+  if (!check(request, limits_of(request))) return std::nullopt;
+  auto read = backend_->read_at_once(request);
+  if (!read) return std::nullopt;
+  Result<ReadStep> step(std::move(*read));
+  telemetry::Span span;
+  const bool traced = options_.committer.observer != nullptr && request.call.context.span.sampled;
+  if (traced) {
+    span =
+        options_.committer.observer->begin("read", info().name, {&request.call.context, 1}, began);
+  }
+  tell_read(request, step, began, traced ? &span : nullptr);
+  return step;
+}
+
+void Log::tell_read(const ReadRequest& request, const Result<ReadStep>& step, Instant began,
+                    telemetry::Span* span) {
+  auto* observer = options_.committer.observer;
+  if (observer == nullptr) return;
   observer->read({.log = info().name,
                   .began = began,
                   .took = clock_.instant() - began,
                   .events = step ? step->batch.size() : 0,
                   .error = step ? std::nullopt : std::optional(step.error().code),
-                  .context = context,
-                  .span = traced ? &span : nullptr});
-  return step;
+                  .context = request.call.context,
+                  .span = span});
 }
 
 std::optional<LogGauges> Log::gauges() const {
@@ -207,7 +230,9 @@ std::optional<LogGauges> Log::gauges() const {
 }
 
 void Log::read_step(ReadRequest request, Done<ReadStep> done) {
-  if (!request.asked_at) request.asked_at = clock_.instant();
+  if (options_.committer.callbacks_never_block && request.may_answer_here) {
+    if (auto step = read_at_once(request)) return done(std::move(*step));
+  }
   auto shared = std::make_shared<Done<ReadStep>>(std::move(done));
   const bool taken = threads_->readers.post(
       [this, self = shared_from_this(), shared, request = std::move(request)]() mutable {
@@ -221,6 +246,9 @@ Result<Position> Log::head(CallOptions call) {
 }
 
 void Log::head(CallOptions call, Done<Position> done) {
+  if (options_.committer.callbacks_never_block && !call.context.span.sampled) {
+    if (const auto head = backend_->head_at_once()) return done(*head);
+  }
   auto shared = std::make_shared<Done<Position>>(std::move(done));
   const bool taken = threads_->readers.post(
       [this, self = shared_from_this(), shared, call = std::move(call)] { (*shared)(head(call)); });

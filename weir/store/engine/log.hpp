@@ -72,6 +72,10 @@ class Log final : public EventStore, public std::enable_shared_from_this<Log> {
   /// Tells the observer, if there is one, and gives the error back.
   const Error& refused(const Error& error) const;
   Result<ReadStep> checked_step(const ReadRequest& request);
+  /// Nothing when it may take a while.
+  std::optional<Result<ReadStep>> read_at_once(const ReadRequest& request);
+  void tell_read(const ReadRequest& request, const Result<ReadStep>& step, Instant began,
+                 telemetry::Span* span);
   /// Does `f(call)` under a span of its own when the call is being traced.
   template <class F>
   auto traced(std::string_view operation, const CallOptions& call, F&& f);

@@ -4,6 +4,8 @@
 
 #include <future>
 
+#include <weir/base/may_block.hpp>
+
 #include <tests/support/fake_backend.hpp>
 
 namespace weir::engine {
@@ -223,6 +225,70 @@ TEST_F(EngineLog, a_slow_subscriber_falls_back_to_the_store_and_misses_nothing) 
     ASSERT_TRUE(step);
     for (const auto& got : step.value().batch) ASSERT_EQ(got.position().value, ++seen);
   }
+}
+
+/// Appends as a thread does that may block and commits at the end of what it does.
+class EngineLogHere : public EngineLog {
+ protected:
+  EngineLogHere() { open({.committer = {.callbacks_never_block = true}}); }
+
+  /// On which thread each was answered.
+  std::vector<std::future<std::thread::id>> append_here(std::size_t appends, bool alone = true) {
+    std::vector<std::future<std::thread::id>> answered;
+    const MayBlock::Allowed allowed(alone);
+    for (std::size_t i = 0; i < appends; ++i) {
+      auto thread = std::make_shared<std::promise<std::thread::id>>();
+      answered.push_back(thread->get_future());
+      log_->append({.events = {event("A")}}, [thread](const Result<Appended>& appended) {
+        EXPECT_TRUE(appended);
+        thread->set_value(std::this_thread::get_id());
+      });
+    }
+    return answered;
+  }
+
+  MayBlock here_;
+};
+
+TEST_F(EngineLogHere, commits_a_few_appends_together_on_the_thread_that_brought_them) {
+  auto answered = append_here(3);
+  EXPECT_EQ(fake_->commits(), 0u);
+  here_.run();
+  EXPECT_EQ(fake_->commits(), 1u);
+  for (auto& thread : answered) EXPECT_EQ(thread.get(), std::this_thread::get_id());
+}
+
+TEST_F(EngineLogHere, leaves_them_to_the_writing_thread_when_others_wait_too) {
+  for (auto& thread : append_here(3, false)) EXPECT_NE(thread.get(), std::this_thread::get_id());
+  EXPECT_TRUE(here_.empty());
+}
+
+TEST_F(EngineLogHere, leaves_most_of_many_to_the_writing_thread) {
+  auto answered = append_here(100);
+  here_.run();
+  std::size_t here = 0;
+  for (auto& thread : answered) here += thread.get() == std::this_thread::get_id() ? 1 : 0;
+  EXPECT_LE(here, 8u);
+  EXPECT_EQ(fake_->types().size(), 100u);
+}
+
+TEST_F(EngineLogHere, leaves_them_to_the_writing_thread_after_a_commit_that_took_long) {
+  fake_->hold();
+  auto first = later({.events = {event("First")}});
+  fake_->wait_until_held();
+  std::this_thread::sleep_for(5ms);
+  fake_->release();
+  ASSERT_TRUE(first.get());
+  auto answered = append_here(1);
+  EXPECT_TRUE(here_.empty());
+  EXPECT_NE(answered.front().get(), std::this_thread::get_id());
+}
+
+TEST_F(EngineLogHere, has_committed_by_its_end_what_was_put_off) {
+  auto answered = append_here(2);
+  log_.reset();
+  for (auto& thread : answered) EXPECT_NE(thread.get(), std::this_thread::get_id());
+  here_.run();  // finds nothing
 }
 
 }  // namespace

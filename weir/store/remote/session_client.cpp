@@ -134,6 +134,8 @@ class SessionClient::Stream final
     out_ = std::move(waiting_.front());
     waiting_.pop_front();
     if (waiting_.empty()) waiting_bytes_ = 0;
+    out_.set_nothing_else_outstanding(static_cast<std::size_t>(out_.requests_size()) ==
+                                      outstanding_.size());
     StartWrite(&out_);
   }
 
@@ -150,6 +152,7 @@ class SessionClient::Stream final
       close();
       return;
     }
+    const Batching together;
     std::vector<std::pair<Outstanding, v1::SessionResponse*>> answered;
     answered.reserve(static_cast<std::size_t>(in_.responses_size()));
     {
@@ -161,19 +164,22 @@ class SessionClient::Stream final
         outstanding_.erase(found);
       }
     }
-    {
-      // What these answers lead to goes in one message.
-      const Batching together;
-      for (auto& [outstanding, response] : answered) {
-        outstanding.on_stop.reset();
-        if (response->response_case() == v1::SessionResponse::kError) {
-          outstanding.answered(from_status_bytes(response->error()));
-        } else {
-          outstanding.answered(response);
-        }
+    // What these answers lead to goes in one message.
+    for (auto& [outstanding, response] : answered) {
+      outstanding.on_stop.reset();
+      if (response->response_case() == v1::SessionResponse::kError) {
+        outstanding.answered(from_status_bytes(response->error()));
+      } else {
+        outstanding.answered(response);
       }
     }
-    StartRead(&in_);
+    // After what is to be sent: a read that begins tells the server at once how much it may send,
+    // which takes a message of its own.
+    AddHold();
+    Batching::at_end([self = shared_from_this()] {
+      self->StartRead(&self->in_);
+      self->RemoveHold();
+    });
   }
 
   void OnDone(const grpc::Status& status) override {

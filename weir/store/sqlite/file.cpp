@@ -180,6 +180,7 @@ File::~File() {
 Result<std::shared_ptr<File>> File::open(FileOptions options) {
   auto file = std::shared_ptr<File>(new File(std::move(options)));
   WEIR_TRY(file->load_meta());
+  WEIR_TRY(file->watch_changes());
   WEIR_TRY(file->load_tail());
   return file;
 }
@@ -220,6 +221,7 @@ Result<void> File::load_tail() {
       engine::Tail::Options{.segment_events = options_.segment_events});
   tail_->indexed(Position());
   WEIR_TRY_ASSIGN(connection, lease({}));
+  const auto state = this->state();
   WEIR_TRY(connection->begin.run());
   WEIR_TRY_ASSIGN(runs, this->runs(*connection));
   WEIR_TRY_ASSIGN(row, connection->head.step());
@@ -227,6 +229,7 @@ Result<void> File::load_tail() {
   connection->head.reset();
   info_.head = head;
   tail_->reset(runs->reached());
+  saw_end(state, {head, runs});
   const auto caught_up = catch_up(*connection, head, runs->reached());
   WEIR_TRY(connection->commit.run());
   return caught_up;
@@ -261,18 +264,45 @@ void File::forget() {
   kept_->newest.forget(cache_id_);
   kept_->read.forget();
   kept_->lists.forget();
-  const std::lock_guard lock(look_mutex_);
-  look_.reset();
+  forget_end();
 }
 
-void File::looked(Look look) {
-  const std::lock_guard lock(look_mutex_);
-  if (!look_ || look_->began < look.began) look_ = std::move(look);
+std::optional<File::End> File::end() const {
+  const std::lock_guard lock(end_mutex_);
+  if (!end_state_ || state() != end_state_) return std::nullopt;
+  return end_;
 }
 
-std::optional<File::Look> File::look_since(Instant moment) {
-  const std::lock_guard lock(look_mutex_);
-  return look_ && look_->began >= moment ? look_ : std::nullopt;
+void File::saw_end(const State& state, End end) {
+  const std::lock_guard lock(end_mutex_);
+  // If it has changed since, somebody else may have told already what comes after it.
+  if (!state || this->state() != state) return;
+  end_state_ = state;
+  end_ = std::move(end);
+}
+
+void File::moved_end(const State& state, Position head) {
+  const std::lock_guard lock(end_mutex_);
+  const auto now = this->state();
+  if (state && now == state && head > end_.head) blind_ = true;
+  const bool ours_alone =
+      state && now && state == end_state_ && now->commits() == state->commits() + 1;
+  if (!ours_alone || blind_) return;
+  end_state_ = now;
+  end_.head = head;
+}
+
+void File::forget_end() {
+  const std::lock_guard lock(end_mutex_);
+  end_state_.reset();
+}
+
+Result<void> File::watch_changes() {
+  WEIR_TRY_ASSIGN(watch, ChangeWatch::open({.path = options_.path,
+                                            .busy_timeout = options_.busy_timeout,
+                                            .vfs = options_.vfs}));
+  watch_ = std::move(watch);
+  return {};
 }
 
 File::Lease::~Lease() {

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include <weir/sql/sqlite/change_watch.hpp>
 #include <weir/sql/sqlite/session.hpp>
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/tail.hpp>
@@ -107,15 +109,23 @@ class File {
   /// The file was replaced by another: what is kept of it means nothing.
   void forget();
 
-  /// What a reading connection saw of the log's end when it began.
-  struct Look {
-    Instant began;
+  /// Where the log ends, and the index.
+  struct End {
     Position head;
     std::shared_ptr<const RunSet> runs;
   };
-  void looked(Look look);
-  /// One that began at that moment or later.
-  std::optional<Look> look_since(Instant moment);
+  using State = std::optional<ChangeWatch::State>;
+  /// The state of the database at this moment; nothing when it can't be told without asking it.
+  State state() const { return watch_ && !blind_ ? watch_->state() : std::nullopt; }
+  /// The end at this moment, as far as it is known without asking the database: for as long as
+  /// nobody, in whatever process, has committed anything since it was.
+  std::optional<End> end() const;
+  /// A transaction that began after `state` saw this end.
+  void saw_end(const State& state, End end);
+  /// A commit of ours on top of `state` moved the end to `head`.
+  void moved_end(const State& state, Position head);
+  /// The index is to be looked at anew.
+  void forget_end();
 
   /// A reading connection, given back on destruction.
   class Lease {
@@ -145,6 +155,7 @@ class File {
   explicit File(FileOptions options);
   Result<void> load_meta();
   Result<void> load_tail();
+  Result<void> watch_changes();
   void give_back(std::unique_ptr<ReadConnection> connection);
 
   FileOptions options_;
@@ -154,8 +165,14 @@ class File {
   const std::shared_ptr<Kept> kept_;
   const std::uint64_t cache_id_;
 
-  std::mutex look_mutex_;
-  std::optional<Look> look_;
+  /// Null where there is no telling.
+  std::unique_ptr<ChangeWatch> watch_;
+  /// It watches a file that another has taken the place of.
+  std::atomic<bool> blind_ = false;
+  mutable std::mutex end_mutex_;
+  /// What was known in a state of the database; of use while it is in that.
+  State end_state_;
+  End end_;
 
   std::mutex lease_mutex_;
   std::condition_variable lease_freed_;

@@ -11,7 +11,9 @@ namespace weir::sqlite {
 namespace {
 
 /// Events looked at in one step, matching or not: some ten milliseconds.
-constexpr std::size_t looks_max = 20'000;
+constexpr std::size_t looks_in_step_max = 20'000;
+/// The same where nobody is to be kept waiting: some hundred microseconds.
+constexpr std::size_t looks_at_once_max = 128;
 /// Looks between two checks of whether the caller still wants it.
 constexpr std::size_t looks_between_checks = 256;
 /// Events in memory that are taken out together.
@@ -23,21 +25,29 @@ class Step {
   Step(File& file, const ReadRequest& request) : file_(file), request_(request) {}
 
   /// By what is in memory alone; nothing when that is not enough.
-  std::optional<ReadStep> from_memory(const File::Look& look) {
-    if (look.head > file_.tail()->head()) return std::nullopt;
-    auto step = walk(look.head, look.runs);
+  std::optional<ReadStep> from_memory(const File::End& end) {
+    if (end.head > file_.tail()->head()) return std::nullopt;
+    auto step = walk(end.head, end.runs);
     if (!step || missed_) return std::nullopt;
     return std::move(*step);
   }
 
+  /// The same for what is soon done: the whole answer, or nothing.
+  std::optional<ReadStep> at_once(const File::End& end) {
+    looks_max_ = looks_at_once_max;
+    auto step = from_memory(end);
+    return step && step->end ? std::move(step) : std::nullopt;
+  }
+
   Result<ReadStep> run(ReadConnection& connection) {
     connection_ = &connection;
-    const auto began = system_clock().instant();
+    // The transaction sees what is there when its first statement runs.
+    const auto state = file_.state();
     WEIR_TRY_ASSIGN(row, connection.head.step());
     const Position head(row ? static_cast<std::uint64_t>(connection.head.integer(0)) : 0);
     connection.head.reset();
     WEIR_TRY_ASSIGN(runs, file_.runs(connection));
-    file_.looked({began, head, runs});
+    file_.saw_end(state, {head, runs});
     WEIR_TRY(file_.catch_up(connection, head, runs->reached()));
     return walk(head, std::move(runs));
   }
@@ -90,7 +100,9 @@ class Step {
   }
 
   Result<void> pick_from_runs(const engine::CompiledQuery& query, Position to) {
-    if (connection_ == nullptr && !all_kept(*runs_, file_.term_lists(), query)) return miss();
+    if (!all_kept(*runs_, *file_.tail(), file_.term_lists(), query) && connection_ == nullptr) {
+      return miss();
+    }
     const bool whole = request_.after == Position() && (forwards() || !request_.limit);
     auto* blocks = connection_ == nullptr ? nullptr : &connection_->blocks;
     const auto source =
@@ -243,7 +255,7 @@ class Step {
   Result<void> looked_at(Position position) {
     considered(position, position);
     ++looks_;
-    full_ = looks_ >= looks_max || builder_.size() >= request_.batch_events_max ||
+    full_ = looks_ >= looks_max_ || builder_.size() >= request_.batch_events_max ||
             builder_.bytes() >= request_.batch_bytes_max ||
             (request_.limit && builder_.size() >= *request_.limit);
     if (looks_ % looks_between_checks == 0) {
@@ -301,6 +313,7 @@ class Step {
   Position lo_;
   Position hi_;
   std::size_t looks_ = 0;
+  std::size_t looks_max_ = looks_in_step_max;
   bool full_ = false;
   bool missed_ = false;
 };
@@ -315,8 +328,8 @@ bool failed(const Result<ReadStep>& step) {
 
 Result<ReadStep> read_step(File& file, const ReadRequest& request) {
   if (request.call.stop.stop_requested()) return cancelled();
-  if (const auto look = request.asked_at ? file.look_since(*request.asked_at) : std::nullopt) {
-    if (auto step = Step(file, request).from_memory(*look)) return std::move(*step);
+  if (const auto end = file.end()) {
+    if (auto step = Step(file, request).from_memory(*end)) return std::move(*step);
   }
   WEIR_TRY_ASSIGN(connection, file.lease(request.call));
   if (const auto begun = connection->begin.run(); !begun) {
@@ -330,6 +343,13 @@ Result<ReadStep> read_step(File& file, const ReadRequest& request) {
   if (!ended || failed(step)) connection.discard();
   if (step && !ended) return ended.error();
   return step;
+}
+
+std::optional<ReadStep> read_at_once(File& file, const ReadRequest& request) {
+  // What looks at everything takes long, and what nobody waits for is answered elsewhere.
+  if (request.query.everything() || request.call.stop.stop_requested()) return std::nullopt;
+  const auto end = file.end();
+  return end ? Step(file, request).at_once(*end) : std::nullopt;
 }
 
 }  // namespace weir::sqlite

@@ -10,4 +10,8 @@ namespace weir::sqlite {
 /// Threads: any.
 Result<ReadStep> read_step(File& file, const ReadRequest& request);
 
+/// The whole answer, when it is a matter of few events and all of them are in memory.
+/// Threads: any; never blocks.
+std::optional<ReadStep> read_at_once(File& file, const ReadRequest& request);
+
 }  // namespace weir::sqlite

@@ -12,6 +12,11 @@ constexpr std::size_t kept_positions_max = 4096;
 /// A list that goes on over more blocks of one run is certainly longer.
 constexpr std::ptrdiff_t kept_blocks_max = 3;
 
+void keep(TermLists lists, Term term, TermLists::Held list) {
+  const auto bytes = sizeof(TermList) + list->positions.size() * sizeof(Position);
+  lists.put(term, std::move(list), bytes);
+}
+
 /// The blocks of a run that may hold a term: from the last that begins before it to the last that
 /// begins with it. Empty when last < first.
 struct BlockRange {
@@ -161,8 +166,7 @@ class RunSource final : public engine::PostingSource {
     if (!kept || kept->reached < runs_.reached()) {
       WEIR_TRY_ASSIGN(extended, extend(term, kept.get()));
       if (!extended) return by_block(term);
-      const auto bytes = sizeof(TermList) + extended->positions.size() * sizeof(Position);
-      lists_.put(term, extended, bytes);
+      keep(lists_, term, extended);
       kept = std::move(extended);
     }
     return std::unique_ptr<engine::Cursor>(
@@ -204,6 +208,27 @@ class RunSource final : public engine::PostingSource {
   bool whole_;
 };
 
+/// False when the tail does not go back far enough, or the list would be too long to keep.
+bool extend_by_tail(Term term, const TermList& known, const engine::Tail& tail, Position reached,
+                    TermLists lists) {
+  const auto view = tail.view(known.reached, reached, Direction::forwards);
+  if (view.begin > known.reached || view.end < reached) return false;
+  const auto cursor = view.source->list(term);
+  if (!cursor) return false;
+  auto list = std::make_shared<TermList>(known);
+  for (auto from = known.reached.next();;) {
+    const auto found = (*cursor)->seek(from);
+    if (!found) return false;
+    if (!*found) break;
+    list->positions.push_back(**found);
+    from = (*found)->next();
+  }
+  if (list->positions.size() > kept_positions_max) return false;
+  list->reached = reached;
+  keep(lists, term, std::move(list));
+  return true;
+}
+
 }  // namespace
 
 std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
@@ -212,10 +237,13 @@ std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, Block
   return std::make_unique<RunSource>(runs, blocks, lists, direction, whole);
 }
 
-bool all_kept(const RunSet& runs, TermLists lists, const engine::CompiledQuery& query) {
+bool all_kept(const RunSet& runs, const engine::Tail& tail, TermLists lists,
+              const engine::CompiledQuery& query) {
+  const auto reached = runs.reached();
   const auto kept = [&](Term term) {
     const auto list = lists.find(term);
-    return list != nullptr && list->reached >= runs.reached();
+    return list != nullptr &&
+           (list->reached >= reached || extend_by_tail(term, *list, tail, reached, lists));
   };
   return std::all_of(query.items.begin(), query.items.end(), [&](const auto& item) {
     return std::all_of(item.all.begin(), item.all.end(), kept) &&

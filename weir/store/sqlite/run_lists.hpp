@@ -5,6 +5,7 @@
 
 #include <weir/store/engine/cache.hpp>
 #include <weir/store/engine/postings.hpp>
+#include <weir/store/engine/tail.hpp>
 #include <weir/store/sqlite/runs.hpp>
 
 namespace weir::sqlite {
@@ -49,7 +50,9 @@ std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, Block
                                                        TermLists lists, Direction direction,
                                                        bool whole);
 
-/// Whether all that the runs hold for these terms is in memory.
-bool all_kept(const RunSet& runs, TermLists lists, const engine::CompiledQuery& query);
+/// Whether all that the runs hold for these terms is in memory. A list that was kept before the
+/// newest runs were made is brought up to date by the tail, if that goes back far enough.
+bool all_kept(const RunSet& runs, const engine::Tail& tail, TermLists lists,
+              const engine::CompiledQuery& query);
 
 }  // namespace weir::sqlite

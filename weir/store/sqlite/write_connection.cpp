@@ -101,6 +101,10 @@ Result<void> WriteConnection::commit(std::size_t events) {
   const auto applied = apply_index(events);
   if (!applied) return failed(applied.error());
   if (const auto committed = open_->commit.run(); !committed) return failed(committed.error());
+  const bool published = std::any_of(applied->begin(), applied->end(), [](const IndexStep* step) {
+    return std::holds_alternative<PublishRun>(*step);
+  });
+  if (published) file_->forget_end();
   if (!applied->empty()) queue_->done(applied->size());
   return {};
 }
@@ -124,6 +128,7 @@ Result<engine::Begun> FileWriter::begin(const engine::BeginRequest& request) {
     return begun;
   }
   open_ = open;
+  state_ = file_->state();
   return begun;
 }
 
@@ -212,6 +217,7 @@ Result<void> FileWriter::commit(const engine::Group& group) {
   }
   WEIR_TRY(connection_->commit(group.events.size()));
   keep(group);
+  if (!group.events.empty()) file_->moved_end(state_, group.events.back().position);
   return {};
 }
 

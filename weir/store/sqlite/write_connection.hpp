@@ -71,6 +71,8 @@ class FileWriter final : public engine::Writer {
   std::shared_ptr<File> file_;
   std::shared_ptr<WriteConnection> connection_;
   WriteConnection::Open* open_ = nullptr;
+  /// Of the database, in the transaction under way.
+  File::State state_;
 };
 
 }  // namespace weir::sqlite
