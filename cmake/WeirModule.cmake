@@ -109,11 +109,9 @@ endfunction()
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
   add_custom_target(weir_tests)  # every test program, and what they run
-  # Under sanitizers tests themselves are not optimized: that would take half of their time again.
+  # Tests themselves are not optimized: that would take half of their time again.
   add_library(weir_test_flags INTERFACE)
-  if(WEIR_SANITIZE)
-    target_compile_options(weir_test_flags INTERFACE -O0)
-  endif()
+  target_compile_options(weir_test_flags INTERFACE -O0)
   # Precompiled once for all of them.
   file(WRITE ${PROJECT_BINARY_DIR}/test_headers.cpp "int main() {}\n")
   add_executable(weir_test_headers EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/test_headers.cpp)

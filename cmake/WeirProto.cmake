@@ -2,8 +2,8 @@
 #
 # Generates C++ from .proto files (paths relative to proto/, or ROOT) into the build folder.
 # Generated code is compiled without our warnings, and installed so that users can include it,
-# unless it is PRIVATE. Nor is it instrumented for sanitizers, as the libraries that it calls aren't;
-# that takes long. GRPC is for the files that define services.
+# unless it is PRIVATE. Nor is it instrumented for sanitizers, as the libraries that it calls aren't,
+# or optimized there: both take long. GRPC is for the files that define services.
 # google/api and google/rpc come from the Debian package named in tools/packages.
 set(WEIR_GOOGLEAPIS_DIR
   /usr/share/gocode/src/github.com/grpc-ecosystem/grpc-gateway/third_party/googleapis
@@ -48,7 +48,7 @@ function(weir_proto target)
   target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out}>)
   target_link_libraries(${target} PUBLIC protobuf::libprotobuf ${arg_DEPENDS})
   if(WEIR_SANITIZE)
-    target_compile_options(${target} PRIVATE -fno-sanitize=all)
+    target_compile_options(${target} PRIVATE -fno-sanitize=all -O0 -g0)
   endif()
   if(arg_GRPC)
     target_link_libraries(${target} PUBLIC PkgConfig::WEIR_GRPC)

@@ -140,6 +140,8 @@ class Committer {
   Result<void> judge_tracking(PendingAppend& pending, const Accepted& accepted, const Begun& begun);
   void accept(PendingAppend& pending, Accepted& accepted);
   Result<void> write(const Batch& group, Accepted& accepted, const Begun& begun);
+  // What callers learn: committer_answer.cpp.
+  static void wait_for(PendingAppend& pending);
   void answer(const Batch& group, bool here);
   static UniqueFunction<void()> let_go(const Batch& group);
 
