@@ -117,10 +117,10 @@ class Backend {
   /// most, and heeds deadline and stop token while it does.
   virtual Result<ReadStep> read_step(const ReadRequest& request) = 0;
   virtual Result<Position> head(const CallOptions& call) = 0;
-  /// The whole answer of a read in one step, or the head, where memory is enough for it and it is
-  /// little; nothing otherwise. As true as the others, and never blocks. Default: never enough.
+  /// The whole answer of a read in one step, where memory is enough for it and it is little;
+  /// nothing otherwise. As true as read_step(), and never blocks. Default: never enough. There is
+  /// no such thing for the head, by which health tells whether the database answers.
   virtual std::optional<ReadStep> read_at_once(const ReadRequest&) { return std::nullopt; }
-  virtual std::optional<Position> head_at_once() { return std::nullopt; }
   /// True soon after another process may have appended; cheap, called many times a second.
   /// Engines that are told (LISTEN) call the listener instead and answer false.
   virtual bool changed_elsewhere() = 0;

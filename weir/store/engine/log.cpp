@@ -246,9 +246,6 @@ Result<Position> Log::head(CallOptions call) {
 }
 
 void Log::head(CallOptions call, Done<Position> done) {
-  if (options_.committer.callbacks_never_block && !call.context.span.sampled) {
-    if (const auto head = backend_->head_at_once()) return done(*head);
-  }
   auto shared = std::make_shared<Done<Position>>(std::move(done));
   const bool taken = threads_->readers.post(
       [this, self = shared_from_this(), shared, call = std::move(call)] { (*shared)(head(call)); });

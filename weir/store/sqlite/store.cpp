@@ -42,13 +42,7 @@ class FileBackend final : public engine::Backend {
     return sqlite::read_at_once(*file_, request);
   }
 
-  std::optional<Position> head_at_once() override {
-    const auto end = file_->end();
-    return end ? std::optional(end->head) : std::nullopt;
-  }
-
   Result<Position> head(const CallOptions& call) override {
-    if (const auto head = head_at_once()) return *head;
     WEIR_TRY_ASSIGN(connection, file_->lease(call));
     WEIR_TRY_ASSIGN(row, connection->head.step());
     const Position head(row ? static_cast<std::uint64_t>(connection->head.integer(0)) : 0);
