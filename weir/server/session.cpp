@@ -1,5 +1,7 @@
 #include <weir/server/session.hpp>
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include <weir/base/batching.hpp>
@@ -99,7 +101,8 @@ bool SessionStream::is_alone() {
 
 // With the lock held. What is not read when the server stops was not accepted.
 bool SessionStream::may_read() const {
-  return !finished_ && !draining_ && !no_more_requests_ && outstanding_.size() < outstanding_max;
+  return !finished_ && !draining_ && !no_more_requests_ && outstanding_.size() < outstanding_max &&
+         waiting_bytes_ < waiting_bytes_max;
 }
 
 void SessionStream::take(v1::SessionRequest& request) {
@@ -172,11 +175,9 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
 
 // With the lock held: an answer to what was never begun.
 void SessionStream::answer_error(std::uint64_t number, const Error& error) {
-  if (broken_) return;
-  auto& response = *waiting_.add_responses();
-  response.set_number(number);
-  response.set_error(remote::to_status_bytes(error));
-  write_waiting();
+  add_answer(number, [&](v1::SessionResponse& response) {
+    response.set_error(remote::to_status_bytes(error));
+  });
 }
 
 void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendRequest& request) {
@@ -204,18 +205,43 @@ void SessionStream::read(std::uint64_t number, CallOptions call, v1::SessionRead
   read->call = std::move(call);
   read->limits = logs_.limits();
   read->may_answer_here = reads_taken_++ < reads_here_max;
-  auto shared = std::make_shared<ReadRequest>(std::move(read).value());
-  logs_.find(request.read().log(),
-             [self = shared_from_this(), number, shared](Result<std::shared_ptr<EventStore>> log) {
-               if (!log) return self->refuse(number, log.error());
-               (*log)->read_step(std::move(*shared), [self, number](Result<ReadStep> step) {
-                 if (!step) return self->refuse(number, step.error());
-                 auto wire = remote::to_wire(std::move(step).value());
-                 self->answer(number, nullptr, [&](v1::SessionResponse& response) {
-                   response.set_read(std::move(wire));
-                 });
-               });
-             });
+  std::unique_lock lock(mutex_);
+  waiting_reads_.push_back({number, std::move(*request.mutable_read()->mutable_log()),
+                            std::make_shared<ReadRequest>(std::move(read).value())});
+  begin_reads(lock);
+}
+
+// With the lock held.
+bool SessionStream::may_begin_read() const {
+  return reads_under_way_ < reads_under_way_max && waiting_bytes_ < waiting_bytes_max;
+}
+
+// With the lock held, but not while a read begins: that may be answered at once.
+void SessionStream::begin_reads(std::unique_lock<std::mutex>& lock) {
+  if (std::exchange(beginning_reads_, true)) return;
+  while (!waiting_reads_.empty() && may_begin_read()) {
+    auto read = std::move(waiting_reads_.front());
+    waiting_reads_.pop_front();
+    ++reads_under_way_;
+    outstanding_.at(read.number).read_under_way = true;
+    lock.unlock();
+    begin_read(read);
+    lock.lock();
+  }
+  beginning_reads_ = false;
+}
+
+void SessionStream::begin_read(const Read& read) {
+  logs_.find(read.log, [self = shared_from_this(), number = read.number,
+                        request = read.request](Result<std::shared_ptr<EventStore>> log) {
+    if (!log) return self->refuse(number, log.error());
+    (*log)->read_step(std::move(*request), [self, number](Result<ReadStep> step) {
+      if (!step) return self->refuse(number, step.error());
+      auto wire = remote::to_wire(std::move(step).value());
+      self->answer(number, nullptr,
+                   [&](v1::SessionResponse& response) { response.set_read(std::move(wire)); });
+    });
+  });
 }
 
 void SessionStream::head(std::uint64_t number, CallOptions call, const std::string& name) {
@@ -249,29 +275,48 @@ void SessionStream::refuse(std::uint64_t number, const Error& error) {
 
 template <class Fill>
 void SessionStream::answer(std::uint64_t number, const Error* error, Fill fill) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (const auto begun = outstanding_.find(number); begun != outstanding_.end()) {
     reports_.end(begun->second.report, error);
+    if (begun->second.read_under_way) --reads_under_way_;
     outstanding_.erase(begun);
   }
-  if (!broken_) {
-    auto& response = *waiting_.add_responses();
-    response.set_number(number);
-    fill(response);
-    write_waiting();
-  }
+  add_answer(number, fill);
+  go_on(lock);
+}
+
+// With the lock held.
+template <class Fill>
+void SessionStream::add_answer(std::uint64_t number, Fill fill) {
+  if (broken_) return;
+  if (waiting_.empty() || waiting_.back().bytes >= message_bytes_max) waiting_.emplace_back();
+  auto& message = waiting_.back();
+  auto& response = *message.responses.add_responses();
+  response.set_number(number);
+  fill(response);
+  const auto bytes = response.ByteSizeLong();
+  message.bytes += bytes;
+  waiting_bytes_ += bytes;
+  write_waiting();
+}
+
+// With the lock held: whatever is possible now.
+void SessionStream::go_on(std::unique_lock<std::mutex>& lock) {
   if (!reading_ && may_read()) {
     reading_ = true;
     call_.read(in_);
   }
   finish_if_over();
+  begin_reads(lock);
 }
 
+// With the lock held.
 void SessionStream::write_waiting() {
-  if (writing_ || write_put_off_ || waiting_.responses_size() == 0) return;
-  if (Batching::active()) {
+  if (writing_ || waiting_.empty()) return;
+  auto& message = waiting_.front();
+  if (Batching::active() && message.bytes < message_bytes_max) {
     // More answers are at hand: they go in one message.
-    write_put_off_ = true;
+    if (std::exchange(write_put_off_, true)) return;
     return Batching::at_end([self = shared_from_this()] {
       const std::lock_guard lock(self->mutex_);
       self->write_put_off_ = false;
@@ -280,27 +325,34 @@ void SessionStream::write_waiting() {
     });
   }
   writing_ = true;
-  out_.Clear();
-  out_.Swap(&waiting_);
+  waiting_bytes_ -= message.bytes;
+  out_ = std::move(message.responses);
+  waiting_.pop_front();
   call_.write(out_);
 }
 
+// With the lock held: nobody takes any more answers.
+void SessionStream::break_off() {
+  broken_ = true;
+  waiting_.clear();
+  waiting_bytes_ = 0;
+}
+
 void SessionStream::OnWriteDone(bool ok) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   writing_ = false;
   if (ok) {
     write_waiting();
   } else {
-    broken_ = true;
-    waiting_.Clear();
+    break_off();
   }
-  finish_if_over();
+  go_on(lock);
 }
 
 void SessionStream::finish_if_over() {
   const bool over = no_more_requests_ || draining_;
   if (finished_ || !over || writing_ || !outstanding_.empty()) return;
-  if (waiting_.responses_size() > 0) return write_waiting();
+  if (!waiting_.empty()) return write_waiting();
   finished_ = true;
   report_.end(last_.error_code());
   call_.finish(last_);
@@ -310,12 +362,13 @@ void SessionStream::OnCancel() {
   std::vector<std::stop_source> outstanding;
   {
     const std::lock_guard lock(mutex_);
-    broken_ = true;
-    waiting_.Clear();
+    break_off();
     for (const auto& [number, begun] : outstanding_) outstanding.push_back(begun.stop);
   }
   // What is still waiting is given up; a commit under way is not.
   for (auto& stop : outstanding) stop.request_stop();
+  std::unique_lock lock(mutex_);
+  begin_reads(lock);
 }
 
 void SessionStream::OnDone() {

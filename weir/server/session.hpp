@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <weir/v1/log.pb.h>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,7 +20,8 @@
 namespace weir::server {
 
 /// One Session stream: appends, bounded reads and heads in flight side by side. A message carries
-/// every answer that became ready while the one before was being written.
+/// the answers that became ready while the one before was being written. While a client does not
+/// take its answers, nothing more is read: neither from the log nor of its requests.
 /// Owned by itself until gRPC is done with it and every request is answered.
 class SessionStream final : public rpc::ServerReactor,
                             public std::enable_shared_from_this<SessionStream> {
@@ -31,6 +33,12 @@ class SessionStream final : public rpc::ServerReactor,
 
   /// Reads of one message that the thread which takes it may answer itself.
   static constexpr int reads_here_max = 8;
+  /// Reads that the log is asked for at a time; others wait.
+  static constexpr std::size_t reads_under_way_max = 64;
+  /// Bytes of answers from which on a message is full; the last one may go past it.
+  static constexpr std::size_t message_bytes_max = 256 << 10;
+  /// Bytes of answers that wait to be sent, from which on nothing more is begun.
+  static constexpr std::size_t waiting_bytes_max = 8 << 20;
 
   /// `reports` and `admission` must outlive the stream. Whether the caller may is asked for each
   /// request.
@@ -60,6 +68,14 @@ class SessionStream final : public rpc::ServerReactor,
   Result<void> may(const v1::SessionRequest& request, const telemetry::Context& context) const;
   void append(std::uint64_t number, CallOptions call, v1::AppendRequest& request);
   void read(std::uint64_t number, CallOptions call, v1::SessionRead& request);
+  struct Read {
+    std::uint64_t number = 0;
+    std::string log;
+    std::shared_ptr<ReadRequest> request;
+  };
+  void begin_reads(std::unique_lock<std::mutex>& lock);
+  bool may_begin_read() const;
+  void begin_read(const Read& read);
   void head(std::uint64_t number, CallOptions call, const std::string& log);
   void cancel(std::uint64_t number);
   /// Nothing when the request was refused already.
@@ -69,7 +85,11 @@ class SessionStream final : public rpc::ServerReactor,
   template <class Fill>
   void answer(std::uint64_t number, const Error* error, Fill fill);
   void answer_error(std::uint64_t number, const Error& error);
+  template <class Fill>
+  void add_answer(std::uint64_t number, Fill fill);
   void write_waiting();
+  void break_off();
+  void go_on(std::unique_lock<std::mutex>& lock);
   bool may_read() const;
   void finish_if_over();
 
@@ -90,8 +110,18 @@ class SessionStream final : public rpc::ServerReactor,
   /// Reads of the message that is being taken.
   int reads_taken_ = 0;
   v1::SessionResponses out_;
-  v1::SessionResponses waiting_;
+  struct Message {
+    v1::SessionResponses responses;
+    std::size_t bytes = 0;
+  };
+  std::deque<Message> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::deque<Read> waiting_reads_;
+  std::size_t reads_under_way_ = 0;
+  bool beginning_reads_ = false;
   struct Outstanding {
+    /// The log has been asked for it.
+    bool read_under_way = false;
     std::stop_source stop;
     SessionReport report;
     Admission::Ticket ticket;
