@@ -8,12 +8,12 @@ namespace weir {
 
 /// On the stack of a thread that does what may block once it is through with everything else,
 /// because another thread stands in for it meanwhile. What comes in on such a thread then need not
-/// be handed to one that may wait for a disk, which would have to wake up first.
+/// be handed to one that may wait for a disk, which would have to wake up first. One at a time.
 /// Threads: its own.
 class MayBlock {
  public:
-  MayBlock() : outer_(current_) { current_ = this; }
-  ~MayBlock() { current_ = outer_; }
+  MayBlock() { current_ = this; }
+  ~MayBlock() { current_ = nullptr; }
   MayBlock(const MayBlock&) = delete;
   MayBlock& operator=(const MayBlock&) = delete;
 
@@ -47,7 +47,6 @@ class MayBlock {
 
  private:
   static thread_local MayBlock* current_;
-  MayBlock* const outer_;
   std::vector<UniqueFunction<void()>> tasks_;
   bool allowed_ = false;
 };

@@ -37,12 +37,11 @@ Result<std::unique_ptr<ChangeWatch>> ChangeWatch::open(const SessionOptions& opt
   mode.reset();
   // The first look at the database opens the WAL-index.
   WEIR_TRY(session.query_integer("SELECT count(*) FROM sqlite_master"));
-  sqlite3_file* file = nullptr;
-  const int code = sqlite3_file_control(session.handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
-  if (code != SQLITE_OK) return sqlite_error(code, sqlite3_errstr(code), "find the file");
+  WEIR_TRY_ASSIGN(file, session.file());
   const auto* methods = file->pMethods;
-  if (methods == nullptr || methods->iVersion < 2 || methods->xShmMap == nullptr)
+  if (methods == nullptr || methods->iVersion < 2 || methods->xShmMap == nullptr) {
     return std::unique_ptr<ChangeWatch>();
+  }
   volatile void* region = nullptr;
   // Not to be extended: where there is none, nobody has opened the database in WAL mode.
   if (methods->xShmMap(file, 0, region_bytes, 0, &region) != SQLITE_OK || region == nullptr) {

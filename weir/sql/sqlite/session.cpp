@@ -219,10 +219,16 @@ Result<Session::Checkpoint> Session::checkpoint() {
   return Checkpoint{.pages = in_wal, .copied = copied};
 }
 
-Result<void> Session::sync_database_file() {
+Result<sqlite3_file*> Session::file() const {
   sqlite3_file* file = nullptr;
-  int code = sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
-  if (code == SQLITE_OK) code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  const int code = sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (code != SQLITE_OK) return sqlite_error(code, sqlite3_errstr(code), "find the file");
+  return file;
+}
+
+Result<void> Session::sync_database_file() {
+  WEIR_TRY_ASSIGN(database, file());
+  const int code = database->pMethods->xSync(database, SQLITE_SYNC_NORMAL);
   if (code != SQLITE_OK) return sqlite_error(code, sqlite3_errstr(code), "sync");
   return {};
 }

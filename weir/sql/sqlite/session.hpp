@@ -13,6 +13,7 @@
 #include <weir/sql/sqlite/statement_report.hpp>
 
 struct sqlite3;
+struct sqlite3_file;
 struct sqlite3_stmt;
 
 namespace weir::sqlite {
@@ -103,6 +104,8 @@ class Session {
   Result<void> sync_database_file();
 
   sqlite3* handle() const { return database_.get(); }
+  /// The database file as the VFS has it; goes with the session.
+  Result<sqlite3_file*> file() const;
 
  private:
   explicit Session(sqlite3* database) : database_(database, close) {}

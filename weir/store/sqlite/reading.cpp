@@ -100,13 +100,10 @@ class Step {
   }
 
   Result<void> pick_from_runs(const engine::CompiledQuery& query, Position to) {
-    if (!all_kept(*runs_, *file_.tail(), file_.term_lists(), query) && connection_ == nullptr) {
-      return miss();
-    }
     const bool whole = request_.after == Position() && (forwards() || !request_.limit);
     auto* blocks = connection_ == nullptr ? nullptr : &connection_->blocks;
-    const auto source =
-        make_run_source(*runs_, blocks, file_.term_lists(), request_.direction, whole);
+    const auto source = make_run_source(*runs_, blocks, *file_.tail(), file_.term_lists(),
+                                        request_.direction, whole);
     return pick(query, *source, to);
   }
 
@@ -242,13 +239,11 @@ class Step {
 
   /// The same for an event as a batch holds it.
   Result<void> take_kept(Position position, std::string_view message) {
-    if (wants_all_) {
-      builder_.add(position, message);
-      return looked_at(position);
+    if (!wants_all_) {
+      const bool whole = view_.look_at(message, judged_by_);
+      WEIR_ASSERT(whole);  // a builder made it
     }
-    const bool whole = view_.look_at(message, judged_by_);
-    WEIR_ASSERT(whole);  // a builder made it
-    if (wanted(view_)) builder_.add(position, message);
+    if (wants_all_ || wanted(view_)) builder_.add(position, message);
     return looked_at(position);
   }
 

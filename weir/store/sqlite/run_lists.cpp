@@ -154,18 +154,28 @@ class KeptCursor final : public engine::Cursor {
 
 class RunSource final : public engine::PostingSource {
  public:
-  RunSource(const RunSet& runs, BlockReader* blocks, TermLists lists, Direction direction,
-            bool whole)
-      : runs_(runs), blocks_(blocks), lists_(lists), direction_(direction), whole_(whole) {}
+  RunSource(const RunSet& runs, BlockReader* blocks, const engine::Tail& tail, TermLists lists,
+            Direction direction, bool whole)
+      : runs_(runs),
+        blocks_(blocks),
+        tail_(tail),
+        lists_(lists),
+        direction_(direction),
+        whole_(whole) {}
 
   Result<std::unique_ptr<engine::Cursor>> list(Term term) override {
     auto kept = lists_.find(term);
-    if (!kept && !whole_) return by_block(term);
     // One that reaches further than these runs has what they have, and what it has beyond lies
     // past where they are asked.
-    if (!kept || kept->reached < runs_.reached()) {
-      WEIR_TRY_ASSIGN(extended, extend(term, kept.get()));
-      if (!extended) return by_block(term);
+    if (!reaches_all(kept)) {
+      auto extended = kept ? extend_by_tail(term, *kept) : TermLists::Held();
+      if (!extended) {
+        if (blocks_ == nullptr) return unavailable("not in memory");
+        if (!kept && !whole_) return by_block(term);
+        WEIR_TRY_ASSIGN(by_blocks, extend_by_blocks(term, kept.get()));
+        if (!by_blocks) return by_block(term);
+        extended = std::move(by_blocks);
+      }
       keep(lists_, term, extended);
       kept = std::move(extended);
     }
@@ -178,8 +188,33 @@ class RunSource final : public engine::PostingSource {
     return std::make_unique<RunsCursor>(runs_, *blocks_, term, direction_);
   }
 
-  /// What is known of a term, and what the runs past it say; null when that is too much to keep.
-  Result<TermLists::Held> extend(Term term, const TermList* known) {
+  bool reaches_all(const TermLists::Held& list) const {
+    return list && list->reached >= runs_.reached();
+  }
+
+  /// What is known of a term, and what the tail has of newer runs; null when that does not go back
+  /// far enough, or is too much to keep.
+  TermLists::Held extend_by_tail(Term term, const TermList& known) const {
+    const auto reached = runs_.reached();
+    const auto view = tail_.view(known.reached, reached, Direction::forwards);
+    if (view.begin > known.reached || view.end < reached) return {};
+    const auto cursor = view.source->list(term);
+    if (!cursor) return {};
+    auto list = std::make_shared<TermList>(known);
+    for (auto from = known.reached.next();;) {
+      const auto found = (*cursor)->seek(from);
+      if (!found) return {};
+      if (!*found) break;
+      list->positions.push_back(**found);
+      from = (*found)->next();
+    }
+    if (list->positions.size() > kept_positions_max) return {};
+    list->reached = reached;
+    return list;
+  }
+
+  /// The same by what the newer runs themselves say; null when that is too much to keep.
+  Result<TermLists::Held> extend_by_blocks(Term term, const TermList* known) {
     auto list = std::make_shared<TermList>();
     if (known != nullptr) *list = *known;
     for (const auto& run : runs_.runs) {
@@ -203,54 +238,18 @@ class RunSource final : public engine::PostingSource {
 
   const RunSet& runs_;
   BlockReader* blocks_;
+  const engine::Tail& tail_;
   TermLists lists_;
   Direction direction_;
   bool whole_;
 };
 
-/// False when the tail does not go back far enough, or the list would be too long to keep.
-bool extend_by_tail(Term term, const TermList& known, const engine::Tail& tail, Position reached,
-                    TermLists lists) {
-  const auto view = tail.view(known.reached, reached, Direction::forwards);
-  if (view.begin > known.reached || view.end < reached) return false;
-  const auto cursor = view.source->list(term);
-  if (!cursor) return false;
-  auto list = std::make_shared<TermList>(known);
-  for (auto from = known.reached.next();;) {
-    const auto found = (*cursor)->seek(from);
-    if (!found) return false;
-    if (!*found) break;
-    list->positions.push_back(**found);
-    from = (*found)->next();
-  }
-  if (list->positions.size() > kept_positions_max) return false;
-  list->reached = reached;
-  keep(lists, term, std::move(list));
-  return true;
-}
-
 }  // namespace
 
 std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
-                                                       TermLists lists, Direction direction,
-                                                       bool whole) {
-  return std::make_unique<RunSource>(runs, blocks, lists, direction, whole);
-}
-
-bool all_kept(const RunSet& runs, const engine::Tail& tail, TermLists lists,
-              const engine::CompiledQuery& query) {
-  const auto reached = runs.reached();
-  const auto kept = [&](Term term) {
-    const auto list = lists.find(term);
-    return list != nullptr &&
-           (list->reached >= reached || extend_by_tail(term, *list, tail, reached, lists));
-  };
-  return std::all_of(query.items.begin(), query.items.end(), [&](const auto& item) {
-    return std::all_of(item.all.begin(), item.all.end(), kept) &&
-           std::all_of(item.any.begin(), item.any.end(), [&](const auto& group) {
-             return std::all_of(group.begin(), group.end(), kept);
-           });
-  });
+                                                       const engine::Tail& tail, TermLists lists,
+                                                       Direction direction, bool whole) {
+  return std::make_unique<RunSource>(runs, blocks, tail, lists, direction, whole);
 }
 
 }  // namespace weir::sqlite

@@ -42,17 +42,15 @@ struct TermLists {
   }
 };
 
-/// The runs of a moment as one source. Rare terms are read whole and kept in `lists`; frequent ones
-/// block by block as the cursor moves. `runs` and `blocks` must outlive it; `blocks` may be null
-/// when all_kept(). A term that is not kept yet is looked up in every run only when `whole` is set:
-/// when the read will want to look at most of them anyway.
+/// The runs of a moment as one source. Rare terms are read whole and kept in `lists`, and those
+/// kept before the newest runs were made are brought up to date by `tail`, where that goes back far
+/// enough; frequent ones are read block by block as the cursor moves. A term that is not kept yet
+/// is looked up in every run only when `whole` is set: when the read will want to look at most of
+/// them anyway.
+/// What is referred to must outlive it. Without `blocks`, a term that is not in memory is an error
+/// (unavailable).
 std::unique_ptr<engine::PostingSource> make_run_source(const RunSet& runs, BlockReader* blocks,
-                                                       TermLists lists, Direction direction,
-                                                       bool whole);
-
-/// Whether all that the runs hold for these terms is in memory. A list that was kept before the
-/// newest runs were made is brought up to date by the tail, if that goes back far enough.
-bool all_kept(const RunSet& runs, const engine::Tail& tail, TermLists lists,
-              const engine::CompiledQuery& query);
+                                                       const engine::Tail& tail, TermLists lists,
+                                                       Direction direction, bool whole);
 
 }  // namespace weir::sqlite
