@@ -22,35 +22,37 @@ struct AppendOptions {
   bool json = false;
 };
 
-void add_event_options(CLI::App& app, AppendOptions& options) {
-  auto* type = app.add_option("--type", options.type, "The event's type");
-  add_list(app, "--tag", options.tags, "A tag; repeat for several")->needs(type);
-  app.add_option("--data", options.data, "The payload, @FILE or - for standard input; default {}")
-      ->needs(type);
-  app.add_option("--content-type", options.content_type,
-                 "Media type of the payload; default application/json")
-      ->needs(type);
-  add_list(app, "--metadata", options.metadata, "An entry of the metadata; repeat for several")
-      ->type_name("KEY=VALUE")
-      ->needs(type);
-  app.add_option("--id", options.id, "The event's UUID; default a new one")->needs(type);
-  add_time(app, "--occurred-at", options.occurred_at, "When it happened; default now")->needs(type);
-  app.add_option("events", options.file,
-                 "NDJSON file of events to append together, - for standard input")
-      ->excludes(type);
+void add_event_options(Flags& flags, AppendOptions& options) {
+  const auto type = flags.add("--type", options.type, "The event's type");
+  flags.add_list("--tag", options.tags, "A tag; repeat for several").needs(type);
+  flags.add("--data", options.data, "The payload, @FILE or - for standard input; default {}")
+      .needs(type);
+  flags
+      .add("--content-type", options.content_type,
+           "Media type of the payload; default application/json")
+      .needs(type);
+  flags.add_list("--metadata", options.metadata, "An entry of the metadata; repeat for several")
+      .type_name("KEY=VALUE")
+      .needs(type);
+  flags.add("--id", options.id, "The event's UUID; default a new one").needs(type);
+  flags.add("--occurred-at", options.occurred_at, "When it happened; default now").needs(type);
+  flags
+      .add("events", options.file, "NDJSON file of events to append together, - for standard input")
+      .excludes(type);
 }
 
-void add_condition_options(CLI::App& app, AppendOptions& options) {
-  auto* text = app.add_option("--if-nothing-new", options.if_nothing_new,
+void add_condition_options(Flags& flags, AppendOptions& options) {
+  const auto text = flags.add("--if-nothing-new", options.if_nothing_new,
                               "Append only if nothing matches, such as 'tag=book:dune after=7'");
-  auto* query = app.add_option("--condition-query", options.condition_query,
-                               "Append only if nothing matches this query")
-                    ->type_name("JSON")
-                    ->excludes(text);
-  add_number(app, "--after", options.after, "Only events past this position fail the condition")
-      ->needs(query);
-  app.add_option("--idempotency-key", options.idempotency_key,
-                 "The same key with the same events appends once");
+  const auto query = flags
+                         .add("--condition-query", options.condition_query,
+                              "Append only if nothing matches this query")
+                         .type_name("JSON")
+                         .excludes(text);
+  flags.add("--after", options.after, "Only events past this position fail the condition")
+      .needs(query);
+  flags.add("--idempotency-key", options.idempotency_key,
+            "The same key with the same events appends once");
 }
 
 Result<std::string> payload_of(const AppendOptions& options, Program& program) {
@@ -166,13 +168,13 @@ Result<Exit> append(const AppendOptions& options, Program& program) {
 
 }  // namespace
 
-Run define_append(CLI::App& app, Program& program) {
+Run define_append(Flags& flags, Program& program) {
   auto options = std::make_shared<AppendOptions>();
-  add_event_options(app, *options);
-  add_condition_options(app, *options);
-  app.add_flag("--json", options->json, "Print the positions as a JSON object");
-  options->store.add_to(app);
-  app.footer(
+  add_event_options(flags, *options);
+  add_condition_options(flags, *options);
+  flags.add("--json", options->json, "Print the positions as a JSON object");
+  options->store.add_to(flags);
+  flags.footer(
       "Without --type, events are read as NDJSON, all of them one append.\n"
       "Prints the position, or first-last.");
   return [options, &program] { return append(*options, program); };

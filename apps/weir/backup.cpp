@@ -41,15 +41,15 @@ Result<Exit> backup(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_backup(CLI::App& app, Program& program) {
+Run define_backup(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_option("destination", options->destination, "File to write; must not exist")->required();
-  options->store.add_to(app);
-  app.footer(
+  flags.add("destination", options->destination, "File to write; must not exist").required();
+  options->store.add_to(flags);
+  flags.footer(
       "Copies one log, as it is at one moment, into a new SQLite file that is a store by\n"
       "itself. The log may be in use. Of a log on PostgreSQL or on a server the events are\n"
       "copied, with their positions and times, but not snapshots and idempotency keys.");
-  app.add_flag("--json", options->json, "Print a JSON object");
+  flags.add("--json", options->json, "Print a JSON object");
   return [options, &program] { return backup(*options, program); };
 }
 

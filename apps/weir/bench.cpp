@@ -38,7 +38,7 @@ struct Measurement {
   bench::Api& api;
   std::stop_token stop;
   Measured measured;
-  std::uint64_t boundary_events = 0;
+  double boundary_events = 0;
 };
 
 Result<std::unique_ptr<bench::Api>> open_api(const Options& options, Program& program) {
@@ -87,6 +87,7 @@ Result<void> decide(Measurement& run) {
   const auto& options = run.options;
   WEIR_TRY(bench::preload_boundaries(run.api, options.workload));
   bench::Decisions decisions(run.api, options.workload, options.clients);
+  WEIR_TRY(decisions.find_boundaries());
   std::atomic<std::uint64_t> all = 0;
   WEIR_TRY(bench::drive(
       options.load(),
@@ -95,7 +96,8 @@ Result<void> decide(Measurement& run) {
         decisions.begin(client, std::move(done));
       },
       *run.program.clock, run.stop, run.measured));
-  run.boundary_events = decisions.events_read() / std::max<std::uint64_t>(all, 1);
+  run.boundary_events = static_cast<double>(decisions.events_read()) /
+                        static_cast<double>(std::max<std::uint64_t>(all, 1));
   return {};
 }
 
@@ -123,7 +125,7 @@ std::string json_of(const Measurement& run) {
   const auto& latencies = measured.latencies;
   return fmt::format(
       R"({{"what":"{}","api":"{}","clients":{},"batch":{},"condition":{},"seconds":{:.3f},)"
-      R"("operations":{},"events":{},"refused":{},"boundaryEvents":{},)"
+      R"("operations":{},"events":{},"refused":{},"boundaryEvents":{:.1f},)"
       R"("operationsPerSecond":{:.1f},"eventsPerSecond":{:.1f},)"
       R"("microseconds":{{"p50":{:.1f},"p90":{:.1f},"p99":{:.1f},"max":{:.1f}}}}})"
       "\n",
@@ -153,7 +155,7 @@ std::string text_of(const Measurement& run) {
                       microseconds(latencies.at(0.9)), microseconds(latencies.at(0.99)),
                       microseconds(latencies.max()));
   if (run.options.what == "decide") {
-    text += fmt::format("  {} events in a boundary\n", run.boundary_events);
+    text += fmt::format("  {:.1f} events read for each\n", run.boundary_events);
   }
   return text;
 }
@@ -168,48 +170,50 @@ Result<Exit> bench_command(const Options& options, Program& program) {
   return out.finish();
 }
 
-void add_workload(CLI::App& app, bench::Workload& workload) {
-  app.add_option("--tags", workload.tags, "Different tags, of which each event has two")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
-      ->capture_default_str();
-  app.add_option("--boundaries", workload.boundaries,
-                 "decide: boundaries of 25 events each, appended first unless they are there")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
-      ->capture_default_str();
-  app.add_option("--seed", workload.seed, "Of the random choices")->capture_default_str();
+void add_workload(Flags& flags, bench::Workload& workload) {
+  flags.add("--tags", workload.tags, "Different tags, of which each event has two")
+      .within(1, 100'000'000)
+      .shows_default();
+  flags
+      .add("--boundaries", workload.boundaries,
+           "decide: boundaries of 25 events each, appended first unless they are there")
+      .within(1, 1'000'000)
+      .shows_default();
+  flags.add("--seed", workload.seed, "Of the random choices").shows_default();
 }
 
 }  // namespace
 
-Run define_bench(CLI::App& app, Program& program) {
+Run define_bench(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_option("what", options->what, "append, decide, read or subscribe")
-      ->required()
-      ->check(CLI::IsMember({"append", "decide", "read", "subscribe"}));
-  app.add_option("--api", options->api, "The protocol: weir, or umadb for any server of umadb.v1")
-      ->check(CLI::IsMember({"weir", "umadb"}))
-      ->capture_default_str();
-  app.add_option("--clients", options->clients, "Operations outstanding; readers; subscribers")
-      ->check(CLI::Range(1, 100'000))
-      ->capture_default_str();
-  app.add_option("--batch", options->batch,
-                 "Events of an append (default 1) or of a message of a read (default 1000)")
-      ->check(CLI::Range(1, 10'000));
-  app.add_flag("--condition", options->condition,
-               "append: on condition that nothing with the first tag was appended meanwhile");
-  app.add_flag("--blocking", options->blocking,
-               "append: a thread for each client, which waits for its answer");
-  app.add_option("--seconds", options->seconds, "How long to measure")
-      ->check(CLI::Range(0.01, 86400.0))
-      ->capture_default_str();
-  app.add_option("--warm-up", options->warm_up_seconds, "Seconds before that")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
-  add_number(app, "--events", options->events, "First append until the log has so many events");
-  add_workload(app, options->workload);
-  app.add_flag("--json", options->json, "Print a JSON object");
-  options->store.add_to(app);
-  app.footer(
+  flags.add("what", options->what, "append, decide, read or subscribe")
+      .required()
+      .one_of({"append", "decide", "read", "subscribe"});
+  flags.add("--api", options->api, "The protocol: weir, or umadb for any server of umadb.v1")
+      .one_of({"weir", "umadb"})
+      .shows_default();
+  flags.add("--clients", options->clients, "Operations outstanding; readers; subscribers")
+      .within(1, 100'000)
+      .shows_default();
+  flags
+      .add("--batch", options->batch,
+           "Events of an append (default 1) or of a message of a read (default 1000)")
+      .within(1, 10'000);
+  flags.add("--condition", options->condition,
+            "append: on condition that nothing with the first tag was appended meanwhile");
+  flags.add("--blocking", options->blocking,
+            "append: a thread for each client, which waits for its answer");
+  flags.add("--seconds", options->seconds, "How long to measure")
+      .within(0.01, 86400.0)
+      .shows_default();
+  flags.add("--warm-up", options->warm_up_seconds, "Seconds before that")
+      .within(0.0, 3600.0)
+      .shows_default();
+  flags.add("--events", options->events, "First append until the log has so many events");
+  add_workload(flags, options->workload);
+  flags.add("--json", options->json, "Print a JSON object");
+  options->store.add_to(flags);
+  flags.footer(
       "Appends to the log that it measures: use one that may be thrown away.\n"
       "Events have 260 bytes of payload, one of 20 types and two tags. With --api weir all "
       "clients\n"

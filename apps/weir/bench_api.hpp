@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <weir/store/event_store.hpp>
 
@@ -10,7 +11,8 @@ namespace weir::bench {
 
 /// What a decision has read.
 struct Boundary {
-  std::uint64_t events = 0;
+  /// Of its events, each of which has been looked at.
+  std::vector<Position> positions;
   Position head;
 };
 
@@ -32,8 +34,9 @@ class Api {
   /// Tells the position of the last event.
   virtual void append(std::size_t client, AppendRequest request, Done<Position> done) = 0;
   virtual Result<Position> append(std::size_t client, AppendRequest request) = 0;
-  /// Reads all that matches.
-  virtual void read_boundary(std::size_t client, const Query& query, Done<Boundary> done) = 0;
+  /// Reads all past `after` that matches.
+  virtual void read_boundary(std::size_t client, const Query& query, Position after,
+                             Done<Boundary> done) = 0;
   /// Reads the whole log, looks at each event, and tells the size of each batch; ends early when
   /// told false.
   virtual Result<void> read_all(std::size_t client, std::size_t batch,

@@ -17,7 +17,7 @@ namespace weir::bench {
 /// What is appended: events of 260 bytes of JSON, one of 20 types, with two tags of `tags`.
 struct Workload {
   std::uint64_t tags = 100'000;
-  /// Events that a decision's boundary has at first, and how many boundaries there are.
+  /// Events that a decision reads of its boundary, and how many boundaries there are.
   std::uint64_t boundary_events = 25;
   std::uint64_t boundaries = 10'000;
   std::uint64_t seed = 1;

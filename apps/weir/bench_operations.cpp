@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t preload_batch = 1000;
 constexpr std::size_t preload_outstanding = 4;
+constexpr std::size_t boundaries_outstanding = 64;
 
 /// Waits for an operation with a callback.
 template <class T, class Start>
@@ -23,31 +24,44 @@ Result<T> wait_for(Start start) {
   return future.get();
 }
 
-/// Appends batches, a few at a time.
-Result<void> append_all(Api& api, std::uint64_t batches,
-                        const std::function<std::vector<Event>(std::uint64_t)>& make,
-                        const std::function<void(std::uint64_t)>& on_batch) {
-  std::deque<std::future<Result<Position>>> outstanding;
+/// Starts operations, a few at a time, and takes what they give in order.
+template <class T, class Start, class Take>
+Result<void> all_of(std::uint64_t count, std::size_t outstanding_max, Start start, Take take) {
+  std::deque<std::future<Result<T>>> outstanding;
   const auto finish_one = [&]() -> Result<void> {
-    const auto appended = outstanding.front().get();
+    auto done = outstanding.front().get();
     outstanding.pop_front();
-    if (!appended) return appended.error();
-    on_batch(appended->value);
+    if (!done) return done.error();
+    take(std::move(*done));
     return {};
   };
   Result<void> result;
-  for (std::uint64_t i = 0; i < batches && result; ++i) {
-    const auto promise = std::make_shared<std::promise<Result<Position>>>();
+  for (std::uint64_t i = 0; i < count && result; ++i) {
+    const auto promise = std::make_shared<std::promise<Result<T>>>();
     outstanding.push_back(promise->get_future());
-    api.append(0, {.events = make(i)},
-               [promise](Result<Position> position) { promise->set_value(std::move(position)); });
-    if (outstanding.size() == preload_outstanding) result = finish_one();
+    start(i, [promise](Result<T> done) { promise->set_value(std::move(done)); });
+    if (outstanding.size() == outstanding_max) result = finish_one();
   }
   while (!outstanding.empty()) {
     const auto finished = finish_one();
     if (result) result = finished;
   }
   return result;
+}
+
+Result<void> append_all(Api& api, std::uint64_t batches,
+                        const std::function<std::vector<Event>(std::uint64_t)>& make,
+                        const std::function<void(std::uint64_t)>& on_batch) {
+  return all_of<Position>(
+      batches, preload_outstanding,
+      [&](std::uint64_t i, Done<Position> done) {
+        api.append(0, {.events = make(i)}, std::move(done));
+      },
+      [&](Position last) { on_batch(last.value); });
+}
+
+Query boundary_query(std::uint64_t number) {
+  return Query{}.tagged(tag_of_boundary(number));
 }
 
 }  // namespace
@@ -90,27 +104,47 @@ Result<Outcome> Appends::run(std::size_t client) {
   return take(clients_[client], api_.append(client, next(clients_[client])));
 }
 
-Decisions::Decisions(Api& api, const Workload& workload, std::size_t clients) : api_(api) {
+Decisions::Decisions(Api& api, const Workload& workload, std::size_t clients)
+    : api_(api), workload_(workload), read_after_(workload.boundaries) {
   for (std::size_t i = 0; i < clients; ++i) makers_.emplace_back(workload, i + 1);
+}
+
+Result<void> Decisions::find_boundaries() {
+  std::uint64_t number = 0;
+  return all_of<Boundary>(
+      workload_.boundaries, boundaries_outstanding,
+      [this](std::uint64_t i, Done<Boundary> done) {
+        api_.read_boundary(i, boundary_query(i), Position(), std::move(done));
+      },
+      [&](const Boundary& boundary) { take(number++, boundary); });
+}
+
+/// The next decision reads the newest events of these, and the one that this decision appends.
+void Decisions::take(std::uint64_t number, const Boundary& boundary) {
+  const auto& positions = boundary.positions;
+  const auto kept = std::min<std::size_t>(workload_.boundary_events - 1, positions.size());
+  if (kept == 0) return;
+  read_after_[number].store(positions[positions.size() - kept].previous().value,
+                            std::memory_order_relaxed);
 }
 
 void Decisions::begin(std::size_t client, Done<Outcome> done) {
   const auto number = makers_[client].any_boundary();
   api_.read_boundary(
-      client, Query{}.tagged(tag_of_boundary(number)),
+      client, boundary_query(number), Position(read_after_[number].load(std::memory_order_relaxed)),
       [this, client, number, done = std::move(done)](Result<Boundary> boundary) mutable {
         if (!boundary) return done(boundary.error());
-        append(client, number, *boundary, std::move(done));
+        events_read_.fetch_add(boundary->positions.size(), std::memory_order_relaxed);
+        take(number, *boundary);
+        append(client, number, boundary->head, std::move(done));
       });
 }
 
-void Decisions::append(std::size_t client, std::uint64_t number, const Boundary& boundary,
+void Decisions::append(std::size_t client, std::uint64_t number, Position head,
                        Done<Outcome> done) {
-  events_read_.fetch_add(boundary.events, std::memory_order_relaxed);
   AppendRequest request;
   request.events.push_back(makers_[client].in_boundary(number));
-  request.condition = {.fail_if_events_match = Query{}.tagged(tag_of_boundary(number)),
-                       .after = boundary.head};
+  request.condition = {.fail_if_events_match = boundary_query(number), .after = head};
   api_.append(client, std::move(request),
               [done = std::move(done)](Result<Position> appended) mutable {
                 if (appended) return done(Outcome{.events = 1});
@@ -135,10 +169,10 @@ Result<void> preload(Api& api, const Workload& workload, std::uint64_t events,
 
 Result<void> preload_boundaries(Api& api, const Workload& workload) {
   WEIR_TRY_ASSIGN(last, wait_for<Boundary>([&](Done<Boundary> done) {
-                    api.read_boundary(0, Query{}.tagged(tag_of_boundary(workload.boundaries - 1)),
+                    api.read_boundary(0, boundary_query(workload.boundaries - 1), Position(),
                                       std::move(done));
                   }));
-  if (last.events >= workload.boundary_events) return {};
+  if (last.positions.size() >= workload.boundary_events) return {};
   const auto all = workload.boundaries * workload.boundary_events;
   EventMaker maker(workload, 0);
   return append_all(

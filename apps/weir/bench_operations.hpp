@@ -37,22 +37,29 @@ class Appends {
 };
 
 /// Decisions of many clients, as a command handler makes them: read a boundary, then append an
-/// event of it on condition that nothing in it has been appended since.
+/// event of it on condition that nothing in it has been appended since. Each adds to its boundary,
+/// so they read the newest events of it alone, as a handler with a snapshot does: however many were
+/// made before, and however fast, every one reads the same number.
 /// Threads: those of drive(). Must outlive the operations.
 class Decisions {
  public:
   Decisions(Api& api, const Workload& workload, std::size_t clients);
 
+  /// Learns where the newest events of each boundary begin. Before any decision.
+  Result<void> find_boundaries();
   void begin(std::size_t client, Done<Outcome> done);
   /// Events that the decisions found in their boundaries, together.
   std::uint64_t events_read() const { return events_read_; }
 
  private:
-  void append(std::size_t client, std::uint64_t number, const Boundary& boundary,
-              Done<Outcome> done);
+  void take(std::uint64_t number, const Boundary& boundary);
+  void append(std::size_t client, std::uint64_t number, Position head, Done<Outcome> done);
 
   Api& api_;
+  const Workload workload_;
   std::vector<EventMaker> makers_;
+  /// By boundary: past which position its next decision reads.
+  std::vector<std::atomic<std::uint64_t>> read_after_;
   std::atomic<std::uint64_t> events_read_ = 0;
 };
 

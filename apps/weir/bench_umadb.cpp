@@ -60,9 +60,10 @@ struct AppendCall {
 class BoundaryReader final
     : public rpc::ClientStream<umadb::v1::ReadRequest, umadb::v1::ReadResponse> {
  public:
-  BoundaryReader(const Channel& channel, const Query& query, Done<Boundary> done)
+  BoundaryReader(const Channel& channel, const Query& query, Position after, Done<Boundary> done)
       : done_(std::move(done)) {
     to_proto(query, *request_.mutable_query());
+    request_.set_start(after.next().value);
     StartCall(channel, "/umadb.v1.DCB/Read", rpc::client_poller());
     StartRequest(&request_, &response_);
   }
@@ -71,7 +72,9 @@ class BoundaryReader final
   void OnReadDone(bool ok) override {
     if (!ok) return;
     for (const auto& event : response_.events()) {
-      boundary_.events += event.event().data().empty() ? 0 : 1;
+      if (!event.event().data().empty()) {
+        boundary_.positions.push_back(Position(event.position()));
+      }
     }
     if (response_.has_head()) boundary_.head = Position(response_.head());
     StartRead(&response_);
@@ -79,9 +82,9 @@ class BoundaryReader final
 
   void OnDone(const grpc::Status& status) override {
     auto done = std::move(done_);
-    const auto boundary = boundary_;
+    auto boundary = std::move(boundary_);
     delete this;
-    if (status.ok()) return done(boundary);
+    if (status.ok()) return done(std::move(boundary));
     done(from_status(status));
   }
 
@@ -175,8 +178,9 @@ class UmadbApi final : public Api {
     return Position(response.position());
   }
 
-  void read_boundary(std::size_t client, const Query& query, Done<Boundary> done) override {
-    new BoundaryReader(connection(client).channel, query, std::move(done));  // owns itself
+  void read_boundary(std::size_t client, const Query& query, Position after,
+                     Done<Boundary> done) override {
+    new BoundaryReader(connection(client).channel, query, after, std::move(done));  // owns itself
   }
 
   Result<void> read_all(std::size_t client, std::size_t batch,

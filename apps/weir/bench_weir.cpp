@@ -57,7 +57,9 @@ struct BoundaryRead : std::enable_shared_from_this<BoundaryRead> {
   }
 
   void take(const ReadStep& step) {
-    for (const auto& event : step.batch) boundary.events += event.data().empty() ? 0 : 1;
+    for (const auto& event : step.batch) {
+      if (!event.data().empty()) boundary.positions.push_back(event.position());
+    }
     if (!request.until) {
       boundary.head = step.head;
       request.until = step.head;
@@ -86,10 +88,12 @@ class WeirApi final : public Api {
     return appended.last;
   }
 
-  void read_boundary(std::size_t, const Query& query, Done<Boundary> done) override {
+  void read_boundary(std::size_t, const Query& query, Position after,
+                     Done<Boundary> done) override {
     const auto read = std::make_shared<BoundaryRead>();
     read->store = store_;
     read->request.query = query;
+    read->request.after = after;
     read->done = std::move(done);
     read->go_on();
   }

@@ -119,11 +119,9 @@ Result<Exit> completion(const std::string& shell, Program& program) {
 
 }  // namespace
 
-Run define_completion(CLI::App& app, Program& program) {
+Run define_completion(Flags& flags, Program& program) {
   auto shell = std::make_shared<std::string>();
-  app.add_option("shell", *shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  flags.add("shell", *shell, "bash, zsh or fish").required().one_of({"bash", "zsh", "fish"});
   return [shell, &program] { return completion(*shell, program); };
 }
 

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <weir/base/json.hpp>
 
@@ -57,24 +56,24 @@ Result<Exit> print(const SettingFlags& flags, bool json, Program& program) {
 
 }  // namespace
 
-Run define_config_check(CLI::App& app, Program& program) {
+Run define_config_check(Flags& flags, Program& program) {
   auto file = std::make_shared<std::string>();
-  app.add_option("file", *file, "The YAML file")->required();
-  app.footer(
+  flags.add("file", *file, "The YAML file").required();
+  flags.footer(
       "Looks at the file alone; of the environment only at the names of variables WEIR_..., and "
       "warns of those that no setting has.");
   return [file, &program] { return check(*file, program); };
 }
 
-Run define_config_print(CLI::App& app, Program& program) {
+Run define_config_print(Flags& flags, Program& program) {
   struct Options {
     SettingFlags flags;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  app.add_flag("--json", options->json, "Print a JSON object");
-  options->flags.add_to(app);
-  app.footer(
+  flags.add("--json", options->json, "Print a JSON object");
+  options->flags.add_to(flags);
+  flags.footer(
       "What 'weir serve' would take from its file, the environment and these flags, and "
       "where each value comes from. Secrets are not shown.");
   return [options, &program] { return print(options->flags, options->json, program); };

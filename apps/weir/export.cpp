@@ -87,12 +87,12 @@ Result<Exit> export_events(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_export(CLI::App& app, Program& program) {
+Run define_export(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_option("file", options->file, "File to write; default standard output");
-  options->read.add_to(app);
-  app.add_flag("--json", options->json, "When writing a file, print the summary as a JSON object");
-  options->store.add_to(app);
+  flags.add("file", options->file, "File to write; default standard output");
+  options->read.add_to(flags);
+  flags.add("--json", options->json, "When writing a file, print the summary as a JSON object");
+  options->store.add_to(flags);
   return [options, &program] { return export_events(*options, program); };
 }
 

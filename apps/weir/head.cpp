@@ -24,10 +24,10 @@ Result<Exit> head(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_head(CLI::App& app, Program& program) {
+Run define_head(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_flag("--json", options->json, "Print a JSON object");
-  options->store.add_to(app);
+  flags.add("--json", options->json, "Print a JSON object");
+  options->store.add_to(flags);
   return [options, &program] { return head(*options, program); };
 }
 

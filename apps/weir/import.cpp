@@ -152,36 +152,36 @@ Result<Exit> import(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_import(CLI::App& app, Program& program) {
+Run define_import(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_option("file", options->file, "CSV or NDJSON file, - for standard input")->required();
-  app.add_option("--type", options->type, "CSV: the column that holds the type")
-      ->type_name("COLUMN");
-  add_list(app, "--tag", options->tags,
-           "CSV: a column whose cells become tags key:cell; repeat for several")
-      ->type_name("COLUMN=KEY");
-  app.add_option("--time", options->time, "CSV: the column that holds the time (RFC 3339)")
-      ->type_name("COLUMN");
-  app.add_option("--separator", options->separator, "CSV: the character between cells")
-      ->capture_default_str();
-  app.add_option("--format", options->format, "csv or ndjson; default by name or content")
-      ->check(CLI::IsMember({"csv", "ndjson"}));
-  app.add_flag("--strict", options->strict, "Import nothing if any row cannot be read");
-  app.add_flag("--dry-run", options->dry_run, "Only say what would be imported");
-  add_number(app, "--batch", options->batch, "Events of an append; default 1000")
-      ->check(CLI::Range(1, 10'000))
-      ->type_name("NUMBER");
-  app.add_option("--memory-max", options->memory_max_mib, "MiB that the import may hold")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20))
-      ->type_name("MIB");
-  app.add_option("--limits", options->limits,
-                 "NDJSON: umadb for events that the umadb.v1 protocol allowed; needs --store")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"default", "umadb"}));
-  app.add_flag("--json", options->json, "Print the summary as a JSON object");
-  options->store.add_to(app);
-  app.footer(
+  flags.add("file", options->file, "CSV or NDJSON file, - for standard input").required();
+  flags.add("--type", options->type, "CSV: the column that holds the type").type_name("COLUMN");
+  flags
+      .add_list("--tag", options->tags,
+                "CSV: a column whose cells become tags key:cell; repeat for several")
+      .type_name("COLUMN=KEY");
+  flags.add("--time", options->time, "CSV: the column that holds the time (RFC 3339)")
+      .type_name("COLUMN");
+  flags.add("--separator", options->separator, "CSV: the character between cells").shows_default();
+  flags.add("--format", options->format, "csv or ndjson; default by name or content")
+      .one_of({"csv", "ndjson"});
+  flags.add("--strict", options->strict, "Import nothing if any row cannot be read");
+  flags.add("--dry-run", options->dry_run, "Only say what would be imported");
+  flags.add("--batch", options->batch, "Events of an append; default 1000")
+      .within(1, 10'000)
+      .type_name("NUMBER");
+  flags.add("--memory-max", options->memory_max_mib, "MiB that the import may hold")
+      .shows_default()
+      .within(1, 1 << 20)
+      .type_name("MIB");
+  flags
+      .add("--limits", options->limits,
+           "NDJSON: umadb for events that the umadb.v1 protocol allowed; needs --store")
+      .shows_default()
+      .one_of({"default", "umadb"});
+  flags.add("--json", options->json, "Print the summary as a JSON object");
+  options->store.add_to(flags);
+  flags.footer(
       "Each event is appended once, however often the import is run or killed. Rows that\n"
       "cannot be read are told with their line numbers, and the exit code is still 0;\n"
       "with --strict it is 2, and nothing is imported.");

@@ -52,21 +52,21 @@ Result<Exit> create(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_log_list(CLI::App& app, Program& program) {
+Run define_log_list(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_flag("--json", options->json, "Print a JSON object for each, a line each");
-  options->store.add_store_to(app);
+  flags.add("--json", options->json, "Print a JSON object for each, a line each");
+  options->store.add_store_to(flags);
   return [options, &program] { return list(*options, program); };
 }
 
-Run define_log_create(CLI::App& app, Program& program) {
+Run define_log_create(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_option("name", options->name, "1 to 63 of a-z, 0-9, - and _")->required();
-  add_list(app, "--index", options->indexed_keys,
-           "A top-level payload key to index for --where; repeat for up to 16");
-  app.add_flag("--json", options->json, "Print the log as a JSON object");
-  options->store.add_store_to(app);
-  app.footer("Fine when the log is there already with the same keys.");
+  flags.add("name", options->name, "1 to 63 of a-z, 0-9, - and _").required();
+  flags.add_list("--index", options->indexed_keys,
+                 "A top-level payload key to index for --where; repeat for up to 16");
+  flags.add("--json", options->json, "Print the log as a JSON object");
+  options->store.add_store_to(flags);
+  flags.footer("Fine when the log is there already with the same keys.");
   return [options, &program] { return create(*options, program); };
 }
 

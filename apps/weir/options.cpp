@@ -1,7 +1,6 @@
 #include <apps/weir/options.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <fstream>
 
@@ -9,17 +8,6 @@
 
 namespace weir::cli {
 namespace {
-
-template <class T, class Parse>
-CLI::Option* add_parsed(CLI::App& app, const std::string& name, std::optional<T>& to,
-                        const std::string& help, const char* type, Parse parse) {
-  const auto read = [&to, name, parse](const std::string& text) {
-    auto value = parse(text, name);
-    if (!value) throw CLI::ValidationError(value.error().message);
-    to = *value;
-  };
-  return app.add_option_function<std::string>(name, read, help)->type_name(type);
-}
 
 /// The file that opening a store would make; nothing when it is there, or no file.
 /// Errors: not_found when its folder is missing.
@@ -43,17 +31,6 @@ Result<std::optional<std::string>> file_to_make(const std::string& store) {
 
 }  // namespace
 
-Result<std::uint64_t> parse_number(std::string_view text, std::string_view option) {
-  std::uint64_t number = 0;
-  const auto* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, number);
-  if (text.empty() || read.ec != std::errc() || read.ptr != end || number > position_max.value) {
-    return invalid_field(
-        option, fmt::format("'{}' is not a whole number from 0 to {}", text, position_max.value));
-  }
-  return number;
-}
-
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option) {
   const auto divider = text.find('=');
@@ -63,46 +40,19 @@ Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
   return std::pair(std::string(text.substr(0, divider)), std::string(text.substr(divider + 1)));
 }
 
-CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<std::string>& to,
-                      const std::string& help) {
-  const auto read = [&to](const CLI::results_t& values) {
-    to = values;
-    return true;
-  };
-  return app.add_option(name, read, help)
-      ->type_name("TEXT")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-}
-
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& to,
-                        const std::string& help) {
-  return add_parsed(app, name, to, help, "NUMBER", parse_number);
-}
-
-CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Timestamp>& to,
-                      const std::string& help) {
-  return add_parsed(app, name, to, help, "TIME",
-                    [](const std::string& text, const std::string& option) -> Result<Timestamp> {
-                      auto time = parse_timestamp(text);
-                      if (time) return time;
-                      // Which calls the text that it was given "time".
-                      return invalid_field(option, time.error().message.substr(6));
-                    });
-}
-
-void CredentialOptions::add_to(CLI::App& app) {
+void CredentialOptions::add_to(Flags& flags) {
   const auto add = [&](const std::string& name, std::string& to, const std::string& help) {
-    app.add_option(name, to, help)->type_name("FILE")->group("Credentials");
+    flags.add(name, to, help).type_name("FILE").group("Credentials");
   };
-  app.add_flag("--tls", credentials.tls, "Speak TLS with the server")->group("Credentials");
+  flags.add("--tls", credentials.tls, "Speak TLS with the server").group("Credentials");
   add("--ca", credentials.ca_file,
       "PEM: authorities of the server's certificate; default those that the machine trusts");
   add("--cert", credentials.certificate_file, "PEM: the certificate to show the server");
   add("--key", credentials.key_file, "PEM: its private key");
-  app.add_option("--token", credentials.token,
-                 "Bearer token; others see it in the list of processes: rather WEIR_TOKEN")
-      ->group("Credentials");
+  flags
+      .add("--token", credentials.token,
+           "Bearer token; others see it in the list of processes: rather WEIR_TOKEN")
+      .group("Credentials");
   add("--token-file", token_file, "File whose first line is the token; or WEIR_TOKEN_FILE");
 }
 
@@ -137,26 +87,25 @@ std::string CredentialOptions::typed() const {
   return out;
 }
 
-void StoreOptions::add_to(CLI::App& app) {
-  add_store_to(app);
-  app.add_option("--log", log, "Name of the log")->capture_default_str();
+void StoreOptions::add_to(Flags& flags) {
+  add_store_to(flags);
+  flags.add("--log", log, "Name of the log").shows_default();
 }
 
-void StoreOptions::add_store_to(CLI::App& app) {
-  auto* remote = app.add_option("--target", target, "Address of the server (gRPC), HOST:PORT")
-                     ->capture_default_str();
-  app.add_option("--store", store, "Work on a store in this process: sqlite:PATH or postgres://...")
-      ->excludes(remote);
-  app.add_option("--timeout", timeout_seconds, "Seconds to wait for an answer")
-      ->capture_default_str()
-      ->check(CLI::Range(0.001, 86400.0))
-      ->type_name("SECONDS");
-  app.add_option("--wait", wait_seconds,
-                 "Seconds to go on trying while no server answers at --target")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 86400.0))
-      ->type_name("SECONDS");
-  credentials.add_to(app);
+void StoreOptions::add_store_to(Flags& flags) {
+  const auto remote =
+      flags.add("--target", target, "Address of the server (gRPC), HOST:PORT").shows_default();
+  flags.add("--store", store, "Work on a store in this process: sqlite:PATH or postgres://...")
+      .excludes(remote);
+  flags.add("--timeout", timeout_seconds, "Seconds to wait for an answer")
+      .shows_default()
+      .within(0.001, 86400.0)
+      .type_name("SECONDS");
+  flags.add("--wait", wait_seconds, "Seconds to go on trying while no server answers at --target")
+      .shows_default()
+      .within(0.0, 86400.0)
+      .type_name("SECONDS");
+  credentials.add_to(flags);
 }
 
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
@@ -210,17 +159,20 @@ std::string StoreOptions::typed() const {
   return typed_place() + " --log " + shell_quoted(log);
 }
 
-void QueryOptions::add_to(CLI::App& app) {
-  auto* type = add_list(app, "--type", types, "Events of this type; repeat for any of several");
-  auto* tag = add_list(app, "--tag", tags, "Events with this tag; repeat for all of several");
-  auto* predicate = add_list(app, "--where", where,
-                             "Events whose JSON payload has key=value at top level; repeat for all")
-                        ->type_name("KEY=VALUE");
-  app.add_option("--query", json, R"(Any query: {"items":[{"types":[..],"tags":[..]}, ..]})")
-      ->type_name("JSON")
-      ->excludes(type)
-      ->excludes(tag)
-      ->excludes(predicate);
+void QueryOptions::add_to(Flags& flags) {
+  const auto type =
+      flags.add_list("--type", types, "Events of this type; repeat for any of several");
+  const auto tag = flags.add_list("--tag", tags, "Events with this tag; repeat for all of several");
+  const auto predicate =
+      flags
+          .add_list("--where", where,
+                    "Events whose JSON payload has key=value at top level; repeat for all")
+          .type_name("KEY=VALUE");
+  flags.add("--query", json, R"(Any query: {"items":[{"types":[..],"tags":[..]}, ..]})")
+      .type_name("JSON")
+      .excludes(type)
+      .excludes(tag)
+      .excludes(predicate);
 }
 
 Result<Query> QueryOptions::query() const {
@@ -234,15 +186,15 @@ Result<Query> QueryOptions::query() const {
   return Query{{std::move(item)}};
 }
 
-void ReadOptions::add_to(CLI::App& app) {
-  query.add_to(app);
-  auto* exclusive = add_number(app, "--after", after, "Events past this position");
-  add_number(app, "--from", from, "Events from this position on")->excludes(exclusive);
-  add_number(app, "--until", until, "Events up to this position");
-  add_number(app, "--limit", limit, "At most so many events");
-  app.add_flag("--backwards", backwards, "The last event first");
-  add_time(app, "--occurred-from", occurred_from, "Events that occurred then or later");
-  add_time(app, "--occurred-until", occurred_until, "Events that occurred then or earlier");
+void ReadOptions::add_to(Flags& flags) {
+  query.add_to(flags);
+  const auto exclusive = flags.add("--after", after, "Events past this position");
+  flags.add("--from", from, "Events from this position on").excludes(exclusive);
+  flags.add("--until", until, "Events up to this position");
+  flags.add("--limit", limit, "At most so many events");
+  flags.add("--backwards", backwards, "The last event first");
+  flags.add("--occurred-from", occurred_from, "Events that occurred then or later");
+  flags.add("--occurred-until", occurred_until, "Events that occurred then or earlier");
 }
 
 Result<ReadRequest> ReadOptions::request() const {

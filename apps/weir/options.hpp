@@ -7,23 +7,11 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include <apps/weir/flags.hpp>
 #include <apps/weir/program.hpp>
 
 namespace weir::cli {
 
-/// An option that may repeat; each takes one value, as it stands.
-CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<std::string>& to,
-                      const std::string& help);
-/// A whole number up to that of the highest position.
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& to,
-                        const std::string& help);
-/// A time in RFC 3339.
-CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Timestamp>& to,
-                      const std::string& help);
-/// A whole number from 0 to 2^63 - 1. Errors: invalid_argument naming the option.
-Result<std::uint64_t> parse_number(std::string_view text, std::string_view option);
 /// "key=value", divided at the first '='. Errors: invalid_argument naming the option.
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option);
@@ -34,7 +22,7 @@ struct CredentialOptions {
   remote::Credentials credentials = {};
   std::string token_file = {};
 
-  void add_to(CLI::App& app);
+  void add_to(Flags& flags);
   /// With the token, which flags, files and the variables WEIR_TOKEN and WEIR_TOKEN_FILE name, in
   /// this order. Errors: invalid_argument naming the file.
   Result<remote::Credentials> read(const Program& program) const;
@@ -51,9 +39,9 @@ struct StoreOptions {
   double wait_seconds = 0;
   CredentialOptions credentials = {};
 
-  void add_to(CLI::App& app);
+  void add_to(Flags& flags);
   /// The same without --log.
-  void add_store_to(CLI::App& app);
+  void add_store_to(Flags& flags);
 
   bool in_process() const { return !store.empty(); }
   /// What becomes of an embedded store that is not there. `is_made`: with its folders.
@@ -79,7 +67,7 @@ struct QueryOptions {
   std::vector<std::string> where = {};
   std::string json = {};
 
-  void add_to(CLI::App& app);
+  void add_to(Flags& flags);
   Result<Query> query() const;
 };
 
@@ -90,7 +78,7 @@ struct ReadOptions {
   bool backwards = false;
   std::optional<Timestamp> occurred_from, occurred_until;
 
-  void add_to(CLI::App& app);
+  void add_to(Flags& flags);
   Result<ReadRequest> request() const;
 };
 

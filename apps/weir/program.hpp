@@ -14,9 +14,7 @@
 #include <weir/store/event_store.hpp>
 #include <weir/telemetry/api/telemetry.hpp>
 
-namespace CLI {
-class App;
-}
+#include <apps/weir/flags.hpp>
 
 namespace weir::cli {
 
@@ -110,7 +108,7 @@ struct Command {
   /// One word, or two: "log list".
   const char* name;
   const char* summary;
-  Run (*define)(CLI::App& app, Program& program);
+  Run (*define)(Flags& flags, Program& program);
 };
 
 /// All commands, in the order in which --help shows them.
@@ -124,23 +122,23 @@ std::unique_ptr<CLI::App> define_program(Program& program, Run& chosen);
 Exit run(std::vector<std::string> arguments, Program& program);
 
 // One file each.
-Run define_serve(CLI::App& app, Program& program);
-Run define_append(CLI::App& app, Program& program);
-Run define_read(CLI::App& app, Program& program);
-Run define_tail(CLI::App& app, Program& program);
-Run define_head(CLI::App& app, Program& program);
-Run define_import(CLI::App& app, Program& program);
-Run define_export(CLI::App& app, Program& program);
-Run define_verify(CLI::App& app, Program& program);
-Run define_backup(CLI::App& app, Program& program);
-Run define_bench(CLI::App& app, Program& program);
-Run define_log_list(CLI::App& app, Program& program);
-Run define_log_create(CLI::App& app, Program& program);
-Run define_config_check(CLI::App& app, Program& program);
-Run define_config_print(CLI::App& app, Program& program);
-Run define_token_create(CLI::App& app, Program& program);
-Run define_token_list(CLI::App& app, Program& program);
-Run define_token_revoke(CLI::App& app, Program& program);
-Run define_completion(CLI::App& app, Program& program);
+Run define_serve(Flags& flags, Program& program);
+Run define_append(Flags& flags, Program& program);
+Run define_read(Flags& flags, Program& program);
+Run define_tail(Flags& flags, Program& program);
+Run define_head(Flags& flags, Program& program);
+Run define_import(Flags& flags, Program& program);
+Run define_export(Flags& flags, Program& program);
+Run define_verify(Flags& flags, Program& program);
+Run define_backup(Flags& flags, Program& program);
+Run define_bench(Flags& flags, Program& program);
+Run define_log_list(Flags& flags, Program& program);
+Run define_log_create(Flags& flags, Program& program);
+Run define_config_check(Flags& flags, Program& program);
+Run define_config_print(Flags& flags, Program& program);
+Run define_token_create(Flags& flags, Program& program);
+Run define_token_list(Flags& flags, Program& program);
+Run define_token_revoke(Flags& flags, Program& program);
+Run define_completion(Flags& flags, Program& program);
 
 }  // namespace weir::cli

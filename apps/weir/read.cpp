@@ -26,11 +26,11 @@ Result<Exit> read(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_read(CLI::App& app, Program& program) {
+Run define_read(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  options->read.add_to(app);
-  app.add_flag("--json", options->json, "Print NDJSON, as weir export does");
-  options->store.add_to(app);
+  options->read.add_to(flags);
+  flags.add("--json", options->json, "Print NDJSON, as weir export does");
+  options->store.add_to(flags);
   return [options, &program] { return read(*options, program); };
 }
 

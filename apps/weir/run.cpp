@@ -89,7 +89,8 @@ std::unique_ptr<CLI::App> define_program(Program& program, Run& chosen) {
   app->get_formatter()->column_width(34);
   for (const auto& command : commands()) {
     auto* sub = add_command(*app, command);
-    sub->callback([&chosen, run = command.define(*sub, program)] { chosen = run; });
+    Flags flags(*sub);
+    sub->callback([&chosen, run = command.define(flags, program)] { chosen = run; });
   }
   return app;
 }

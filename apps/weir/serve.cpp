@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <CLI/CLI.hpp>
 
 #include <apps/weir/output.hpp>
 #include <apps/weir/protection.hpp>
@@ -165,14 +164,14 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
 
 }  // namespace
 
-Run define_serve(CLI::App& app, Program& program) {
+Run define_serve(Flags& flags, Program& program) {
   struct Options {
     SettingFlags flags;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  app.add_flag("--json", options->json, "Print the addresses as a JSON object");
-  options->flags.add_to(app);
+  flags.add("--json", options->json, "Print the addresses as a JSON object");
+  options->flags.add_to(flags);
   return [options, &program] { return serve(options->flags, options->json, program); };
 }
 

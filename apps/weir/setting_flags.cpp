@@ -50,13 +50,12 @@ CLI::Option* add_value(CLI::App& app, const config::Setting& setting, Given& giv
 
 }  // namespace
 
-void SettingFlags::add_to(CLI::App& app) {
-  app.add_option("--config", file, "YAML file of settings; or WEIR_CONFIG names it")
-      ->type_name("FILE");
+void SettingFlags::add_to(Flags& flags) {
+  flags.add("--config", file, "YAML file of settings; or WEIR_CONFIG names it").type_name("FILE");
   const ServeConfiguration defaults;
   for (const auto& setting : defaults.list.all()) {
-    auto* option = setting.kind() == config::Kind::switch_ ? add_switch(app, setting, given)
-                                                           : add_value(app, setting, given);
+    auto* option = setting.kind() == config::Kind::switch_ ? add_switch(flags.app(), setting, given)
+                                                           : add_value(flags.app(), setting, given);
     const auto dot = setting.name().find('.');
     if (dot != std::string::npos) option->group("Settings: " + setting.name().substr(0, dot));
   }

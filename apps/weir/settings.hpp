@@ -16,10 +16,6 @@
 
 #include <apps/weir/program.hpp>
 
-namespace CLI {
-class App;
-}
-
 namespace weir::cli {
 
 /// Everything about a server that can be set.
@@ -84,8 +80,8 @@ struct SettingFlags {
   /// By setting.
   std::map<std::string, std::string> given = {};
 
-  /// Adds --config and a flag for each setting; must outlive the app.
-  void add_to(CLI::App& app);
+  /// Adds --config and a flag for each setting; must outlive the parsing.
+  void add_to(Flags& flags);
 };
 
 /// The settings of `weir serve` with their values. The list refers to the values: it does not move.

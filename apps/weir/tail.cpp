@@ -133,19 +133,20 @@ Result<Exit> tail(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_tail(CLI::App& app, Program& program) {
+Run define_tail(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  options->query.add_to(app);
-  auto* after =
-      add_number(app, "--after", options->after, "Start past this position; default at the head");
-  add_number(app, "-n,--last", options->last,
-             "Begin with the last so many that match, at most "
-             "10000")
-      ->excludes(after);
-  add_number(app, "--limit", options->limit, "End after so many new events");
-  app.add_flag("--json", options->json, "Print NDJSON, as weir export does");
-  options->store.add_to(app);
-  app.footer(
+  options->query.add_to(flags);
+  const auto after =
+      flags.add("--after", options->after, "Start past this position; default at the head");
+  flags
+      .add("-n,--last", options->last,
+           "Begin with the last so many that match, at most "
+           "10000")
+      .excludes(after);
+  flags.add("--limit", options->limit, "End after so many new events");
+  flags.add("--json", options->json, "Print NDJSON, as weir export does");
+  options->store.add_to(flags);
+  flags.footer(
       "Ends on Ctrl-C. When the server goes away it is tried again until it answers, and\n"
       "printing goes on where it stopped: no event is left out or printed twice.");
   return [options, &program] { return tail(*options, program); };

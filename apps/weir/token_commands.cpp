@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <CLI/CLI.hpp>
 
 #include <weir/base/json.hpp>
 #include <weir/base/random.hpp>
@@ -19,10 +18,11 @@ namespace {
 struct FileOption {
   std::string path = {};
 
-  void add_to(CLI::App& app) {
-    app.add_option("--tokens", path,
-                   "The file of tokens, as 'weir serve' is given it; or WEIR_ACCESS_TOKENS")
-        ->type_name("FILE");
+  void add_to(Flags& flags) {
+    flags
+        .add("--tokens", path,
+             "The file of tokens, as 'weir serve' is given it; or WEIR_ACCESS_TOKENS")
+        .type_name("FILE");
   }
   Result<std::string> file(const Program& program) const {
     if (!path.empty()) return path;
@@ -132,34 +132,34 @@ Result<Exit> revoke(const FileOption& option, const std::vector<std::string>& id
 
 }  // namespace
 
-Run define_token_create(CLI::App& app, Program& program) {
+Run define_token_create(Flags& flags, Program& program) {
   auto options = std::make_shared<Creating>();
-  app.add_option("name", options->request.name, "Whose it is, for people")->required();
-  options->file.add_to(app);
+  flags.add("name", options->request.name, "Whose it is, for people").required();
+  options->file.add_to(flags);
   auto& rights = options->request.rights;
-  add_list(app, "--read", rights.read, "A log it may read, with * for any characters; repeat");
-  add_list(app, "--append", rights.append, "A log it may append to; repeat");
-  add_list(app, "--admin", rights.admin, "A log it may create; repeat");
-  app.add_option("--expires", options->expires, "When: a time in RFC 3339, or how long from now")
-      ->type_name("TIME");
-  app.add_flag("--json", options->json, "Print a JSON object with id and token");
-  app.footer("Prints the token once. The file holds its SHA-256 only.");
+  flags.add_list("--read", rights.read, "A log it may read, with * for any characters; repeat");
+  flags.add_list("--append", rights.append, "A log it may append to; repeat");
+  flags.add_list("--admin", rights.admin, "A log it may create; repeat");
+  flags.add("--expires", options->expires, "When: a time in RFC 3339, or how long from now")
+      .type_name("TIME");
+  flags.add("--json", options->json, "Print a JSON object with id and token");
+  flags.footer("Prints the token once. The file holds its SHA-256 only.");
   return [options, &program] { return create(*options, program); };
 }
 
-Run define_token_list(CLI::App& app, Program& program) {
+Run define_token_list(Flags& flags, Program& program) {
   auto file = std::make_shared<FileOption>();
   auto json = std::make_shared<bool>(false);
-  app.add_flag("--json", *json, "Print a JSON object for each, a line each");
-  file->add_to(app);
+  flags.add("--json", *json, "Print a JSON object for each, a line each");
+  file->add_to(flags);
   return [file, json, &program] { return list(*file, *json, program); };
 }
 
-Run define_token_revoke(CLI::App& app, Program& program) {
+Run define_token_revoke(Flags& flags, Program& program) {
   auto file = std::make_shared<FileOption>();
   auto ids = std::make_shared<std::vector<std::string>>();
-  app.add_option("id", *ids, "What 'weir token list' calls it")->required();
-  file->add_to(app);
+  flags.add_arguments("id", *ids, "What 'weir token list' calls it").required();
+  file->add_to(flags);
   return [file, ids, &program] { return revoke(*file, *ids, program); };
 }
 

@@ -82,11 +82,11 @@ Result<Exit> verify(const Options& options, Program& program) {
 
 }  // namespace
 
-Run define_verify(CLI::App& app, Program& program) {
+Run define_verify(Flags& flags, Program& program) {
   auto options = std::make_shared<Options>();
-  app.add_flag("--json", options->json, "Print a JSON object for each finding and one at the end");
-  options->store.add_to(app);
-  app.footer(
+  flags.add("--json", options->json, "Print a JSON object for each finding and one at the end");
+  options->store.add_to(flags);
+  flags.footer(
       "Reads the whole log. With --store the engine also checks each event's checksum, and\n"
       "SQLite its file and index. Exit code 6 when anything is damaged.");
   return [options, &program] { return verify(*options, program); };
