@@ -1,6 +1,6 @@
 # weir_batch(VARIABLE TARGET FILES file ... [APART file ...])
 #
-# With WEIR_BATCH above 1, as the sanitizers' presets have it, sets VARIABLE to sources that include
+# With WEIR_BATCH above 1, as the presets of ./test have it, sets VARIABLE to sources that include
 # so many of FILES each, by their paths from the root, so that a compiler's cache knows them in any
 # folder. Otherwise, and for those APART, to the files themselves. Names in the unnamed namespaces of
 # one module's sources must therefore differ.

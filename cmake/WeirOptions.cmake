@@ -32,11 +32,7 @@ if(WEIR_SANITIZE)
   endif()
 endif()
 
-# Every object reports its coverage to libFuzzer, which weir_fuzz() links.
 option(WEIR_FUZZ "Build the fuzz programs too (Clang only, with WEIR_SANITIZE)" OFF)
-if(WEIR_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link)
-endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)
