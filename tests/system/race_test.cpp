@@ -16,15 +16,14 @@
 namespace weir::system_tests {
 namespace {
 
-using conformance::Attempt;
 using testing_support::Follower;
 using testing_support::ServerProcess;
 
 class Processes : public testing::TestWithParam<Engine> {
  protected:
   /// `weir append` under a condition, as a process of its own.
-  Attempt append_by_command(EventStore& log, std::mt19937& random) {
-    Attempt attempt;
+  conformance::Attempt append_by_command(EventStore& log, std::mt19937& random) {
+    conformance::Attempt attempt;
     const auto head = log.head();
     EXPECT_TRUE(head) << to_string(head.error());
     attempt.condition = {.fail_if_events_match = conformance::random_query(random), .after = *head};
@@ -73,7 +72,7 @@ TEST_P(Processes, that_race_on_one_store_are_each_judged_rightly_and_every_subsc
   }
 
   std::mutex mutex;
-  std::vector<Attempt> attempts;
+  std::vector<conformance::Attempt> attempts;
   std::vector<std::jthread> clients;
   for (unsigned client = 0; client < 6; ++client) {
     clients.emplace_back([&, client] {
