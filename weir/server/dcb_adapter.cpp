@@ -70,13 +70,8 @@ class Reading : public std::enable_shared_from_this<Reading> {
       exchange_->write(std::move(text), nullptr);
       return exchange_->end();
     }
-    if (request_.limit) *request_.limit -= step.batch.size();
-    if (request_.direction == Direction::forwards) {
-      request_.after = step.cursor;
-      if (!request_.until) request_.until = step.head;
-    } else {
-      request_.until = step.cursor.previous();
-    }
+    move_past(step, request_);
+    if (!request_.until) request_.until = step.head;
     if (text.empty()) return read_on();
     exchange_->write(std::move(text), [self = shared_from_this()] { self->read_on(); });
   }

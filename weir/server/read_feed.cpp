@@ -116,12 +116,7 @@ class Reading : public std::enable_shared_from_this<Reading> {
       request.until = std::min(request.until.value_or(*head_), *head_);
     }
     step.head = *head_;
-    if (request.limit) *request.limit -= step.batch.size();
-    if (request.direction == Direction::forwards) {
-      request.after = step.cursor;
-    } else {
-      request.until = step.cursor.previous();
-    }
+    move_past(step, request);
     grow(request);
     piece.asked = false;
     if (step.end || (very_first && in_pieces_)) pieces_.pop_front();

@@ -58,8 +58,7 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
       if (++same == events.size()) return event.position();
     }
     if (step.end) break;
-    *read.limit -= step.batch.size();
-    read.after = step.cursor;
+    move_past(step, read);
     if (!read.until) read.until = step.head;
   }
   if (!conflict) return refusal;

@@ -39,12 +39,7 @@ class UmadbReadFeed final : public StepFeed {
       head_ = step.head;
       if (!request_.until || *request_.until > *head_) request_.until = head_;
     }
-    if (request_.limit) *request_.limit -= step.batch.size();
-    if (request_.direction == Direction::forwards) {
-      request_.after = step.cursor;
-    } else {
-      request_.until = step.cursor.previous();
-    }
+    move_past(step, request_);
     end_ = step.end;
   }
 

@@ -31,6 +31,15 @@ std::optional<Instant> earlier(std::optional<Instant> deadline,
 
 }  // namespace
 
+void move_past(const ReadStep& step, ReadRequest& request) {
+  if (request.limit) *request.limit -= step.batch.size();
+  if (request.direction == Direction::forwards) {
+    request.after = step.cursor;
+  } else {
+    request.until = step.cursor.previous();
+  }
+}
+
 Result<SubscriptionStep> Subscription::next(std::optional<std::chrono::milliseconds> heartbeat) {
   // Shared with the store, which may call it after we are gone.
   const auto wake = std::make_shared<Wake>();
@@ -69,12 +78,7 @@ class SteppingSource final : public StepSource {
       if (!request_.until || *request_.until > *head_) request_.until = head_;
     }
     step.head = *head_;
-    if (request_.limit) *request_.limit -= step.batch.size();
-    if (request_.direction == Direction::forwards) {
-      request_.after = step.cursor;
-    } else {
-      request_.until = step.cursor.previous();
-    }
+    move_past(step, request_);
     end_ = step.end;
     return std::optional<ReadStep>(std::move(step));
   }

@@ -31,6 +31,9 @@ struct ReadStep {
   bool end = false;
 };
 
+/// Makes `request` ask for what is left of it after `step`, which answered it.
+void move_past(const ReadStep& step, ReadRequest& request);
+
 /// What a subscriber is told.
 struct SubscriptionStep {
   Batch batch;
