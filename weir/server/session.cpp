@@ -154,18 +154,19 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
   auto report = reports_.begin(operation, request.has_context() ? &request.context() : nullptr,
                                report_.context(), arrived_);
   call.context = report.span.context();
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto number = request.number();
-  if (draining_) return answer_error(number, shutting_down()), std::nullopt;
+  if (draining_) return answer_error(lock, number, shutting_down()), std::nullopt;
   const auto [begun, fresh] = outstanding_.try_emplace(number);
   if (!fresh) {
-    answer_error(number, invalid_field("number", fmt::format("{} is outstanding already", number)));
+    answer_error(lock, number,
+                 invalid_field("number", fmt::format("{} is outstanding already", number)));
     return std::nullopt;
   }
   if (!ticket) {
     outstanding_.erase(begun);
     reports_.end(report, &ticket.error());
-    return answer_error(number, ticket.error()), std::nullopt;
+    return answer_error(lock, number, ticket.error()), std::nullopt;
   }
   begun->second.report = std::move(report);
   begun->second.ticket = std::move(*ticket);
@@ -173,11 +174,13 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
   return call;
 }
 
-// With the lock held: an answer to what was never begun.
-void SessionStream::answer_error(std::uint64_t number, const Error& error) {
+// An answer to what was never begun.
+void SessionStream::answer_error(std::unique_lock<std::mutex>& lock, std::uint64_t number,
+                                 const Error& error) {
   add_answer(number, [&](v1::SessionResponse& response) {
     response.set_error(remote::to_status_bytes(error));
   });
+  go_on(lock);
 }
 
 void SessionStream::append(std::uint64_t number, CallOptions call, v1::AppendRequest& request) {
@@ -285,7 +288,7 @@ void SessionStream::answer(std::uint64_t number, const Error* error, Fill fill) 
   go_on(lock);
 }
 
-// With the lock held.
+// With the lock held; go_on() is to follow.
 template <class Fill>
 void SessionStream::add_answer(std::uint64_t number, Fill fill) {
   if (broken_) return;
@@ -297,38 +300,45 @@ void SessionStream::add_answer(std::uint64_t number, Fill fill) {
   const auto bytes = response.ByteSizeLong();
   message.bytes += bytes;
   waiting_bytes_ += bytes;
-  write_waiting();
 }
 
-// With the lock held: whatever is possible now.
+// With the lock held, but not while a message is written: whatever is possible now.
 void SessionStream::go_on(std::unique_lock<std::mutex>& lock) {
+  const bool write = take_message();
   if (!reading_ && may_read()) {
     reading_ = true;
     call_.read(in_);
   }
   finish_if_over();
+  if (write) {
+    // The call cannot be finished meanwhile.
+    lock.unlock();
+    call_.write(out_);
+    lock.lock();
+  }
   begin_reads(lock);
 }
 
-// With the lock held.
-void SessionStream::write_waiting() {
-  if (writing_ || waiting_.empty()) return;
+// With the lock held: true when there is a message to write now.
+bool SessionStream::take_message() {
+  if (writing_ || waiting_.empty()) return false;
   auto& message = waiting_.front();
   if (Batching::active() && message.bytes < message_bytes_max) {
     // More answers are at hand: they go in one message.
-    if (std::exchange(write_put_off_, true)) return;
-    return Batching::at_end([self = shared_from_this()] {
-      const std::lock_guard lock(self->mutex_);
-      self->write_put_off_ = false;
-      self->write_waiting();
-      self->finish_if_over();
-    });
+    if (!std::exchange(write_put_off_, true)) {
+      Batching::at_end([self = shared_from_this()] {
+        std::unique_lock lock(self->mutex_);
+        self->write_put_off_ = false;
+        self->go_on(lock);
+      });
+    }
+    return false;
   }
   writing_ = true;
   waiting_bytes_ -= message.bytes;
   out_ = std::move(message.responses);
   waiting_.pop_front();
-  call_.write(out_);
+  return true;
 }
 
 // With the lock held: nobody takes any more answers.
@@ -339,26 +349,24 @@ void SessionStream::break_off() {
 }
 
 void SessionStream::OnWriteDone(bool ok) {
+  const auto self = shared_from_this();
   std::unique_lock lock(mutex_);
   writing_ = false;
-  if (ok) {
-    write_waiting();
-  } else {
-    break_off();
-  }
+  if (!ok) break_off();
   go_on(lock);
 }
 
+// With the lock held.
 void SessionStream::finish_if_over() {
   const bool over = no_more_requests_ || draining_;
-  if (finished_ || !over || writing_ || !outstanding_.empty()) return;
-  if (!waiting_.empty()) return write_waiting();
+  if (finished_ || !over || writing_ || !outstanding_.empty() || !waiting_.empty()) return;
   finished_ = true;
   report_.end(last_.error_code());
   call_.finish(last_);
 }
 
 void SessionStream::OnCancel() {
+  const auto self = shared_from_this();
   std::vector<std::stop_source> outstanding;
   {
     const std::lock_guard lock(mutex_);
@@ -368,7 +376,7 @@ void SessionStream::OnCancel() {
   // What is still waiting is given up; a commit under way is not.
   for (auto& stop : outstanding) stop.request_stop();
   std::unique_lock lock(mutex_);
-  begin_reads(lock);
+  go_on(lock);
 }
 
 void SessionStream::OnDone() {

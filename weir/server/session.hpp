@@ -84,10 +84,10 @@ class SessionStream final : public rpc::ServerReactor,
   /// Adds an answer; `fill` sets what it says.
   template <class Fill>
   void answer(std::uint64_t number, const Error* error, Fill fill);
-  void answer_error(std::uint64_t number, const Error& error);
+  void answer_error(std::unique_lock<std::mutex>& lock, std::uint64_t number, const Error& error);
   template <class Fill>
   void add_answer(std::uint64_t number, Fill fill);
-  void write_waiting();
+  bool take_message();
   void break_off();
   void go_on(std::unique_lock<std::mutex>& lock);
   bool may_read() const;

@@ -247,17 +247,19 @@ void File::keep_new_event(Position position, std::string_view message) {
   kept_->newest.put(cache_id_, position, message);
 }
 
-std::string_view File::kept_event(Position position, std::shared_ptr<const void>& held) {
-  if (const auto message = kept_->newest.find(cache_id_, position, held); !message.empty()) {
-    return message;
+void File::kept_events(std::span<const Position> positions, std::span<std::string_view> messages,
+                       std::span<std::shared_ptr<const void>> held) {
+  std::fill(messages.begin(), messages.end(), std::string_view());
+  kept_->newest.find(cache_id_, positions, messages, held);
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (!messages[i].empty()) continue;
+    auto found = kept_->read.find({cache_id_, positions[i].value});
+    if (!found) continue;
+    std::size_t length = 0;
+    std::memcpy(&length, found.get(), sizeof length);
+    messages[i] = {found.get() + sizeof length, length};
+    held[i] = std::move(found);
   }
-  auto found = kept_->read.find({cache_id_, position.value});
-  if (!found) return {};
-  std::size_t length = 0;
-  std::memcpy(&length, found.get(), sizeof length);
-  const std::string_view message(found.get() + sizeof length, length);
-  held = std::move(found);
-  return message;
 }
 
 void File::forget() {

@@ -94,8 +94,10 @@ class File {
   void keep_new_event(Position position, std::string_view message);
   /// Some of the memory for new events has never been used.
   bool has_room_for_new_events() const { return kept_->newest.has_room(); }
-  /// As EventView::wire() gives it; empty when it is not there. Valid as long as `held`.
-  std::string_view kept_event(Position position, std::shared_ptr<const void>& held);
+  /// As EventView::wire() gives them; empty where one is not there. Each is valid as long as its
+  /// `held`. At most RecentEvents::find_max.
+  void kept_events(std::span<const Position> positions, std::span<std::string_view> messages,
+                   std::span<std::shared_ptr<const void>> held);
   /// Of the newest events, those at `position` and next to it: see RecentEvents.
   std::size_t new_events(Position position, Direction direction, std::span<std::string_view> out,
                          std::shared_ptr<const void>& held) const {

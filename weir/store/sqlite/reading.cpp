@@ -170,21 +170,20 @@ class Step {
     return {};
   }
 
-  /// A candidate, and the event at it when that is in memory.
-  struct Candidate {
-    Position position;
-    std::string_view message;
-    std::shared_ptr<const void> held;
+  /// Candidates, and the events at them that are in memory. They are found ahead of being looked
+  /// at: a read of a few events spends most of its time waiting for memory.
+  struct Candidates {
+    std::array<Position, RecentEvents::find_max> positions;
+    std::array<std::string_view, RecentEvents::find_max> messages;
+    std::array<std::shared_ptr<const void>, RecentEvents::find_max> held;
   };
-  /// What is found ahead of what is being looked at, so that its memory is on its way meanwhile:
-  /// a read of a few events spends most of its time waiting for that.
-  static constexpr std::size_t ahead_max = 8;
 
   /// Looks at a source's candidates up to `to` (backwards: down to, but not at it).
   Result<void> pick(const engine::CompiledQuery& query, engine::PostingSource& source,
                     Position to) {
     WEIR_TRY_ASSIGN(cursor, engine::make_query_cursor(query, source, request_.direction));
-    std::array<Candidate, ahead_max> ahead;
+    Candidates ahead;
+    constexpr auto ahead_max = RecentEvents::find_max;
     auto from = forwards() ? lo_.next() : hi_;
     for (bool more = true; more && !full_;) {
       const auto wanted = request_.limit ? *request_.limit - builder_.size() : ahead_max;
@@ -194,40 +193,34 @@ class Step {
         more = found && (forwards() ? *found <= to : *found > to);
         if (!more) break;
         from = forwards() ? found->next() : found->previous();
-        auto& candidate = ahead[count++];
-        candidate.position = *found;
-        candidate.message = file_.kept_event(*found, candidate.held);
-        prefetch(candidate.message);
+        ahead.positions[count++] = *found;
       }
-      for (std::size_t i = 0; i < count && !full_; ++i) WEIR_TRY(look_at(ahead[i]));
+      file_.kept_events(std::span(ahead.positions).first(count),
+                        std::span(ahead.messages).first(count), std::span(ahead.held).first(count));
+      for (std::size_t i = 0; i < count && !full_; ++i) {
+        WEIR_TRY(look_at(ahead.positions[i], ahead.messages[i]));
+      }
     }
     if (!full_) considered(to, to.next());
     return {};
   }
 
-  Result<void> look_at(const Candidate& candidate) {
-    if (!candidate.message.empty()) return take_kept(candidate.position, candidate.message);
+  /// `message`: empty when the event is not in memory.
+  Result<void> look_at(Position position, std::string_view message) {
+    if (!message.empty()) return take_kept(position, message);
     if (connection_ == nullptr) return miss();
     auto& one = connection_->one;
-    one.bind(1, static_cast<std::int64_t>(candidate.position.value));
+    one.bind(1, static_cast<std::int64_t>(position.value));
     WEIR_TRY_ASSIGN(row, one.step());
     if (!row) {
-      return damaged(
-          fmt::format("event {} is in the index, but not in the log", candidate.position.value));
+      return damaged(fmt::format("event {} is in the index, but not in the log", position.value));
     }
     const auto events = builder_.size();
     const auto taken = take(one);
     one.reset();
     WEIR_TRY(taken);
-    if (builder_.size() > events) file_.keep_read_event(candidate.position, builder_.last());
+    if (builder_.size() > events) file_.keep_read_event(position, builder_.last());
     return {};
-  }
-
-  static void prefetch(std::string_view bytes) {
-    constexpr std::size_t line = 64, lines_max = 8;
-    for (std::size_t at = 0; at < std::min(bytes.size(), lines_max * line); at += line) {
-      __builtin_prefetch(bytes.data() + at);
-    }
   }
 
   /// Judges the statement's row, adds it when it matches, and moves past it.

@@ -12,8 +12,11 @@ namespace {
 constexpr auto chunk = RecentEvents::chunk_bytes;
 
 std::string found(const RecentEvents& events, std::uint64_t file, std::uint64_t position) {
+  std::string_view message;
   RecentEvents::Held held;
-  return std::string(events.find(file, Position(position), held));
+  const Position wanted(position);
+  events.find(file, {&wanted, 1}, {&message, 1}, {&held, 1});
+  return std::string(message);
 }
 
 TEST(RecentEvents, gives_what_was_put_in_by_file_and_position) {
@@ -27,6 +30,22 @@ TEST(RecentEvents, gives_what_was_put_in_by_file_and_position) {
   EXPECT_EQ(found(events, 1, 6), "");
   EXPECT_EQ(found(events, 1, 9), "");
   EXPECT_EQ(found(events, 3, 7), "");
+}
+
+TEST(RecentEvents, finds_several_side_by_side) {
+  RecentEvents events(4 * chunk);
+  const std::string large(chunk - 3, 'x');
+  events.put(1, Position(1), "one");
+  events.put(1, Position(2), large);  // fills the chunk
+  events.put(1, Position(3), "three");
+  events.put(1, Position(9), "nine");
+  const std::array wanted{Position(3), Position(1), Position(7), Position(2), Position(9)};
+  std::array<std::string_view, 5> messages;
+  std::array<RecentEvents::Held, 5> held;
+  events.find(1, wanted, messages, held);
+  EXPECT_EQ(messages, (std::array<std::string_view, 5>{"three", "one", "", large, "nine"}));
+  EXPECT_EQ(held[2], nullptr);
+  EXPECT_EQ(held[1], held[3]) << "they lie together";
 }
 
 TEST(RecentEvents, has_gaps_where_other_processes_appended) {
@@ -92,7 +111,9 @@ TEST(RecentEvents, keeps_what_somebody_holds_although_it_has_gone) {
   RecentEvents events(chunk);
   events.put(1, Position(1), "held");
   RecentEvents::Held held;
-  const auto message = events.find(1, Position(1), held);
+  std::string_view message;
+  const Position wanted(1);
+  events.find(1, {&wanted, 1}, {&message, 1}, {&held, 1});
   const std::string large(chunk, 'x');
   for (std::uint64_t i = 2; i < 6; ++i) events.put(1, Position(i), large);
   EXPECT_EQ(found(events, 1, 1), "");
