@@ -32,7 +32,7 @@ class SessionStream final : public rpc::ServerReactor,
   static constexpr int requests_max = 131'072;
 
   /// Reads of one message that the thread which takes it may answer itself.
-  static constexpr int reads_here_max = 8;
+  static constexpr int reads_here_max = 24;
   /// Reads that the log is asked for at a time; others wait.
   static constexpr std::size_t reads_under_way_max = 64;
   /// Bytes of answers from which on a message is full; the last one may go past it.
