@@ -1,6 +1,7 @@
 """Measures two servers in turn with `weir bench`, and prints the ratios. Started by bench/peers."""
 
 import argparse
+import contextlib
 import json
 import socket
 import statistics
@@ -115,7 +116,17 @@ class Peers:
         return self.compare(case, (least,), lambda: self.drive(self.umadb, "umadb", *what),
                             (case, lambda: self.drive(self.weir, "weir", *what)))
 
-    def all_cases(self, events, store):
+    def load(self, events):
+        """The same log on both sides: reading is the shortest run that first appends what is
+        missing."""
+        for server, api in ((self.umadb, "umadb"), (self.weir, "weir")):
+            self.drive(server, api, "read", "--events", str(events))
+
+    def reads(self, store):
+        """Of a log that is equally long on both sides: what is appended later is not."""
+        return self.of_each(f"read everything, one reader, {store}", 2, "read")
+
+    def appends_and_decisions(self, store):
         rows = []
         for clients in CLIENTS:
             rows += self.appends(clients, store)
@@ -125,9 +136,6 @@ class Peers:
                 f"decision over a boundary of 25 events, {clients} client"
                 f"{'s' if clients > 1 else ''}, {store}",
                 DECISION[clients], "decide", "--clients", str(clients))
-        # Of what the cases before appended; without them, of as much as this appends first.
-        rows += self.of_each(f"read everything, one reader, {store}", 2, "read", "--events",
-                             str(max(events, 100_000)))
         return rows
 
 
@@ -141,20 +149,27 @@ def print_row(row):
           f"{row['weir']:>10.{digits}f}  {row['case']}", flush=True)
 
 
+@contextlib.contextmanager
+def both_servers(options):
+    """Both on new stores, as Peers."""
+    with tempfile.TemporaryDirectory(dir=options.dir, prefix="peers-") as folder, \
+            start_umadb(options.umadb, folder) as umadb, \
+            start_weir(options.weir, folder) as weir:
+        yield Peers(options, weir, umadb)
+
+
 def measure_servers(options):
-    large = 100_000 if options.quick else 1_000_000
-    rows = []
-    for events, store in ((0, "fresh store"), (large, f"store of {large:,} events")):
-        with tempfile.TemporaryDirectory(dir=options.dir, prefix="peers-") as folder, \
-                start_umadb(options.umadb, folder) as umadb, \
-                start_weir(options.weir, folder) as weir:
-            peers = Peers(options, weir, umadb)
-            if events:
-                # Reading is the shortest run that first appends what is missing.
-                peers.drive(umadb, "umadb", "read", "--events", str(events))
-                peers.drive(weir, "weir", "read", "--events", str(events))
-            rows += peers.all_cases(events, store)
-    return rows
+    small, large = 100_000, 100_000 if options.quick else 1_000_000
+    with both_servers(options) as peers:
+        rows = peers.appends_and_decisions("fresh store")
+    if not options.quick:
+        with both_servers(options) as peers:
+            peers.load(small)
+            rows += peers.reads(f"store of {small:,} events")
+    with both_servers(options) as peers:
+        peers.load(large)
+        store = f"store of {large:,} events"
+        return rows + peers.reads(store) + peers.appends_and_decisions(store)
 
 
 def measure_breakers(options):
