@@ -249,7 +249,6 @@ void File::keep_new_event(Position position, std::string_view message) {
 
 void File::kept_events(std::span<const Position> positions, std::span<std::string_view> messages,
                        std::span<std::shared_ptr<const void>> held) {
-  std::fill(messages.begin(), messages.end(), std::string_view());
   kept_->newest.find(cache_id_, positions, messages, held);
   for (std::size_t i = 0; i < positions.size(); ++i) {
     if (!messages[i].empty()) continue;

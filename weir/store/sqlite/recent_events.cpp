@@ -21,7 +21,10 @@ namespace {
 constexpr std::size_t slab_bytes = 2 << 20;
 constexpr std::size_t slab_chunks = slab_bytes / RecentEvents::chunk_bytes;
 
-std::shared_ptr<char[]> make_slab() {
+std::shared_ptr<char[]> make_slab(std::size_t chunks) {
+  if (chunks < slab_chunks) {
+    return std::shared_ptr<char[]>(new char[chunks * RecentEvents::chunk_bytes]);
+  }
   auto* slab = static_cast<char*>(std::aligned_alloc(slab_bytes, slab_bytes));
   if (slab == nullptr) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
@@ -77,25 +80,24 @@ RecentEvents::Place RecentEvents::place(const Chunks& chunks, Position position)
 void RecentEvents::find(std::uint64_t file, std::span<const Position> positions,
                         std::span<std::string_view> out, std::span<Held> held) const {
   WEIR_ASSERT(positions.size() <= find_max);
+  std::fill(out.begin(), out.end(), std::string_view());
   std::array<const std::shared_ptr<Chunk>*, find_max> chunks{};
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = of_file_.find(file);
-    if (found == of_file_.end()) return;
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      chunks[i] = place(found->second, positions[i]).before;
-      if (chunks[i] != nullptr) prefetch(chunks[i]->get());
-    }
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      if (chunks[i] != nullptr && positions[i] >= (*chunks[i])->end()) chunks[i] = nullptr;
-      if (chunks[i] != nullptr) prefetch((*chunks[i])->end_of(positions[i]));
-    }
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      if (chunks[i] == nullptr) continue;
-      out[i] = (*chunks[i])->at(positions[i]);
-      held[i] = *chunks[i];
-      prefetch(out[i], lines_ahead);
-    }
+  const std::lock_guard lock(mutex_);
+  const auto found = of_file_.find(file);
+  if (found == of_file_.end()) return;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    chunks[i] = place(found->second, positions[i]).before;
+    if (chunks[i] != nullptr) prefetch(chunks[i]->get());
+  }
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (chunks[i] != nullptr && positions[i] >= (*chunks[i])->end()) chunks[i] = nullptr;
+    if (chunks[i] != nullptr) prefetch((*chunks[i])->end_of(positions[i]));
+  }
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (chunks[i] == nullptr) continue;
+    out[i] = (*chunks[i])->at(positions[i]);
+    held[i] = *chunks[i];
+    prefetch(out[i], lines_ahead);
   }
 }
 
@@ -143,8 +145,8 @@ std::shared_ptr<RecentEvents::Chunk> RecentEvents::make_chunk() {
   if (all_.size() >= chunks_max_) drop_oldest();
   if (auto chunk = std::exchange(spare_, nullptr)) return chunk;
   if (slab_left_ == 0) {
-    slab_ = make_slab();
-    slab_left_ = slab_chunks;
+    slab_left_ = std::min(slab_chunks, chunks_max_);
+    slab_ = make_slab(slab_left_);
   }
   auto chunk = std::make_shared<Chunk>();
   chunk->bytes = {slab_, slab_.get() + --slab_left_ * chunk_bytes};
