@@ -83,13 +83,13 @@ void SessionStream::OnReadDone(bool ok) {
   for (auto& request : *in_.mutable_requests()) take(request);
   // A read that begins tells the client at once how much it may send, which takes a message of its
   // own: first goes what is answered already, or is about to be on this thread.
-  auto go_on = [self = shared_from_this()] {
-    const std::lock_guard lock(self->mutex_);
-    self->reading_ = self->may_read();
-    if (self->reading_) self->call_.read(self->in_);
+  auto read_on = [self = shared_from_this()] {
+    std::unique_lock lock(self->mutex_);
+    self->reading_ = false;
+    self->go_on(lock);
   };
-  if (MayBlock::pending()) return MayBlock::put_off(std::move(go_on));
-  Batching::at_end(std::move(go_on));
+  if (MayBlock::pending()) return MayBlock::put_off(std::move(read_on));
+  Batching::at_end(std::move(read_on));
 }
 
 /// Nobody waits for anything but what this message asks for.
