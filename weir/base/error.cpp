@@ -77,10 +77,10 @@ Error past_limit(std::string_view field, std::uint64_t is, std::uint64_t limit,
   return error;
 }
 
-Error condition_failed(std::uint64_t position, std::string_view what) {
+Error condition_failed(std::uint64_t position) {
   return {.code = Code::aborted,
           .reason = Reason::condition_failed,
-          .message = fmt::format("append condition failed: {}", what),
+          .message = fmt::format("append condition failed: event {} matches", position),
           .details = {{"position", std::to_string(position)}}};
 }
 

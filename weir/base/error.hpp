@@ -87,7 +87,7 @@ Error invalid(std::string message);
 Error invalid_field(std::string_view field, std::string_view problem);
 Error past_limit(std::string_view field, std::uint64_t is, std::uint64_t limit,
                  std::string_view unit);
-Error condition_failed(std::uint64_t position, std::string_view what);
+Error condition_failed(std::uint64_t position);
 Error unavailable(std::string_view what);
 Error damaged(std::string_view what);
 Error internal_bug(std::string_view what);

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/excerpt.hpp>
+
 namespace weir {
 namespace {
 
@@ -64,7 +66,7 @@ class Scanner {
 
 Error malformed(std::string_view text) {
   return invalid_field("time", fmt::format("'{}' is not a time such as 2011-10-11T13:45:40.276Z",
-                                           text.substr(0, 64)));
+                                           excerpt(text, 64)));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/base/json.hpp>
 #include <weir/gateway/base64.hpp>
 #include <weir/gateway/json_cursor.hpp>
@@ -66,7 +67,7 @@ class Reader {
 
   void append_name(std::string_view name) {
     if (!path_.empty()) path_ += '.';
-    path_.append(name.substr(0, 128));
+    path_ += excerpt(name, 128);
   }
 
  private:

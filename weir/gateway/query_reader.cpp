@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/base/json.hpp>
 #include <weir/gateway/json_reader.hpp>
 #include <weir/gateway/scalar.hpp>
@@ -69,7 +70,7 @@ Result<void> set_target(const Target& target, std::string_view text, std::string
 
 /// Text from a URL, fit for an error message.
 std::string shown(std::string_view name) {
-  return is_utf8(name) ? std::string(name.substr(0, 128)) : "query";
+  return is_utf8(name) ? excerpt(name, 128) : "query";
 }
 
 }  // namespace

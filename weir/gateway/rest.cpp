@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/arena.h>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/gateway/errors.hpp>
 #include <weir/gateway/json_reader.hpp>
 #include <weir/gateway/json_writer.hpp>
@@ -134,7 +135,7 @@ std::optional<std::string> unsupported_body(const RestBinding& binding,
   if (binding.body == RestBinding::Body::none) return {};
   const auto type = request.content_type();
   if (payload_form(type) != PayloadForm::json) {
-    return fmt::format("Content-Type: expected application/json, not {}", type.substr(0, 128));
+    return fmt::format("Content-Type: expected application/json, not {}", excerpt(type, 128));
   }
   const auto encoding = request.header("Content-Encoding");
   if (!encoding.empty() && encoding != "identity") {

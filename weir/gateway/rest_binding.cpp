@@ -4,6 +4,7 @@
 #include <google/api/annotations.pb.h>
 
 #include <weir/gateway/v1/annotations.pb.h>
+#include <weir/base/excerpt.hpp>
 #include <weir/gateway/json_reader.hpp>
 #include <weir/gateway/json_writer.hpp>
 #include <weir/gateway/rest.hpp>
@@ -147,7 +148,7 @@ Result<void> read_rest_request(const RestBinding& binding, const HttpRequest& re
   }
   WEIR_TRY(apply_path(path, message));
   if (binding.body == RestBinding::Body::whole && !request.query.empty()) {
-    return invalid_field(request.query.substr(0, request.query.find_first_of("=&")).substr(0, 128),
+    return invalid_field(excerpt(request.query.substr(0, request.query.find_first_of("=&")), 128),
                          "unknown parameter; this method takes everything in its body");
   }
   auto taken = binding.path.variables();

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/base/json.hpp>
 #include <weir/gateway/errors.hpp>
 
@@ -58,7 +59,7 @@ void Router::refuse(const HttpRequest& request, Exchange& exchange) const {
   if (request.method == "OPTIONS" && (!allowed.empty() || request.path == "*")) {
     return exchange.respond({.status = 204, .headers = {{"Allow", allow}}, .body = {}});
   }
-  const std::string path = is_utf8(request.path) ? request.path.substr(0, 256) : "this path";
+  const std::string path = is_utf8(request.path) ? excerpt(request.path, 256) : "this path";
   if (allowed.empty()) {
     return exchange.respond(error_response(
         Error{.code = Code::not_found, .message = fmt::format("nothing is at {}", path)}));

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/base/json.hpp>
 #include <weir/io/base64.hpp>
 #include <weir/io/json_cursor.hpp>
@@ -82,7 +83,7 @@ class Parser {
     WEIR_TRY(cursor_.expect(':'));
     const auto known = std::find(members.begin(), members.end(), name);
     if (known == members.end()) {
-      return invalid_field(name.substr(0, 64),
+      return invalid_field(excerpt(name, 64),
                            fmt::format("unknown member; there are {}", fmt::join(members, ", ")));
     }
     const auto bit = 1U << (known - members.begin());
@@ -125,7 +126,7 @@ class Parser {
     WEIR_TRY_ASSIGN(text, JsonCursor(slice).string());
     line_.event.id = parse_uuid(text);
     if (!line_.event.id) {
-      return invalid_field("id", fmt::format("'{}' is not a UUID", text.substr(0, 64)));
+      return invalid_field("id", fmt::format("'{}' is not a UUID", excerpt(text, 64)));
     }
     return {};
   }
@@ -211,7 +212,7 @@ class Parser {
     const bool json = is_json(event.content_type);
     if (inline_ && !json) {
       return invalid_field("data", fmt::format("is for JSON; for {} use dataText or dataBase64",
-                                               event.content_type.substr(0, 64)));
+                                               excerpt(event.content_type, 64)));
     }
     if (!payload_ && json) event.data = "{}";
     return std::move(line_);

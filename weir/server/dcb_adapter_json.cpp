@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/base/json.hpp>
 #include <weir/gateway/base64.hpp>
 #include <weir/gateway/url.hpp>
@@ -33,7 +34,7 @@ Result<void> read_members(const json::value& value, const std::string& field, Re
   for (const auto& member : value.get_object()) {
     if (member.value().is_null()) continue;
     const std::string_view key = member.key();
-    WEIR_TRY(read(key, member.value(), fmt::format("{}.{}", field, key.substr(0, 64))));
+    WEIR_TRY(read(key, member.value(), fmt::format("{}.{}", field, excerpt(key, 64))));
   }
   return {};
 }
@@ -148,7 +149,7 @@ Result<void> read_options(ReadRequest& out, const json::value& value) {
 }
 
 Result<void> read_parameter(ReadRequest& out, std::string_view name, std::string_view encoded) {
-  const auto field = std::string(name.substr(0, 64));
+  const auto field = excerpt(name, 64);
   if (name != "query" && name != "options") {
     return invalid_field(field, "unknown parameter; there are query and options");
   }
@@ -180,7 +181,7 @@ Result<AppendRequest> parse_dcb_append(std::string_view body) {
   if (!value.is_object()) return invalid_field("body", "must be an object");
   for (const auto& member : value.get_object()) {
     if (member.value().is_null()) continue;
-    const auto name = std::string(std::string_view(member.key()).substr(0, 64));
+    const auto name = excerpt(member.key(), 64);
     if (name == "events") {
       WEIR_TRY(read_elements(member.value(), name,
                              [&](const json::value& element, const std::string& field) {

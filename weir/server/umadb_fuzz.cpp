@@ -62,6 +62,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     WEIR_ASSERT(same(subscribe.query(), (*subscribes)->query));
     WEIR_ASSERT(subscribe.has_after() == (*subscribes)->after.has_value());
   }
-  static_cast<void>(server::umadb::parse_tracking(bytes));
+  theirs::TrackingRequest tracking;
+  const auto source = server::umadb::parse_tracking(bytes);
+  if (source && tracking.ParseFromArray(data, length)) WEIR_ASSERT(tracking.source() == *source);
+  static_cast<void>(server::umadb::parse_head(bytes));
   return 0;
 }

@@ -52,8 +52,7 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
     for (const auto& event : step.batch) {
       if (!conflict) conflict = event.position();
       if (!named || event.id() != events[same].id) {
-        return condition_failed(conflict->value,
-                                "event " + std::to_string(conflict->value) + " matches");
+        return condition_failed(conflict->value);
       }
       if (++same == events.size()) return event.position();
     }
@@ -62,7 +61,7 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
     if (!read.until) read.until = step.head;
   }
   if (!conflict) return refusal;
-  return condition_failed(conflict->value, "event " + std::to_string(conflict->value) + " matches");
+  return condition_failed(conflict->value);
 }
 
 /// What both names of the service do.
@@ -78,15 +77,15 @@ class Calls {
         methods_(service) {}
 
   void append(rpc::ServerCall& of, const Bytes& request, Bytes& response);
-  void head(rpc::ServerCall& of, Bytes& response);
+  void head(rpc::ServerCall& of, const Bytes& request, Bytes& response);
   void tracking(rpc::ServerCall& of, const Bytes& request, Bytes& response);
   void read(Stream& of, const Bytes& request);
   void subscribe(Stream& of, const Bytes& request);
 
  private:
-  UnaryCall::Pointer start(const std::string& method, rpc::ServerCall& of, const Bytes* request) {
+  UnaryCall::Pointer start(const std::string& method, rpc::ServerCall& of, const Bytes& request) {
     return UnaryCall::start(of, reports_.begin(method, of.context()), admission_,
-                            [=] { return request == nullptr ? 0 : request->Length(); });
+                            [&request] { return request.Length(); });
   }
   /// Why a call is turned away, by how many there are or by who makes it.
   std::optional<Error> refusal(const UnaryCall& call, const rpc::ServerCall& of,
@@ -118,7 +117,7 @@ class Calls {
 };
 
 void Calls::append(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
-  const auto call = start(methods_.append, of, &request);
+  const auto call = start(methods_.append, of, request);
   if (const auto why = refusal(*call, of, Right::append)) {
     return refuse(call, *why);
   }
@@ -167,11 +166,15 @@ void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStor
       [call](const Error& error) { refuse(call, error); });
 }
 
-void Calls::head(rpc::ServerCall& of, Bytes& response) {
-  const auto call = start(methods_.head, of, nullptr);
+void Calls::head(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
+  const auto call = start(methods_.head, of, request);
   if (const auto why = refusal(*call, of, Right::read)) {
     return refuse(call, *why);
   }
+  const auto message = umadb::flatten(request);
+  const auto parsed =
+      message ? umadb::parse_head(umadb::view(*message)) : Result<void>(message.error());
+  if (!parsed) return refuse(call, parsed.error());
   logs_.find(log_of(of), [call, &response](Log log) {
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
@@ -184,7 +187,7 @@ void Calls::head(rpc::ServerCall& of, Bytes& response) {
 }
 
 void Calls::tracking(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
-  const auto call = start(methods_.tracking, of, &request);
+  const auto call = start(methods_.tracking, of, request);
   if (const auto why = refusal(*call, of, Right::read)) {
     return refuse(call, *why);
   }
@@ -272,8 +275,9 @@ class Served final : public rpc::Service {
     add(&Api::RequestAppend, [this](auto& call, auto& request, auto& response) {
       calls_.append(call, request, response);
     });
-    add(&Api::RequestHead,
-        [this](auto& call, auto&, auto& response) { calls_.head(call, response); });
+    add(&Api::RequestHead, [this](auto& call, auto& request, auto& response) {
+      calls_.head(call, request, response);
+    });
     add(&Api::RequestGetTrackingInfo, [this](auto& call, auto& request, auto& response) {
       calls_.tracking(call, request, response);
     });

@@ -4,6 +4,7 @@
 #include <umadb/v1/umadb.pb.h>
 #include <weir/v1/log.pb.h>
 
+#include <weir/base/json.hpp>
 #include <weir/store/remote/convert.hpp>
 #include <weir/store/wire.hpp>
 
@@ -26,19 +27,24 @@ Error malformed(std::string_view message) {
           .message = fmt::format("the request can't be read as a umadb.v1.{}", message)};
 }
 
-/// Also as URN or in braces.
+/// Also as URN or in braces, both with hyphens.
 std::optional<Uuid> parse_any_uuid(std::string_view text) {
   constexpr std::string_view urn = "urn:uuid:";
-  if (text.substr(0, urn.size()) == urn) text.remove_prefix(urn.size());
-  if (text.size() == 38 && text.front() == '{' && text.back() == '}') text = text.substr(1, 36);
+  constexpr std::size_t bytes = 36;
+  if (text.size() == urn.size() + bytes && text.starts_with(urn)) {
+    text.remove_prefix(urn.size());
+  } else if (text.size() == bytes + 2 && text.front() == '{' && text.back() == '}') {
+    text = text.substr(1, bytes);
+  }
   return parse_uuid(text);
 }
 
 bool parse(std::string_view message, MetadataEntry& entry) {
   Reader reader(message);
   while (reader.next()) {
-    if (reader.is(theirs::MetadataEntry::kKeyFieldNumber, Type::bytes)) entry.key = reader.bytes();
-    if (reader.is(theirs::MetadataEntry::kValueFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::MetadataEntry::kKeyFieldNumber, Type::bytes))
+      entry.key = reader.bytes();
+    if (reader.expect(theirs::MetadataEntry::kValueFieldNumber, Type::bytes)) {
       entry.value = reader.bytes();
     }
   }
@@ -49,25 +55,16 @@ bool parse(std::string_view message, Event& event, std::string_view& uuid) {
   event.content_type = "application/octet-stream";
   Reader reader(message);
   while (reader.next()) {
-    if (!reader.is(reader.field(), Type::bytes)) continue;
-    switch (reader.field()) {
-      case theirs::Event::kEventTypeFieldNumber:
-        event.type = reader.bytes();
-        break;
-      case theirs::Event::kTagsFieldNumber:
-        event.tags.emplace_back(reader.bytes());
-        break;
-      case theirs::Event::kDataFieldNumber:
-        event.data = reader.bytes();
-        break;
-      case theirs::Event::kUuidFieldNumber:
-        uuid = reader.bytes();
-        break;
-      case theirs::Event::kMetadataFieldNumber:
-        if (!parse(reader.bytes(), event.metadata.emplace_back())) return false;
-        break;
-      default:
-        break;
+    if (reader.expect(theirs::Event::kEventTypeFieldNumber, Type::bytes)) {
+      event.type = reader.bytes();
+    } else if (reader.expect(theirs::Event::kTagsFieldNumber, Type::bytes)) {
+      event.tags.emplace_back(reader.bytes());
+    } else if (reader.expect(theirs::Event::kDataFieldNumber, Type::bytes)) {
+      event.data = reader.bytes();
+    } else if (reader.expect(theirs::Event::kUuidFieldNumber, Type::bytes)) {
+      uuid = reader.bytes();
+    } else if (reader.expect(theirs::Event::kMetadataFieldNumber, Type::bytes)) {
+      if (!parse(reader.bytes(), event.metadata.emplace_back())) return false;
     }
   }
   return reader.ok();
@@ -76,10 +73,10 @@ bool parse(std::string_view message, Event& event, std::string_view& uuid) {
 bool parse(std::string_view message, QueryItem& item) {
   Reader reader(message);
   while (reader.next()) {
-    if (reader.is(theirs::QueryItem::kTypesFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::QueryItem::kTypesFieldNumber, Type::bytes)) {
       item.types.emplace_back(reader.bytes());
     }
-    if (reader.is(theirs::QueryItem::kTagsFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::QueryItem::kTagsFieldNumber, Type::bytes)) {
       item.tags.emplace_back(reader.bytes());
     }
   }
@@ -89,8 +86,10 @@ bool parse(std::string_view message, QueryItem& item) {
 bool parse(std::string_view message, Query& query) {
   Reader reader(message);
   while (reader.next()) {
-    if (!reader.is(theirs::Query::kItemsFieldNumber, Type::bytes)) continue;
-    if (!parse(reader.bytes(), query.items.emplace_back())) return false;
+    if (reader.expect(theirs::Query::kItemsFieldNumber, Type::bytes) &&
+        !parse(reader.bytes(), query.items.emplace_back())) {
+      return false;
+    }
   }
   return reader.ok();
 }
@@ -99,11 +98,11 @@ bool parse(std::string_view message, Query& query) {
 bool parse(std::string_view message, Condition& condition) {
   Reader reader(message);
   while (reader.next()) {
-    if (reader.is(theirs::AppendCondition::kFailIfEventsMatchFieldNumber, Type::bytes) &&
+    if (reader.expect(theirs::AppendCondition::kFailIfEventsMatchFieldNumber, Type::bytes) &&
         !parse(reader.bytes(), condition.fail_if_events_match)) {
       return false;
     }
-    if (reader.is(theirs::AppendCondition::kAfterFieldNumber, Type::varint)) {
+    if (reader.expect(theirs::AppendCondition::kAfterFieldNumber, Type::varint)) {
       condition.after = to_position(reader.number());
     }
   }
@@ -113,10 +112,10 @@ bool parse(std::string_view message, Condition& condition) {
 bool parse(std::string_view message, Tracking& tracking) {
   Reader reader(message);
   while (reader.next()) {
-    if (reader.is(theirs::TrackingInfo::kSourceFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::TrackingInfo::kSourceFieldNumber, Type::bytes)) {
       tracking.source = reader.bytes();
     }
-    if (reader.is(theirs::TrackingInfo::kPositionFieldNumber, Type::varint)) {
+    if (reader.expect(theirs::TrackingInfo::kPositionFieldNumber, Type::varint)) {
       tracking.position = reader.number();
     }
   }
@@ -213,7 +212,6 @@ Kind kind_of(const Error& error) {
   using Response = theirs::ErrorResponse;
   switch (error.code) {
     case Code::aborted:
-      return {grpc::FAILED_PRECONDITION, Response::INTEGRITY, "integrity error: "};
     case Code::failed_precondition:
       return {grpc::FAILED_PRECONDITION, Response::INTEGRITY,
               "integrity error: condition failed: "};
@@ -260,11 +258,11 @@ Result<AppendRequest> parse_append(std::string_view message) {
   Reader reader(message);
   while (reader.next()) {
     bool ok = true;
-    if (reader.is(theirs::AppendRequest::kEventsFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::AppendRequest::kEventsFieldNumber, Type::bytes)) {
       std::string_view uuid;
       auto& event = request.events.emplace_back();
-      ok = parse(reader.bytes(), event, uuid);
-      if (!uuid.empty()) {
+      ok = parse(reader.bytes(), event, uuid) && is_utf8(uuid);
+      if (ok && !uuid.empty()) {
         event.id = parse_any_uuid(uuid);
         if (!event.id) {
           return Error{
@@ -273,10 +271,10 @@ Result<AppendRequest> parse_append(std::string_view message) {
               .message = fmt::format("events[{}].uuid: is not a UUID", request.events.size() - 1)};
         }
       }
-    } else if (reader.is(theirs::AppendRequest::kConditionFieldNumber, Type::bytes)) {
+    } else if (reader.expect(theirs::AppendRequest::kConditionFieldNumber, Type::bytes)) {
       if (!request.condition) request.condition.emplace();
       ok = parse(reader.bytes(), *request.condition);
-    } else if (reader.is(theirs::AppendRequest::kTrackingInfoFieldNumber, Type::bytes)) {
+    } else if (reader.expect(theirs::AppendRequest::kTrackingInfoFieldNumber, Type::bytes)) {
       if (!request.tracking) request.tracking.emplace();
       ok = parse(reader.bytes(), *request.tracking);
     }
@@ -293,29 +291,19 @@ Result<ReadRequest> parse_read(std::string_view message) {
   bool subscribe = false;
   Reader reader(message);
   while (reader.next()) {
-    if (reader.is(theirs::ReadRequest::kQueryFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::ReadRequest::kQueryFieldNumber, Type::bytes)) {
       if (!parse(reader.bytes(), request.query)) return malformed("ReadRequest");
     }
-    if (!reader.is(reader.field(), Type::varint)) continue;
-    const auto number = reader.number();
-    switch (reader.field()) {
-      case theirs::ReadRequest::kStartFieldNumber:
-        start = to_position(number);
-        break;
-      case theirs::ReadRequest::kBackwardsFieldNumber:
-        request.direction = number != 0 ? Direction::backwards : Direction::forwards;
-        break;
-      case theirs::ReadRequest::kLimitFieldNumber:
-        request.limit = static_cast<std::uint32_t>(number);
-        break;
-      case theirs::ReadRequest::kSubscribeFieldNumber:
-        subscribe = number != 0;
-        break;
-      case theirs::ReadRequest::kBatchSizeFieldNumber:
-        request.batch_events_max = batch_size(number);
-        break;
-      default:
-        break;
+    if (reader.expect(theirs::ReadRequest::kStartFieldNumber, Type::varint)) {
+      start = to_position(reader.number());
+    } else if (reader.expect(theirs::ReadRequest::kBackwardsFieldNumber, Type::varint)) {
+      request.direction = reader.number() != 0 ? Direction::backwards : Direction::forwards;
+    } else if (reader.expect(theirs::ReadRequest::kLimitFieldNumber, Type::varint)) {
+      request.limit = static_cast<std::uint32_t>(reader.number());
+    } else if (reader.expect(theirs::ReadRequest::kSubscribeFieldNumber, Type::varint)) {
+      subscribe = reader.number() != 0;
+    } else if (reader.expect(theirs::ReadRequest::kBatchSizeFieldNumber, Type::varint)) {
+      request.batch_events_max = batch_size(reader.number());
     }
   }
   if (!reader.ok()) return malformed("ReadRequest");
@@ -333,12 +321,12 @@ Result<std::optional<SubscribeRequest>> parse_subscribe(std::string_view message
   bool past_all = false;
   Reader reader(message);
   while (reader.next()) {
-    if (reader.is(theirs::SubscribeRequest::kQueryFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::SubscribeRequest::kQueryFieldNumber, Type::bytes)) {
       if (!parse(reader.bytes(), request.query)) return malformed("SubscribeRequest");
-    } else if (reader.is(theirs::SubscribeRequest::kAfterFieldNumber, Type::varint)) {
+    } else if (reader.expect(theirs::SubscribeRequest::kAfterFieldNumber, Type::varint)) {
       past_all = reader.number() == UINT64_MAX;
       request.after = to_position(reader.number());
-    } else if (reader.is(theirs::SubscribeRequest::kBatchSizeFieldNumber, Type::varint)) {
+    } else if (reader.expect(theirs::SubscribeRequest::kBatchSizeFieldNumber, Type::varint)) {
       request.batch_events_max = batch_size(reader.number());
     }
   }
@@ -351,12 +339,20 @@ Result<std::string> parse_tracking(std::string_view message) {
   std::string source;
   Reader reader(message);
   while (reader.next()) {
-    if (reader.is(theirs::TrackingRequest::kSourceFieldNumber, Type::bytes)) {
+    if (reader.expect(theirs::TrackingRequest::kSourceFieldNumber, Type::bytes)) {
       source = reader.bytes();
     }
   }
-  if (!reader.ok()) return malformed("TrackingRequest");
+  if (!reader.ok() || !is_utf8(source)) return malformed("TrackingRequest");
   return source;
+}
+
+Result<void> parse_head(std::string_view message) {
+  Reader reader(message);
+  while (reader.next()) {
+  }
+  if (!reader.ok()) return malformed("HeadRequest");
+  return {};
 }
 
 grpc::ByteBuffer position_response(std::optional<std::uint64_t> position) {
@@ -369,8 +365,12 @@ grpc::ByteBuffer position_response(std::optional<std::uint64_t> position) {
 grpc::Status to_status(const Error& error) {
   const auto kind = kind_of(error);
   if (!kind.type) return {kind.code, error.message};
+  // Their words for a failed condition are in the prefix.
+  constexpr std::string_view ours = "append condition failed: ";
+  std::string_view message = error.message;
+  if (message.starts_with(ours)) message.remove_prefix(ours.size());
   theirs::ErrorResponse details;
-  details.set_message(kind.prefix + error.message);
+  details.set_message(fmt::format("{}{}", kind.prefix, message));
   details.set_error_type(*kind.type);
   return {kind.code, details.message(), details.SerializeAsString()};
 }

@@ -23,7 +23,7 @@ inline std::string_view view(const grpc::Slice& slice) {
   return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
 }
 
-// Errors of all four: internal when it is no such message.
+// Errors of all: internal when it is no such message.
 
 /// Errors: data_loss when an event's uuid is none.
 Result<AppendRequest> parse_append(std::string_view message);
@@ -33,6 +33,8 @@ Result<ReadRequest> parse_read(std::string_view message);
 Result<std::optional<SubscribeRequest>> parse_subscribe(std::string_view message);
 /// The source of a TrackingRequest.
 Result<std::string> parse_tracking(std::string_view message);
+/// A HeadRequest says nothing.
+Result<void> parse_head(std::string_view message);
 
 /// An AppendResponse, HeadResponse or TrackingResponse: one number, or nothing.
 grpc::ByteBuffer position_response(std::optional<std::uint64_t> position);

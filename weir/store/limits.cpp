@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/base/json.hpp>
 #include <weir/store/requests.hpp>
 
@@ -35,7 +36,7 @@ Result<void> check_metadata(const Event& event, const Limits& limits, std::strin
                        name("{}.metadata", field), "entries"));
   std::unordered_set<std::string_view> keys;
   for (const auto& [key, value] : event.metadata) {
-    const auto entry = name("{}.metadata[{}]", field, key.substr(0, 64));
+    const auto entry = name("{}.metadata[{}]", field, excerpt(key, 64));
     WEIR_TRY(check_text(key, 0, limits.metadata_bytes_max, entry));
     WEIR_TRY(check_text(value, 0, limits.metadata_bytes_max, entry));
     if (!keys.insert(key).second) return invalid_field(entry, "the key stands there twice");
@@ -211,7 +212,7 @@ Result<void> check_log_name(std::string_view log) {
   if (fine) return {};
   return invalid_field("log", fmt::format("'{}' is not a name of 1 to 63 of a-z, 0-9, '-' and '_', "
                                           "beginning with a letter or a digit",
-                                          log.substr(0, 64)));
+                                          excerpt(log, 64)));
 }
 
 Result<void> check_key(std::string_view key, const Limits& limits, std::string_view field) {

@@ -10,7 +10,17 @@ namespace weir::wire {
 // The little of protobuf's encoding (protobuf.dev/programming-guides/encoding) that a batch needs.
 // A batch is in wire format so that what an engine read goes out without being rebuilt.
 
-enum class Type : std::uint32_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
+enum class Type : std::uint32_t {
+  varint = 0,
+  fixed64 = 1,
+  bytes = 2,
+  group = 3,
+  end_group = 4,
+  fixed32 = 5
+};
+
+/// Groups within groups that are skipped; a message with more is malformed.
+inline constexpr int groups_max = 32;
 
 inline constexpr std::uint32_t key(std::uint32_t field, Type type) {
   return field << 3 | static_cast<std::uint32_t>(type);
@@ -58,9 +68,27 @@ class Reader {
   /// The next field; false at the end, or when it is malformed.
   bool next() {
     if (at_ == end_ || !ok_) return false;
+    take_field(groups_max);
+    return ok_;
+  }
+
+  std::uint32_t field() const { return field_; }
+  bool is(std::uint32_t field, Type type) const { return field_ == field && type_ == type; }
+  /// The same, but with another type the field makes the message malformed.
+  bool expect(std::uint32_t field, Type type) {
+    if (field_ != field) return false;
+    ok_ = ok_ && type_ == type;
+    return ok_;
+  }
+  std::uint64_t number() const { return number_; }
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  void take_field(int groups_left) {
     const auto tag = take_varint();
     field_ = static_cast<std::uint32_t>(tag >> 3);
     type_ = static_cast<Type>(tag & 7);
+    if (field_ == 0 || tag > UINT32_MAX) ok_ = false;
     switch (type_) {
       case Type::varint:
         number_ = take_varint();
@@ -74,18 +102,26 @@ class Reader {
       case Type::fixed32:
         bytes_ = take(4);
         break;
+      case Type::group:
+        skip_group(field_, groups_left);
+        break;
       default:
         ok_ = false;
     }
-    return ok_;
   }
-
-  std::uint32_t field() const { return field_; }
-  bool is(std::uint32_t field, Type type) const { return field_ == field && type_ == type; }
-  std::uint64_t number() const { return number_; }
-  std::string_view bytes() const { return bytes_; }
-
- private:
+  /// Up to the end of the group that has just begun.
+  void skip_group(std::uint32_t field, int groups_left) {
+    if (groups_left == 0) ok_ = false;
+    while (ok_) {
+      const char* const at = at_;
+      const auto tag = take_varint();
+      if (tag == key(field, Type::end_group)) break;
+      at_ = at;
+      take_field(groups_left - 1);
+    }
+    field_ = field;
+    type_ = Type::group;
+  }
   std::uint64_t take_varint() {
     // Nearly all fit into one byte.
     if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) {
@@ -97,6 +133,7 @@ class Reader {
     std::uint64_t value = 0;
     for (int shift = 0; shift < 64 && at_ != end_; shift += 7) {
       const auto byte = static_cast<unsigned char>(*at_++);
+      if (shift == 63 && byte > 1) break;  // past 64 bits
       value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
       if (byte < 0x80) return value;
     }

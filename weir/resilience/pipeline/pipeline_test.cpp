@@ -65,7 +65,7 @@ TEST_F(APipeline, does_not_repeat_what_is_not_transient) {
   int calls = 0;
   EXPECT_FALSE(p.run([&]() -> Result<int> {
     ++calls;
-    return condition_failed(1, "");
+    return condition_failed(1);
   }));
   EXPECT_EQ(calls, 1);
 }

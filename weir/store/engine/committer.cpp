@@ -26,12 +26,6 @@ constexpr int halves_in_a_row = 64;
 constexpr std::size_t here_max = 8;
 constexpr std::chrono::milliseconds here_within{1};
 
-Error conflict(Position position) {
-  return condition_failed(
-      position.value,
-      fmt::format("event {} was appended after the position given", position.value));
-}
-
 template <class Record>
 const Record* find_key(const std::vector<Record>& records, std::string_view key) {
   const auto found = std::find_if(records.begin(), records.end(),
@@ -405,7 +399,7 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
                      .call = pending.request.call};
     while (look.after < accepted.begin) {
       WEIR_TRY_ASSIGN(step, backend_.read_step(look));
-      if (!step.batch.empty()) return conflict(step.batch.first());
+      if (!step.batch.empty()) return condition_failed(step.batch.first().value);
       if (step.end) break;
       look.after = step.cursor;
     }
@@ -416,7 +410,7 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
     const auto& query = pending.request.condition->fail_if_events_match;
     if (matches(query, EventSubject(*event.event).subject())) {
       pending.leans = true;
-      return conflict(event.position);
+      return condition_failed(event.position.value);
     }
   }
   return {};

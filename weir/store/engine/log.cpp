@@ -119,11 +119,7 @@ Result<void> Log::look_back(PendingAppend& pending, const CallOptions& call) {
   if (!pending.request.idempotency_key.empty()) return {};
   while (true) {
     WEIR_TRY_ASSIGN(step, backend_->read_step(request));
-    if (!step.batch.empty()) {
-      const auto position = step.batch.first().value;
-      return condition_failed(
-          position, "event " + std::to_string(position) + " was appended after the position given");
-    }
+    if (!step.batch.empty()) return condition_failed(step.batch.first().value);
     request.after = std::max(request.after, step.cursor);
     if (!request.until) request.until = step.head;
     if (step.end) break;

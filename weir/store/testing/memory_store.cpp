@@ -50,8 +50,7 @@ Result<void> judge(const MemoryLog& log, const AppendRequest& request) {
     for (auto i = after.value; i < log.events.size(); ++i) {
       const auto& event = log.events[i];
       if (selects(request.condition->fail_if_events_match, event)) {
-        return condition_failed(event.position.value,
-                                fmt::format("event {} matches", event.position.value));
+        return condition_failed(event.position.value);
       }
     }
   }
