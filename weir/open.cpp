@@ -74,11 +74,12 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
   database.hosts = options.postgres.hosts;
   database.replicas = options.postgres.replicas;
   database.reporting = reporting_of(options);
-  WEIR_TRY_ASSIGN(
-      store,
-      open_store(
-          {.uri = uri, .create = options.create, .database = database, .engine = std::move(engine)},
-          options));
+  WEIR_TRY_ASSIGN(store, open_store({.uri = uri,
+                                     .create = options.create,
+                                     .default_log = options.default_log,
+                                     .database = database,
+                                     .engine = std::move(engine)},
+                                    options));
   shield->look_with(look_at(store->database()));
   return shield->around(std::shared_ptr<Catalog>(std::move(store)));
 }
@@ -99,6 +100,7 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
     WEIR_TRY_ASSIGN(store, sqlite::Store::open(
                                {.path = std::string(rest),
                                 .create = options.create,
+                                .default_log = options.default_log,
                                 .engine = engine,
                                 .reporting = reporting_of(options)},
                                std::make_shared<engine::Threads>(options.callbacks_never_block)));

@@ -20,6 +20,8 @@ struct OpenOptions {
   std::string log = "default";
   /// Make an embedded store that is not there. Default true.
   bool create = true;
+  /// What its log "default" is like when it is made. A server has its own.
+  LogOptions default_log = {};
   /// What an embedded store takes. A server has its own.
   Limits limits = {};
   /// Appends, and bytes of their events, that may wait in an embedded store; past them the answer

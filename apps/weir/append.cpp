@@ -14,8 +14,9 @@ namespace {
 
 struct AppendOptions {
   StoreOptions store;
-  std::string file, content_type, id, if_nothing_new, condition_query, idempotency_key;
-  std::optional<std::string> type, data;
+  std::string file, content_type;
+  // Empty ones are mistakes: what a script meant to put there is missing.
+  std::optional<std::string> type, data, id, if_nothing_new, condition_query, idempotency_key;
   std::vector<std::string> tags, metadata;
   std::optional<std::uint64_t> after;
   std::optional<Timestamp> occurred_at;
@@ -68,9 +69,9 @@ Result<Event> event_of(const AppendOptions& options, Program& program) {
               .tags = options.tags,
               .content_type = options.content_type,
               .occurred_at = options.occurred_at};
-  if (!options.id.empty()) {
-    event.id = parse_uuid(options.id);
-    if (!event.id) return invalid_field("--id", fmt::format("'{}' is not a UUID", options.id));
+  if (options.id) {
+    event.id = parse_uuid(*options.id);
+    if (!event.id) return invalid_field("--id", fmt::format("'{}' is not a UUID", *options.id));
   }
   for (const auto& entry : options.metadata) {
     WEIR_TRY_ASSIGN(pair, parse_pair(entry, "--metadata"));
@@ -112,12 +113,15 @@ Result<void> read_events(std::FILE* file, AppendRequest& request) {
 }
 
 Result<AppendRequest> request_of(const AppendOptions& options, Program& program) {
-  AppendRequest request{.idempotency_key = options.idempotency_key};
-  if (!options.if_nothing_new.empty()) {
-    WEIR_TRY_ASSIGN(condition, parse_condition(options.if_nothing_new));
+  AppendRequest request{.idempotency_key = options.idempotency_key.value_or("")};
+  if (options.idempotency_key && options.idempotency_key->empty()) {
+    return invalid_field("--idempotency-key", "must not be empty");
+  }
+  if (options.if_nothing_new) {
+    WEIR_TRY_ASSIGN(condition, parse_condition(*options.if_nothing_new));
     request.condition = std::move(condition);
-  } else if (!options.condition_query.empty()) {
-    WEIR_TRY_ASSIGN(query, parse_query(options.condition_query));
+  } else if (options.condition_query) {
+    WEIR_TRY_ASSIGN(query, parse_query(*options.condition_query));
     request.condition = Condition{.fail_if_events_match = std::move(query)};
     if (options.after) request.condition->after = Position(*options.after);
   }

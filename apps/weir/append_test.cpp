@@ -21,6 +21,19 @@ TEST_F(Append, an_empty_type_and_no_events_at_all_are_told_apart) {
   EXPECT_THAT(none.err, HasSubstr("events: there are none"));
 }
 
+TEST_F(Append, takes_no_empty_text_for_what_a_script_meant_to_give) {
+  for (const std::string option :
+       {"--if-nothing-new", "--condition-query", "--idempotency-key", "--id"}) {
+    const auto done = weir({"append", "--type", "A", option, ""});
+    EXPECT_EQ(done.exit, Exit::usage) << option;
+    EXPECT_THAT(done.err, HasSubstr(option == "--condition-query" ? "query" : option));
+  }
+  EXPECT_EQ(weir({"append", "--type", "A", "--if-nothing-new", " "}).exit, Exit::usage);
+  EXPECT_EQ(weir({"append", "--type", "A", "--if-nothing-new", "after=0"}).exit, Exit::fine);
+  EXPECT_EQ(weir({"append", "--type", "A", "--if-nothing-new", "after=0"}).exit,
+            Exit::condition_failed);
+}
+
 TEST_F(Append, records_what_its_options_say_and_prints_the_position) {
   const auto done =
       weir({"append", "--type", "Lent", "--tag", "book:dune", "--tag", "[a,b]", "--data", "[1,2]",

@@ -81,6 +81,9 @@ Result<Condition> parse_condition(std::string_view text) {
     if (word.empty()) break;
     WEIR_TRY(add_word(word, item, condition));
   }
+  if (item == QueryItem{} && !condition.after) {
+    return invalid_field(option, "says nothing; for a condition on every event: after=POSITION");
+  }
   if (item != QueryItem{}) condition.fail_if_events_match.items.push_back(std::move(item));
   return condition;
 }

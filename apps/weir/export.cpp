@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <stop_token>
 
 #include <fmt/format.h>
@@ -46,6 +48,29 @@ Result<Exported> write_events(EventStore& store, const ReadRequest& request, Out
   return exported;
 }
 
+/// What is no regular file (a pipe, a device) is written into.
+Result<Exported> write_into(EventStore& store, const ReadRequest& request, const std::string& path,
+                            Progress& progress, const std::stop_token& stop) {
+  WEIR_TRY_ASSIGN(file, open_file(path, "wb"));
+  Output out(file.get());
+  auto exported = write_events(store, request, out, progress, stop);
+  const auto written = out.finish();
+  if (exported && !written) return written.error();
+  return exported;
+}
+
+/// The file that a path names, where it may be replaced; nothing where it may not.
+std::optional<std::string> replaceable(const std::string& path) {
+  std::error_code error;  // what can't be looked at, opening it will tell
+  const auto is = std::filesystem::status(path, error);
+  if (std::filesystem::is_regular_file(is)) {
+    const auto file = std::filesystem::canonical(path, error);
+    return error ? std::nullopt : std::optional(file.string());
+  }
+  const bool link = std::filesystem::is_symlink(std::filesystem::symlink_status(path, error));
+  return std::filesystem::exists(is) || link ? std::nullopt : std::optional(path);
+}
+
 /// Writes beside the file and renames when all is on disk, so that a file of that name is whole.
 Result<Exported> write_file(EventStore& store, const ReadRequest& request, const std::string& path,
                             Progress& progress, const std::stop_token& stop) {
@@ -77,7 +102,9 @@ Result<Exit> export_events(const Options& options, Program& program) {
     const auto written = out.finish();
     return exported ? written : exported.error();
   }
-  WEIR_TRY_ASSIGN(exported, write_file(*store, request, options.file, progress, stop));
+  const auto file = replaceable(options.file);
+  WEIR_TRY_ASSIGN(exported, file ? write_file(*store, request, *file, progress, stop)
+                                 : write_into(*store, request, options.file, progress, stop));
   Output out(program.out);
   out.write(options.json ? fmt::format("{{\"exported\":{},\"head\":{}}}\n", exported.events,
                                        exported.head.value)

@@ -143,7 +143,7 @@ Result<Exit> import(const Options& options, Program& program) {
     auto error = imported.error();
     if (reached > 0 && !options.dry_run) {
       error.details["remedy"] = fmt::format(
-          "the first {} events are in the log; the same import goes on behind them", reached);
+          "{} of the events are in the log; the same import goes on with the others", reached);
     }
     return error;
   }

@@ -137,7 +137,6 @@ class Import {
     while (true) {
       WEIR_TRY_ASSIGN(next, source_.next([](std::uint64_t, const std::string&) {}));
       if (!next) break;
-      ++done_;
       auto& line = next->read;
       const auto id = identify(line);
       if (ids_.is_there(id)) {
@@ -164,12 +163,14 @@ class Import {
       batch.push_back({id, std::move(line.event), std::move(line.tracking)});
     }
     if (!batch.empty()) WEIR_TRY(append(std::move(batch), with_id));
-    options_.on_progress(done_, events_);
+    tell_progress();
     return {};
   }
 
+  void tell_progress() { options_.on_progress(result_.imported + result_.already_there, events_); }
+
   Result<void> append(Batch batch, bool with_id) {
-    options_.on_progress(done_, events_);
+    tell_progress();
     if (options_.stop.stop_requested()) return interrupted();
     if (options_.dry_run) {
       result_.imported += batch.size();
@@ -229,7 +230,6 @@ class Import {
   Query touched_;
   Position known_;
   std::uint64_t events_ = 0;
-  std::uint64_t done_ = 0;
   Imported result_;
 };
 

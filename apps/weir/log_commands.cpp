@@ -42,9 +42,12 @@ Result<Exit> list(const Options& options, Program& program) {
 }
 
 Result<Exit> create(const Options& options, Program& program) {
-  WEIR_TRY_ASSIGN(catalog, options.store.open_catalog(program, StoreOptions::Missing::is_made));
-  WEIR_TRY_ASSIGN(log, catalog->create(options.name, {.indexed_keys = options.indexed_keys},
-                                       options.store.call(program)));
+  const LogOptions wanted{.indexed_keys = options.indexed_keys};
+  // A store that is made has the log "default" at once.
+  const auto default_log = options.name == StoreOptions().log ? wanted : LogOptions();
+  WEIR_TRY_ASSIGN(catalog,
+                  options.store.open_catalog(program, StoreOptions::Missing::is_made, default_log));
+  WEIR_TRY_ASSIGN(log, catalog->create(options.name, wanted, options.store.call(program)));
   Output out(program.out);
   out.write(options.json ? to_json(log) : fmt::format("{}\n", log.name));
   return out.finish();

@@ -108,10 +108,10 @@ void StoreOptions::add_store_to(Flags& flags) {
   credentials.add_to(flags);
 }
 
-Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program,
-                                                            Missing missing) const {
+Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Missing missing,
+                                                            const LogOptions& default_log) const {
   program.typed_store = typed_place();
-  OpenOptions options{.create = missing != Missing::fails};
+  OpenOptions options{.create = missing != Missing::fails, .default_log = default_log};
   if (in_process()) {
     std::optional<std::string> made;
     if (missing == Missing::file_is_made) {

@@ -48,7 +48,8 @@ struct StoreOptions {
   /// `file_is_made`: in a folder that is there, which is told on standard error; a path with a slip
   /// in it shall not quietly become another store.
   enum class Missing { fails, file_is_made, is_made };
-  Result<std::shared_ptr<Catalog>> open_catalog(Program& program, Missing missing) const;
+  Result<std::shared_ptr<Catalog>> open_catalog(Program& program, Missing missing,
+                                                const LogOptions& default_log = {}) const;
   /// Only the log "default" comes with a store that is made.
   Result<std::shared_ptr<EventStore>> open(Program& program,
                                            Missing missing = Missing::fails) const;

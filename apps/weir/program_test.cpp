@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,7 +135,10 @@ TEST_F(RealProgram, an_import_that_is_interrupted_says_how_far_it_came) {
   }
   ::kill(interrupted, SIGINT);
   EXPECT_EQ(wait_for(interrupted), 130);
-  EXPECT_THAT(output(), HasSubstr("error: interrupted\n  the first "));
+  const auto said = output();
+  const auto there = weir({"head", "--store", store("a.db")});
+  EXPECT_THAT(said, HasSubstr(fmt::format("error: interrupted\n  {} of the events are in the log",
+                                          there.substr(0, there.find('\n')))));
   EXPECT_THAT(weir(whole), HasSubstr("were there already"));
   EXPECT_EQ(weir({"head", "--store", store("a.db")}), "4000\n");
 }
@@ -206,6 +210,90 @@ TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with
   EXPECT_EQ(sqlite3_exec(database, damage, nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}, 6), HasSubstr("position 2"));
+}
+
+TEST_F(RealProgram, verify_names_what_contradicts_itself_or_is_gone) {
+  const auto change = [this](const char* file, const char* sql) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(path(file).c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
+    sqlite3_close(database);
+  };
+  for (const auto* file : {"end.db", "table.db", "version.db"}) {
+    for (const auto* key : {"k1", "k2", "k3"}) {
+      weir({"append", "--type", "A", "--idempotency-key", key, "--store", store(file)});
+    }
+  }
+  change("end.db", "DELETE FROM event WHERE position > 1");
+  EXPECT_THAT(weir({"verify", "--store", store("end.db")}, 6),
+              HasSubstr("events 2 to 3 are missing: key 'k3' was given to an append up to 3"));
+  change("table.db", "DROP TABLE idempotency; DROP TABLE snapshot; DROP TABLE block");
+  const auto found = weir({"verify", "--store", store("table.db")}, 6);
+  for (const auto* part : {"'idempotency'", "'idempotency_age'", "'snapshot'", "'block'"}) {
+    EXPECT_THAT(found, HasSubstr(fmt::format("{} is missing", part)));
+  }
+  change("version.db", "UPDATE meta SET value = 'x' WHERE key = 'schema_version'");
+  EXPECT_THAT(weir({"verify", "--store", store("version.db")}, 6),
+              HasSubstr("meta.schema_version is 0"));
+}
+
+TEST_F(RealProgram, a_file_that_lost_everything_is_damaged_and_not_made_a_store) {
+  for (const auto* content : {"", "x"}) {
+    std::ofstream(path("e.db")) << content;
+    for (const auto* command : {"verify", "head", "export", "list"}) {
+      std::vector<std::string> typed{command, "--store", store("e.db")};
+      if (typed[0] == "list") typed.insert(typed.begin(), "log");
+      weir(typed, 6);
+      EXPECT_EQ(std::filesystem::file_size(path("e.db")), std::string_view(content).size());
+    }
+  }
+}
+
+TEST_F(RealProgram, a_missing_event_is_damage_for_whoever_reads_the_log) {
+  for (int i = 0; i < 3; ++i) weir({"append", "--type", "A", "--store", store("a.db")});
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path("a.db").c_str(), &database), SQLITE_OK);
+  const auto* damage = "DELETE FROM event WHERE position = 2";
+  EXPECT_EQ(sqlite3_exec(database, damage, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  weir({"read", "--store", store("a.db")}, 6);
+  weir({"read", "--backwards", "--store", store("a.db")}, 6);
+  weir({"export", "--store", store("a.db")}, 6);
+  EXPECT_THAT(weir({"read", "--after", "2", "--json", "--store", store("a.db")}),
+              HasSubstr("\"position\":3"));
+}
+
+TEST_F(RealProgram, export_writes_into_what_is_no_regular_file_and_behind_links) {
+  weir({"append", "--type", "A", "--store", store("a.db")});
+  const auto whole = weir({"export", "--store", store("a.db")});
+  std::ofstream(path("target")) << "old";
+  std::filesystem::create_symlink("target", path("link"));
+  std::filesystem::create_symlink("new-target", path("dangling"));
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  // Holds the other end open, and what is written fits into a pipe.
+  const int pipe = ::open(path("pipe").c_str(), O_RDWR);
+  for (const auto* name : {"link", "dangling", "pipe"}) {
+    weir({"export", path(name), "--store", store("a.db")});
+  }
+  for (const auto* name : {"target", "new-target"}) {
+    std::ifstream file(path(name));
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), whole) << name;
+  }
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
+  EXPECT_TRUE(std::filesystem::is_symlink(path("dangling")));
+  std::string got(whole.size(), '\0');
+  EXPECT_EQ(::read(pipe, got.data(), got.size()), static_cast<ssize_t>(whole.size()));
+  EXPECT_EQ(got, whole);
+  ::close(pipe);
+}
+
+TEST_F(RealProgram, the_log_default_of_a_new_store_may_have_indexed_keys) {
+  weir({"log", "create", "default", "--index", "book", "--store", store("i.db")});
+  EXPECT_THAT(weir({"log", "list", "--json", "--store", store("i.db")}),
+              HasSubstr("\"indexedKeys\":[\"book\"]"));
+  weir({"log", "create", "default", "--index", "book", "--store", store("i.db")});
+  weir({"log", "create", "default", "--index", "reader", "--store", store("i.db")}, 1);
+  weir({"log", "create", "twice", "--index", "a", "--index", "a", "--store", store("i.db")}, 2);
 }
 
 TEST_F(RealProgram, verify_says_of_a_file_that_is_no_store_what_it_is_and_no_more) {

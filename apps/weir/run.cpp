@@ -13,7 +13,7 @@ constexpr const char* exit_codes = R"(Exit codes:
   1  failed
   2  wrong usage, or a value past a limit
   3  the append condition failed: read again and decide again
-  4  there is no such log
+  4  there is no such log, or token, or whatever was named
   5  the server or store cannot be reached, is overloaded or too slow: try again
   6  the log is damaged
   130  interrupted)";

@@ -69,7 +69,7 @@ Result<Exit> verify(const Options& options, Program& program) {
   const auto store = options.store.open(program);
   if (!store) {
     // What keeps it from opening has been told.
-    if (report.damaged() && store.error().code == Code::data_loss) return report.finish({});
+    if (report.damaged()) return report.finish({});
     return store.error();
   }
   WEIR_TRY_ASSIGN(verified,

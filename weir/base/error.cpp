@@ -96,6 +96,12 @@ Error damaged(std::string_view what) {
           .message = fmt::format("{}; run 'weir verify' on this store", what)};
 }
 
+Error event_missing(std::uint64_t position) {
+  auto error = damaged(fmt::format("event {} is missing", position));
+  error.details.emplace("missing", std::to_string(position));
+  return error;
+}
+
 Error internal_bug(std::string_view what) {
   return {.code = Code::internal, .reason = Reason::internal_bug, .message = std::string(what)};
 }

@@ -90,6 +90,8 @@ Error past_limit(std::string_view field, std::uint64_t is, std::uint64_t limit,
 Error condition_failed(std::uint64_t position);
 Error unavailable(std::string_view what);
 Error damaged(std::string_view what);
+/// The same, for a position of a log whose event is not there; `missing` of the details has it.
+Error event_missing(std::uint64_t position);
 Error internal_bug(std::string_view what);
 Error cancelled();
 Error deadline_passed();

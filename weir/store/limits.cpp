@@ -204,6 +204,20 @@ Result<void> check(const Query& query, const Limits& limits, std::string_view fi
   return {};
 }
 
+Result<void> check(const LogOptions& options) {
+  constexpr std::size_t keys_max = 16;
+  const auto& keys = options.indexed_keys;
+  WEIR_TRY(check_count(keys.size(), keys_max, "indexed_keys", "keys"));
+  for (auto key = keys.begin(); key != keys.end(); ++key) {
+    WEIR_TRY(check_key(*key, {}, "indexed_keys"));
+    if (std::find(keys.begin(), key, *key) != key) {
+      return invalid_field("indexed_keys",
+                           fmt::format("'{}' stands there twice", excerpt(*key, 64)));
+    }
+  }
+  return {};
+}
+
 Result<void> check_log_name(std::string_view log) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   const bool fine = !log.empty() && log.size() <= 63 && letter(log.front()) &&

@@ -33,7 +33,7 @@ bool all_tags(const QueryItem& item, const std::vector<std::string_view>& tags) 
 bool predicates_hold(const QueryItem& item, std::string_view text) {
   if (item.where.empty()) return true;
   if (text.empty()) return false;
-  // The last member of a repeated key is the one that counts, as in most JSON readers.
+  // The last string of a repeated key is the one that counts.
   std::vector<bool> holds(item.where.size(), false);
   for_each_top_level_string(text, [&](std::string_view key, std::string_view value) {
     for (std::size_t i = 0; i < item.where.size(); ++i) {

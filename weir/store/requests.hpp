@@ -145,4 +145,7 @@ Result<void> check(const AppendRequest& request, const Limits& limits,
                    Payloads payloads = Payloads::read);
 Result<void> check(const ReadRequest& request, const Limits& limits);
 
+/// At most 16 indexed keys, each fit for check_key() and there once.
+Result<void> check(const LogOptions& options);
+
 }  // namespace weir

@@ -154,6 +154,12 @@ Result<Session> Session::open(const SessionOptions& options) {
     return damaged(
         fmt::format("'{}' is no SQLite database, or its beginning is damaged", options.path));
   }
+  if ((sqlite3_errcode(database) & 0xFF) == SQLITE_READONLY) {
+    return Error{.code = Code::permission_denied,
+                 .message = fmt::format("'{}' or its folder can't be written by this user, which "
+                                        "reading needs as well: of a copy of its own it is free",
+                                        options.path)};
+  }
   WEIR_TRY(ready);
   return session;
 }

@@ -12,7 +12,6 @@ namespace {
 constexpr std::chrono::seconds migration_time_max{60};
 /// Of several hosts one may be a primary that was replaced: each is heard first.
 constexpr std::chrono::milliseconds ask_hosts_time_max{1500};
-constexpr std::size_t indexed_keys_max = 16;
 
 constexpr std::string_view select_logs =
     "SELECT id, seed, name, head, indexed_keys, created_at FROM weir.log ORDER BY name";
@@ -184,10 +183,7 @@ Result<LogRow> Database::find(const std::string& name, const CallOptions& option
 Result<LogInfo> Database::create(const std::string& name, const LogOptions& options,
                                  const CallOptions& call) {
   WEIR_TRY(check_log_name(name));
-  if (options.indexed_keys.size() > indexed_keys_max) {
-    return past_limit("indexed_keys", options.indexed_keys.size(), indexed_keys_max, "keys");
-  }
-  for (const auto& key : options.indexed_keys) WEIR_TRY(check_key(key, {}, "indexed_keys"));
+  WEIR_TRY(check(options));
   Call insert{.text = insert_log};
   insert.params.add(std::string_view(name)).add(clock_.now().time_since_epoch().count());
   insert.params.begin_array(Oid::text, options.indexed_keys.size());

@@ -245,14 +245,24 @@ Result<ReadStep> Reading::collect(const ReadRequest& request, const Plan& plan,
   BatchBuilder builder;
   EventDecoder decoder(2);
   std::size_t bytes = 0;
-  bool full = false;
+  bool full = false, to_the_end = true;
+  // No position of a log is without its event.
+  const bool all =
+      plan.everything && !request.occurred.from && !request.occurred.until && after < until;
+  auto expected = forwards ? after.next() : until;
   for (std::size_t row = 0; row < found.count && !full; ++row) {
     WEIR_TRY(decoder.decode(found.rows, row));
+    if (all && decoder.position() != expected) return event_missing(expected.value);
+    expected = forwards ? expected.next() : expected.previous();
     bytes += static_cast<std::size_t>(decoder.bytes());
     if (plan.everything || matches(request.query, decoder.subject())) decoder.add_to(builder);
     full = builder.size() >= plan.wanted || builder.bytes() >= request.batch_bytes_max;
     const bool last_asked = row + 1 == found.asked || bytes >= found.bytes_asked;
-    if (full || last_asked) step.cursor = decoder.position();
+    to_the_end = !full && !last_asked;
+    if (!to_the_end) step.cursor = decoder.position();
+  }
+  if (all && to_the_end && (forwards ? expected <= step.cursor : expected >= step.cursor)) {
+    return event_missing(expected.value);
   }
   const bool limit_reached = request.limit && builder.size() >= *request.limit;
   step.end = limit_reached || (forwards ? step.cursor >= until : step.cursor <= after.next());

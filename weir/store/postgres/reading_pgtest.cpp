@@ -15,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using weir::testing_support::OpenLog;
 using weir::testing_support::PostgresCluster;
+using weir::testing_support::run_sql;
 
 /// Few types, tags and values, so that random queries match often and terms differ in frequency.
 class RandomLog {
@@ -190,6 +191,27 @@ TEST_F(LongLog, a_read_is_capped_at_the_head_it_reports) {
   EXPECT_TRUE(none.end);
   EXPECT_TRUE(none.batch.empty());
   EXPECT_EQ(none.cursor, Position());
+}
+
+TEST(Reading, past_an_event_that_is_gone_is_damage) {
+  const auto uri = PostgresCluster::shared().new_database();
+  auto log = OpenLog::create(uri);
+  log.append(std::vector<Event>(6, event("A").json("{}")));
+  const auto missing = [&](ReadRequest request) -> std::string {
+    const auto step = log.backend->read_step(request);
+    if (step) return "none";
+    EXPECT_EQ(step.error().code, Code::data_loss);
+    return step.error().details.at("missing");
+  };
+  run_sql(uri, "DELETE FROM weir.event WHERE position IN (3, 6)");
+  EXPECT_EQ(missing({}), "3");
+  EXPECT_EQ(missing({.after = Position(2)}), "3");
+  EXPECT_EQ(missing({.after = Position(3)}), "6");
+  EXPECT_EQ(missing({.direction = Direction::backwards}), "6");
+  EXPECT_EQ(missing({.until = Position(5), .direction = Direction::backwards}), "3");
+  EXPECT_EQ(missing({.until = Position(2)}), "none");
+  EXPECT_EQ(missing({.after = Position(3), .until = Position(5)}), "none");
+  EXPECT_EQ(missing({.after = Position(3), .limit = 2}), "none");
 }
 
 TEST(Reading, ends_a_batch_with_the_event_that_reaches_its_bytes) {

@@ -14,7 +14,7 @@ Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
       new Store(std::move(options), std::move(database), std::move(threads)));
   if (store->options_.create) {
     // One that is there with options of its own is as good.
-    const auto created = store->create(default_log, {}, {});
+    const auto created = store->create(default_log, store->options_.default_log, {});
     if (!created && created.error().code != Code::already_exists) return created.error();
   }
   return store;

@@ -16,6 +16,8 @@ struct StoreOptions {
   std::string uri;
   /// Make the default log when it is not there. Default true.
   bool create = true;
+  /// What that log is like when it is made.
+  LogOptions default_log = {};
   DatabaseOptions database = {};
   engine::LogEngineOptions engine = {};
 };

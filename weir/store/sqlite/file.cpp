@@ -70,6 +70,11 @@ Result<void> describe(Session& session, const FileOptions& options) {
   return put_meta(insert, "schema_version", 0);
 }
 
+/// What was made has a log in it at once, or was never finished.
+Error no_log(const FileOptions& options) {
+  return damaged(fmt::format("'{}' is empty, and no log", options.path));
+}
+
 Result<void> migrate_locked(Session& session, const FileOptions& options) {
   WEIR_TRY_ASSIGN(tables, session.query_integer("SELECT count(*) FROM sqlite_master"));
   WEIR_TRY_ASSIGN(described,
@@ -80,11 +85,15 @@ Result<void> migrate_locked(Session& session, const FileOptions& options) {
         .reason = Reason::unspecified,
         .message = fmt::format("'{}' is a SQLite database, but not a log of Weir's", options.path)};
   }
+  if (tables == 0 && !options.create) {
+    return no_log(options);
+  }
   std::int64_t version = 0;
   if (described > 0) {
     WEIR_TRY_ASSIGN(recorded,
                     session.query_integer("SELECT value FROM meta WHERE key = 'schema_version'"));
     version = recorded;
+    if (version < 1) return damaged(fmt::format("meta.schema_version is {}", version));
   }
   if (version > schema_version) {
     return Error{.code = Code::failed_precondition,
@@ -133,6 +142,11 @@ Result<Session> open_for_writing(const FileOptions& options) {
                                           .vfs = options.vfs,
                                           .reporting = options.reporting,
                                           .preallocate_log = true}));
+  if (!options.create) {
+    // Before anything makes a database of it.
+    WEIR_TRY_ASSIGN(pages, session.query_integer("PRAGMA page_count"));
+    if (pages == 0) return no_log(options);
+  }
   // page_size only matters for a new file, and comes before the journal mode.
   WEIR_TRY(session.execute("PRAGMA page_size=8192"));
   WEIR_TRY(session.execute("PRAGMA journal_mode=WAL"));

@@ -157,18 +157,25 @@ class Step {
     statement.bind(2, static_cast<std::int64_t>(high.value));
     while (!full_) {
       WEIR_TRY_ASSIGN(row, statement.step());
-      if (!row) {
-        considered(to, forwards() ? to : to.next());
-        break;
-      }
-      if (const auto taken = take(statement); !taken) {
+      if (!row) break;
+      if (const auto taken = take_next(statement); !taken) {
         statement.reset();
         return taken.error();
       }
     }
     statement.reset();
+    if (!full_ && (forwards() ? lo_ < to : hi_ > to)) return missing();
     return {};
   }
+
+  /// No position of a log is without its event.
+  Result<void> take_next(const Statement& row) {
+    const auto position = static_cast<std::uint64_t>(row.integer(0));
+    if (position != (forwards() ? lo_.next() : hi_).value) return missing();
+    return take(row);
+  }
+
+  Error missing() const { return event_missing((forwards() ? lo_.next() : hi_).value); }
 
   /// Candidates, and the events at them that are in memory. They are found ahead of being looked
   /// at: a read of a few events spends most of its time waiting for memory.

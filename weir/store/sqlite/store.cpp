@@ -141,12 +141,11 @@ class FileBackend final : public engine::Backend {
 
 constexpr std::string_view default_log = "default";
 
-Error not_found(const std::string& name, const std::string& path) {
+Error not_found(const std::string& name) {
   return {.code = Code::not_found,
           .reason = Reason::log_not_found,
-          .message = fmt::format("log '{}' does not exist ('{}'); create it with: "
-                                 "weir log create {}",
-                                 name, path, name),
+          .message = fmt::format("log '{}' does not exist; create it with: weir log create {}",
+                                 name, name),
           .details = {{"log", name}}};
 }
 
@@ -174,8 +173,9 @@ Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
         fmt::format("can't make the folder '{}': {}", folder.string(), error.message()));
   }
   auto store = std::shared_ptr<Store>(new Store(std::move(options), std::move(threads)));
-  const bool create = store->options_.create;
-  WEIR_TRY(store->open_file(std::string(default_log), {}, create));
+  const auto& [create, made] = std::pair(store->options_.create, store->options_.default_log);
+  WEIR_TRY(check(made));
+  WEIR_TRY(store->open_file(std::string(default_log), made, create));
   return store;
 }
 
@@ -184,7 +184,7 @@ Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
   const std::lock_guard lock(mutex_);
   if (const auto known = open_.find(name); known != open_.end()) return known->second;
   const auto path = path_of(options_.path, name);
-  if (!create && !std::filesystem::exists(path)) return not_found(name, path);
+  if (!create && !std::filesystem::exists(path)) return not_found(name);
   WEIR_TRY_ASSIGN(file, File::open({.path = path,
                                     .name = name,
                                     .log = log,
@@ -232,10 +232,7 @@ Result<std::vector<LogInfo>> Store::list(CallOptions call) {
 
 Result<LogInfo> Store::create(const std::string& name, const LogOptions& options, CallOptions) {
   WEIR_TRY(check_log_name(name));
-  if (options.indexed_keys.size() > 16) {
-    return past_limit("indexed_keys", options.indexed_keys.size(), 16, "keys");
-  }
-  for (const auto& key : options.indexed_keys) WEIR_TRY(check_key(key, {}, "indexed_keys"));
+  WEIR_TRY(check(options));
   WEIR_TRY_ASSIGN(log, open_file(name, options, true));
   if (log->info().options != options) {
     return Error{.code = Code::already_exists,

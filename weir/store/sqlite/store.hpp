@@ -16,6 +16,8 @@ struct StoreOptions {
   std::string path;
   /// Make the file and its default log when it is not there. Default true.
   bool create = true;
+  /// What that log is like when it is made.
+  LogOptions default_log = {};
   engine::LogEngineOptions engine = {};
   std::size_t segment_events = 16'384;
   std::int64_t checkpoint_bytes = 64 << 20;

@@ -1,10 +1,12 @@
 #include <weir/store/sqlite/verify.hpp>
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/store/sqlite/file.hpp>
 
 namespace weir::sqlite {
@@ -12,6 +14,9 @@ namespace {
 
 /// Damages of one kind that are told one by one; the rest are only counted.
 constexpr std::uint64_t told_max = 100;
+
+constexpr std::array parts = {"event",           "run",      "block",   "idempotency",
+                              "idempotency_age", "tracking", "snapshot"};
 
 /// A multiset of postings in a few bytes: equal sets have equal sums, whatever their order, and
 /// different ones practically never do.
@@ -45,6 +50,7 @@ class Verifier {
     }
     sums_.resize(runs_->runs.size());
     WEIR_TRY(events());
+    WEIR_TRY(keys());
     return index();
   }
 
@@ -67,8 +73,8 @@ class Verifier {
   Result<void> events() {
     WEIR_TRY_ASSIGN(rows, connection_.session.prepare(fmt::format(
                               "SELECT {}, checksum FROM event ORDER BY position", event_columns)));
-    Position last;
     std::uint64_t bad = 0;
+    auto& last = last_;
     while (true) {
       const auto row = rows.step();
       if (!row) return tell(fmt::format("after event {}: {}", last.value, row.error().message));
@@ -85,6 +91,21 @@ class Verifier {
     if (bad > told_max) on_damage_(fmt::format("and {} more events", bad - told_max));
     if (last < runs_->reached()) on_damage_(missing(last.next(), runs_->reached()));
     return {};
+  }
+
+  /// The end of a log is recorded nowhere, but a key tells what was appended with it.
+  Result<void> keys() {
+    WEIR_TRY_ASSIGN(past_end, connection_.session.prepare(
+                                  "SELECT key, last_position FROM idempotency WHERE "
+                                  "last_position > ? ORDER BY last_position DESC LIMIT 1"));
+    past_end.bind(1, static_cast<std::int64_t>(last_.value));
+    const auto row = past_end.step();
+    if (!row) return tell(fmt::format("idempotency: {}", row.error().message));
+    if (!*row) return {};
+    const Position position(static_cast<std::uint64_t>(past_end.integer(1)));
+    return tell(fmt::format("{}: key '{}' was given to an append up to {}",
+                            missing(last_.next(), position), excerpt(past_end.text(0), 64),
+                            position.value));
   }
 
   static std::string missing(Position first, Position last) {
@@ -155,7 +176,24 @@ class Verifier {
   std::shared_ptr<const RunSet> runs_ = std::make_shared<RunSet>();
   std::vector<Sum> sums_;
   std::vector<Term> terms_;
+  Position last_;
 };
+
+/// False when a table or an index is gone: nothing can be read then.
+Result<bool> parts_are_there(const std::string& path, const OnDamage& on_damage) {
+  WEIR_TRY_ASSIGN(session, Session::open({.path = path}));
+  WEIR_TRY_ASSIGN(find, session.prepare("SELECT 1 FROM sqlite_master WHERE name = ?"));
+  bool all = true;
+  for (const char* part : parts) {
+    find.bind_text(1, part);
+    WEIR_TRY_ASSIGN(there, find.step());
+    find.reset();
+    if (there) continue;
+    on_damage(fmt::format("file: '{}' is missing", part));
+    all = false;
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -166,6 +204,8 @@ Result<void> verify_file(const std::string& path, const OnDamage& on_damage) {
     on_damage(file.error().message);
     return {};
   }
+  WEIR_TRY_ASSIGN(whole, parts_are_there(path, on_damage));
+  if (!whole) return {};
   WEIR_TRY_ASSIGN(connection, (*file)->lease({}));
   // One moment of the log, whatever is appended meanwhile.
   WEIR_TRY(connection->begin.run());
