@@ -156,8 +156,8 @@ Result<Session> Session::open(const SessionOptions& options) {
   }
   if ((sqlite3_errcode(database) & 0xFF) == SQLITE_READONLY) {
     return Error{.code = Code::permission_denied,
-                 .message = fmt::format("'{}' or its folder can't be written by this user, which "
-                                        "reading needs as well: of a copy of its own it is free",
+                 .message = fmt::format("'{}' or its folder can't be written by this user, and a "
+                                        "store is written even to be read; read a copy of it",
                                         options.path)};
   }
   WEIR_TRY(ready);
