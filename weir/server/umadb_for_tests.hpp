@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <weir/base/json.hpp>
 #include <weir/server/server.hpp>
 #include <weir/store/sqlite/store.hpp>
 
@@ -188,6 +189,7 @@ class UmadbTest : public ::testing::Test {
     const auto details = details_of(status);
     EXPECT_EQ(details.error_type(), type) << status.error_message();
     EXPECT_EQ(details.message(), status.error_message());
+    EXPECT_TRUE(is_utf8(status.error_message())) << status.error_message();
   }
   static void expect_conflict(const grpc::Status& status) {
     expect_error(status, grpc::FAILED_PRECONDITION, theirs::ErrorResponse::INTEGRITY);
