@@ -96,11 +96,11 @@ class DcbAdapter : public ::testing::Test {
   static std::vector<int> positions(const Answer& answer) {
     EXPECT_EQ(answer.status, 200) << answer.body;
     EXPECT_TRUE(check_json(answer.body)) << answer.body;
-    static const std::regex position("\"position\":([0-9]+)}");
+    constexpr std::string_view name = "\"position\":";
     std::vector<int> out;
-    for (std::sregex_iterator at(answer.body.begin(), answer.body.end(), position), end; at != end;
-         ++at) {
-      out.push_back(std::stoi((*at)[1]));
+    for (auto at = answer.body.find(name); at != std::string::npos;
+         at = answer.body.find(name, at + 1)) {
+      out.push_back(std::stoi(answer.body.substr(at + name.size(), 10)));
     }
     return out;
   }
