@@ -347,6 +347,20 @@ TEST_F(UmadbSubscribe, tells_only_of_what_matches) {
   EXPECT_THAT(next(stream, 1), ElementsAre(6));
 }
 
+TEST_F(UmadbSubscribe, finds_types_and_tags_that_are_empty_or_as_long_as_they_can_be) {
+  const std::string longest(65'535, 'x');
+  appended(one(longest, {longest}));
+  appended(one("", {""}));
+  for (const auto& [name, position] : {std::pair(longest, 1), std::pair(std::string(), 2)}) {
+    const auto reading = matching({name}, {name});
+    EXPECT_THAT(positions_of(events(reading)), ElementsAre(position));
+    UmadbContext context;
+    theirs::SubscribeRequest request;
+    *request.mutable_query() = reading.query();
+    EXPECT_THAT(next(subscribe(context, request), 1), ElementsAre(position));
+  }
+}
+
 TEST_F(UmadbSubscribe, puts_no_more_events_into_a_message_than_it_is_told) {
   fill(2500);
   const auto sizes = [&](std::optional<std::uint32_t> size) {
