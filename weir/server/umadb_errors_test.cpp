@@ -323,8 +323,8 @@ TEST_F(UmadbErrors, name_the_field_that_is_not_utf8) {
       {one("T", {"x", "a@"}), "events[0].tags[1]"},
       {with_metadata("a@b", "v"), "events[0].metadata"},
       {with_metadata("k", "@"), "events[0].metadata[k]"},
-      {unless("@", "x", one("T")), "items[0].types[0]"},
-      {unless("T", "@", one("T")), "items[0].tags[0]"},
+      {unless("@", "x", one("T")), "fail_if_events_match.items[0].types[0]"},
+      {unless("T", "@", one("T")), "fail_if_events_match.items[0].tags[0]"},
       {by_source, "tracking.source"}};
   for (const auto& [request, field] : requests) {
     SCOPED_TRACE(field);

@@ -49,17 +49,19 @@ Result<Position> settle(EventStore& log, const AppendRequest& request, const Err
   std::optional<Position> conflict;
   std::size_t same = 0;
   while (true) {
-    WEIR_TRY_ASSIGN(step, log.read_step(read));
-    for (const auto& event : step.batch) {
+    const auto step = log.read_step(read);
+    // What is wrong with the condition's query the refusal says in the append's words.
+    if (!step) return step.error().code == Code::invalid_argument ? refusal : step.error();
+    for (const auto& event : step->batch) {
       if (!conflict) conflict = event.position();
       if (!named || event.id() != events[same].id) {
         return condition_failed(conflict->value);
       }
       if (++same == events.size()) return event.position();
     }
-    if (step.end) break;
-    move_past(step, read);
-    if (!read.until) read.until = step.head;
+    if (step->end) break;
+    move_past(*step, read);
+    if (!read.until) read.until = step->head;
   }
   if (!conflict) return refusal;
   return condition_failed(conflict->value);
