@@ -171,26 +171,13 @@ Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
   leave();
   admission_ = std::exchange(other.admission_, nullptr);
   of_ = other.of_;
-  only_commits_ = std::exchange(other.only_commits_, false);
   began_ = other.began_;
   return *this;
-}
-
-bool Admission::Ticket::only_commits() {
-  if (admission_ == nullptr) return false;
-  if (!std::exchange(only_commits_, true)) {
-    admission_->commits_now_.fetch_add(1, std::memory_order_relaxed);
-  }
-  return admission_->commits_now_.load(std::memory_order_relaxed) >=
-         admission_->calls_now_.load(std::memory_order_relaxed);
 }
 
 void Admission::Ticket::leave() {
   auto* admission = std::exchange(admission_, nullptr);
   if (admission == nullptr) return;
-  if (std::exchange(only_commits_, false)) {
-    admission->commits_now_.fetch_sub(1, std::memory_order_relaxed);
-  }
   auto& now = of_ == Of::call ? admission->calls_now_ : admission->streams_now_;
   now.fetch_sub(1, std::memory_order_relaxed);
   if (of_ == Of::stream || admission->adaptive_ == nullptr) return;

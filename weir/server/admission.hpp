@@ -61,8 +61,6 @@ class Admission {
     Ticket& operator=(Ticket&& other) noexcept;
     ~Ticket() { leave(); }
     void leave();
-    /// From here on the call waits for nothing but a commit. True when all that are under way do.
-    bool only_commits();
 
    private:
     friend class Admission;
@@ -71,7 +69,6 @@ class Admission {
         : admission_(&admission), of_(of), began_(began) {}
     Admission* admission_ = nullptr;
     Of of_ = Of::call;
-    bool only_commits_ = false;
     Instant began_{};
   };
 
@@ -108,8 +105,6 @@ class Admission {
   const Clock& clock_;
   const telemetry::Counter rejected_;
   std::atomic<int> calls_now_{0};
-  /// Of those, the ones that only_commits() was said of.
-  std::atomic<int> commits_now_{0};
   std::atomic<int> streams_now_{0};
   std::atomic<int> calls_at_once_;
   std::atomic<int> streams_at_once_;

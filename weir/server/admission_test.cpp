@@ -75,22 +75,6 @@ TEST_F(AdmissionRates, counts_bytes_of_calls_and_streams_together) {
   EXPECT_TRUE(limited->call("a", 0));
 }
 
-TEST_F(AdmissionRates, tells_when_whatever_is_under_way_waits_for_nothing_but_commits) {
-  const auto open = admission({});
-  auto first = open->call("", 0);
-  EXPECT_TRUE(first->only_commits());
-  EXPECT_TRUE(first->only_commits());
-  auto second = open->call("", 0), read = open->call("", 0);
-  EXPECT_FALSE(second->only_commits());
-  read->leave();
-  EXPECT_TRUE(second->only_commits());
-  first->leave();
-  auto third = open->call("", 0);
-  EXPECT_TRUE(third->only_commits());
-  third->leave();
-  EXPECT_FALSE(third->only_commits());
-}
-
 TEST_F(AdmissionRates, bounds_what_is_under_way_at_once) {
   const auto limited = admission({.calls_at_once = 2, .streams_at_once = 1});
   auto first = limited->call("", 0), second = limited->call("", 0);

@@ -47,8 +47,6 @@ class UnaryCall final : public rpc::ServerReactor {
   }
 
   const std::optional<Error>& refused() const { return refused_; }
-  /// See Admission::Ticket.
-  bool only_commits() { return ticket_.only_commits(); }
   /// Whose work it is.
   const telemetry::Context& context() const { return report_.context(); }
 

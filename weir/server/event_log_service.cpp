@@ -1,6 +1,5 @@
 #include <weir/server/event_log_service.hpp>
 
-#include <weir/base/may_block.hpp>
 #include <weir/server/session.hpp>
 #include <weir/store/remote/convert.hpp>
 
@@ -63,7 +62,6 @@ void EventLogService::append(Call& of, v1::AppendRequest& request, v1::AppendRes
   taken->limits = logs_.limits();
   stamp(*taken, taken->call.context);
   auto shared = std::make_shared<AppendRequest>(std::move(taken).value());
-  const MayBlock::Allowed here(call->only_commits());
   logs_.find(request.log(), [call, shared, &response](Log log) {
     if (!log) return call->finish(log.error());
     (*log)->append(std::move(*shared), [call, &response](Result<Appended> appended) {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include <weir/base/may_block.hpp>
 #include <weir/server/call.hpp>
 #include <weir/server/umadb_streams.hpp>
 #include <weir/server/umadb_wire.hpp>
@@ -134,7 +133,6 @@ void Calls::append(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
     return call->end(grpc::Status::OK);
   }
   parsed->call = call->options();
-  const MayBlock::Allowed here(call->only_commits());
   logs_.find(log_of(of), [this, call, nothing, &request, &response,
                           append = std::move(*parsed)](Log log) mutable {
     if (!log) return refuse(call, log.error());

@@ -223,7 +223,7 @@ Committer::Batch Committer::commit_next(std::unique_lock<std::mutex>& lock) {
 /// With the lock held.
 bool Committer::may_commit_here() const {
   return options_.callbacks_never_block && policy_ == nullptr && queue_.size() <= here_max &&
-         !lingering_ && last_group_ <= here_max && last_commit_ <= here_within && MayBlock::here();
+         !lingering_ && last_commit_ <= here_within && MayBlock::here();
 }
 
 /// On a thread that may block. What has become too much meanwhile is the writing thread's, which
