@@ -134,6 +134,10 @@ std::optional<std::string> unsupported_body(const RestBinding& binding,
                                             const HttpRequest& request) {
   if (binding.body == RestBinding::Body::none) return {};
   const auto type = request.content_type();
+  // A page of any origin may send a body without a type, and nobody asks first whether it may.
+  if (type.empty() && !request.body.empty()) {
+    return "Content-Type: missing; expected application/json";
+  }
   if (payload_form(type) != PayloadForm::json) {
     return fmt::format("Content-Type: expected application/json, not {}", excerpt(type, 128));
   }
