@@ -84,6 +84,9 @@ void EventLogService::read(Stream& of, const grpc::ByteBuffer& request) {
   if (!may) return stream->fail(may.error());
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
   if (!read) return stream->fail(read.error());
+  // The feed begins with smaller batches, so that the log would not see what was asked for.
+  const auto batch = check(ReadRequest{.batch_events_max = read->batch_events_max}, Limits{});
+  if (!batch) return stream->fail(batch.error());
   read->call = stream->options();
   read->limits = logs_.limits();
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
