@@ -216,6 +216,9 @@ void EventLogService::create_log(Call& of, const v1::CreateLogRequest& request, 
   if (const auto why = refusal(*call, of, {Right::admin, request.name()})) {
     return call->finish(*why);
   }
+  if (const auto fine = check_log_name(request.name(), "name"); !fine) {
+    return call->finish(fine.error());
+  }
   return blocking(call, "",
                   [this, name = request.name(), options, &response](
                       EventStore&, CallOptions how) -> Result<void> {
