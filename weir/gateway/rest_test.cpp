@@ -167,6 +167,17 @@ TEST_F(Rest, keeps_a_deadline) {
   EXPECT_TRUE(eventually([&] { return shelf_.waiting() == 0; }));
 }
 
+TEST_F(Rest, leads_a_browser_from_the_root_to_its_page) {
+  HttpClient client(gateway_->port());
+  const auto answer = client.get("/");
+  EXPECT_EQ(answer.status, 302);
+  EXPECT_EQ(answer.headers.at("location"), "/docs");
+  client.request("HEAD", "/");
+  EXPECT_EQ(client.answer(true).status, 302);
+  EXPECT_EQ(client.post("/", "{}").status, 405);
+  EXPECT_EQ(client.get("//").status, 404);
+}
+
 TEST_F(Rest, cancels_the_call_of_a_client_that_goes_away) {
   HttpClient client(gateway_->port());
   client.request("GET", "/v1/wait");
