@@ -72,7 +72,8 @@ Error invalid_field(std::string_view field, std::string_view problem) {
 
 Error past_limit(std::string_view field, std::uint64_t is, std::uint64_t limit,
                  std::string_view unit) {
-  auto error = invalid_field(field, fmt::format("{} {}, the limit is {}", is, unit, limit));
+  auto error = invalid_field(
+      field, fmt::format("{}{}{}, the limit is {}", is, unit.empty() ? "" : " ", unit, limit));
   error.details.emplace("limit", std::to_string(limit));
   return error;
 }

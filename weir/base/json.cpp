@@ -4,6 +4,8 @@
 #include <simdjson.h>
 #include <boost/json/basic_parser_impl.hpp>
 
+#include <weir/base/assert.hpp>
+
 namespace weir {
 namespace {
 
@@ -18,7 +20,8 @@ struct Handler {
   using Visit = std::function<void(std::string_view, std::string_view)>;
 
   const Visit* visit = nullptr;
-  int depth = 0;
+  std::size_t depth = 0;
+  std::size_t depth_max = 0;
   bool object = false;
   std::string key;
   std::string text;
@@ -29,14 +32,20 @@ struct Handler {
     return true;
   }
 
+  bool deeper(json::error_code& error) {
+    if (++depth <= depth_max) return true;
+    error = json::error::too_deep;
+    return false;
+  }
+
   bool on_document_begin(json::error_code&) { return true; }
   bool on_document_end(json::error_code&) { return true; }
-  bool on_object_begin(json::error_code&) {
-    if (++depth == 1) object = true;
-    return true;
+  bool on_object_begin(json::error_code& error) {
+    if (depth == 0) object = true;
+    return deeper(error);
   }
   bool on_object_end(std::size_t, json::error_code&) { return --depth, true; }
-  bool on_array_begin(json::error_code&) { return ++depth, true; }
+  bool on_array_begin(json::error_code& error) { return deeper(error); }
   bool on_array_end(std::size_t, json::error_code&) { return --depth, true; }
   bool on_key_part(json::string_view s, std::size_t n, json::error_code&) {
     if (n == s.size()) key.clear();
@@ -63,22 +72,30 @@ struct Handler {
   bool on_comment(json::string_view, json::error_code&) { return true; }
 };
 
-Result<void> parse(std::string_view text, const Handler::Visit* visit) {
+constexpr std::size_t parser_depth_max = 1024;
+
+Result<void> parse(std::string_view text, const Handler::Visit* visit, std::size_t depth_max) {
+  WEIR_ASSERT(depth_max <= parser_depth_max);
   // A parser keeps its stack between documents, which saves its allocation.
   thread_local json::basic_parser<Handler> parser([] {
     json::parse_options options;
-    options.max_depth = json_depth_max;
+    options.max_depth = parser_depth_max;
     return options;
   }());
   parser.reset();
   auto& handler = parser.handler();
   handler.visit = visit;
   handler.depth = 0;
+  handler.depth_max = depth_max;
   handler.object = false;
   json::error_code error;
   const auto used = parser.write_some(false, text.data(), text.size(), error);
   handler.visit = nullptr;
   if (!error && used != text.size()) error = json::error::extra_data;
+  if (error == json::error::too_deep) {
+    return invalid_field("json",
+                         fmt::format("nested deeper than {} levels, at byte {}", depth_max, used));
+  }
   if (error) {
     return invalid_field("json",
                          fmt::format("not valid JSON at byte {}: {}", used, error.message()));
@@ -88,15 +105,15 @@ Result<void> parse(std::string_view text, const Handler::Visit* visit) {
 
 }  // namespace
 
-Result<void> check_json(std::string_view text) {
-  return parse(text, nullptr);
+Result<void> check_json(std::string_view text, std::size_t depth_max) {
+  return parse(text, nullptr, depth_max);
 }
 
 void for_each_top_level_string(
     std::string_view text,
     const std::function<void(std::string_view key, std::string_view value)>& visit) {
   // What is not JSON has no strings to visit; that is no error here.
-  static_cast<void>(parse(text, &visit));
+  static_cast<void>(parse(text, &visit, json_depth_max));
 }
 
 void append_json_string(std::string& out, std::string_view text) {

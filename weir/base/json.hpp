@@ -9,12 +9,13 @@
 
 namespace weir {
 
-/// Nesting allowed in a JSON document.
+/// Nesting allowed in a JSON document that somebody stores.
 inline constexpr std::size_t json_depth_max = 128;
 
 /// Checks that `text` is one JSON document (RFC 8259, UTF-8), of any numbers, without building it.
+/// `depth_max` is its nesting; at most 1024, as each level takes of the thread's stack.
 /// Errors: invalid_argument saying what is wrong and at which byte, without a field's name.
-Result<void> check_json(std::string_view text);
+Result<void> check_json(std::string_view text, std::size_t depth_max = json_depth_max);
 
 /// Calls `visit(key, value)` for each top-level member of a JSON object whose value is a string,
 /// both unescaped. Does nothing for documents of another kind, or that are not JSON.

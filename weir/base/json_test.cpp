@@ -52,6 +52,18 @@ TEST(CheckJson, allows_so_much_nesting_and_no_more) {
   EXPECT_TRUE(check_json(nested(json_depth_max)));
   EXPECT_FALSE(check_json(nested(json_depth_max + 1)));
   EXPECT_FALSE(check_json(std::string(1'000'000, '[')));
+  EXPECT_TRUE(check_json(nested(3), 3));
+  EXPECT_FALSE(check_json(nested(4), 3));
+  EXPECT_TRUE(check_json(nested(1024), 1024));
+}
+
+TEST(CheckJson, names_the_limit_of_nesting) {
+  const auto message = [](const std::string& text) { return check_json(text).error().message; };
+  EXPECT_EQ(message(std::string(129, '[')), "json: nested deeper than 128 levels, at byte 128");
+  EXPECT_EQ(message(std::string(5000, '[')), "json: nested deeper than 128 levels, at byte 128");
+  std::string objects;
+  for (int i = 0; i < 200; ++i) objects += "{\"a\":";
+  EXPECT_THAT(message(objects), ::testing::HasSubstr("nested deeper than 128 levels"));
 }
 
 std::map<std::string, std::string> top_level(std::string_view text) {

@@ -7,6 +7,7 @@
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/read.hpp>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/gateway/connection_exchange.hpp>
 #include <weir/gateway/errors.hpp>
 #include <weir/telemetry/api/propagation.hpp>
@@ -47,6 +48,47 @@ std::string_view forwarded_for(const HttpRequest& request) {
   while (last.ends_with(' ')) last.remove_suffix(1);
   const bool address = last.find_first_not_of("0123456789abcdefABCDEF.:") == last.npos;
   return address ? last : std::string_view();
+}
+
+struct Refusal {
+  int status;
+  std::string message;
+};
+
+std::string_view trimmed(std::string_view text) {
+  const auto from = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(from, text.find_last_not_of(" \t") + 1 - from);
+}
+
+/// Where a body ends must be beyond doubt: what one server takes for the body's rest, another in
+/// front of it may have taken for the next request. RFC 9112, 6.1 and 6.3.
+std::optional<Refusal> framing_refusal(const http::request_parser<http::string_body>& parser) {
+  const auto& fields = parser.get();
+  const auto given = fields.equal_range(http::field::transfer_encoding);
+  if (given.first == given.second) return {};
+  if (fields.version() < 11) return Refusal{400, "Transfer-Encoding: HTTP/1.0 has none"};
+  if (fields.count(http::field::content_length) > 0) {
+    return Refusal{400, "Transfer-Encoding: not together with Content-Length"};
+  }
+  bool chunked = false;
+  std::string unknown;
+  for (auto field = given.first; field != given.second; ++field) {
+    std::string_view list(field->value().data(), field->value().size());
+    while (!list.empty()) {
+      const auto coding = trimmed(list.substr(0, list.find(',')));
+      list.remove_prefix(std::min(list.find(','), list.size() - 1) + 1);
+      if (coding.empty()) continue;
+      if (chunked) return Refusal{400, "Transfer-Encoding: chunked must be the last coding"};
+      chunked = boost::beast::iequals(coding, "chunked");
+      if (!chunked) unknown = coding;
+    }
+  }
+  if (!unknown.empty()) {
+    return Refusal{501, fmt::format("Transfer-Encoding: only chunked is understood, not {}",
+                                    excerpt(unknown, 64))};
+  }
+  if (!chunked || !parser.chunked()) return Refusal{400, "Transfer-Encoding: expected chunked"};
+  return {};
 }
 
 }  // namespace
@@ -156,6 +198,9 @@ void Connection::read_request() {
           return self->refuse(431, fmt::format("the request has {} headers, the limit is {}", count,
                                                self->options_->headers_max));
         }
+        if (const auto refusal = framing_refusal(*self->parser_)) {
+          return self->refuse(refusal->status, refusal->message);
+        }
         const auto expect = self->parser_->get()[http::field::expect];
         if (expect.empty()) return self->read_body();
         if (!boost::beast::iequals(expect, "100-continue")) {
@@ -212,7 +257,9 @@ void Connection::refuse(int status, std::string_view message) {
   ErrorCode ignored;
   // A read that is still going on would take what comes next; the socket is drained later instead.
   socket_.tcp().cancel(ignored);
-  const auto code = status == 408 ? Code::deadline_exceeded : Code::invalid_argument;
+  const auto code = status == 408   ? Code::deadline_exceeded
+                    : status == 501 ? Code::unimplemented
+                                    : Code::invalid_argument;
   respond(error_response(Error{.code = code, .message = std::string(message)}, status));
 }
 

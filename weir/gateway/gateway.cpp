@@ -111,6 +111,9 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
                document({{"Content-Type", "application/json"}}, make_openapi(info, all, comments)));
   add_document("/docs",
                document(headers_of(weir_gateway_docs_page), std::string(weir_gateway_docs_page)));
+  router->add("GET", "/", [](const HttpRequest&, const std::shared_ptr<Exchange>& exchange) {
+    exchange->respond({.status = 302, .headers = {{"Location", "/docs"}}, .body = {}});
+  });
   for (auto& route : options.routes) {
     router->add(std::move(route.method), std::move(route.path), std::move(route.handler));
   }

@@ -81,6 +81,7 @@ class Exchange {
   /// comes earlier.
   virtual void begin(StreamHead head, std::optional<std::chrono::milliseconds> delay) = 0;
   /// Calls `written` when the socket has taken the bytes. To bound memory, write the next then.
+  /// Writing no bytes sends the head, if that has not been sent, and calls `written` at once.
   virtual void write(std::string bytes, UniqueFunction<void()> written) = 0;
   virtual void end() = 0;
   /// Gives up: answers with `response` when no head was sent; else ends the stream with `last`; or,

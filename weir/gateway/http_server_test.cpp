@@ -143,6 +143,51 @@ TEST(HttpServer, refuses_what_is_not_http) {
   }
 }
 
+TEST(HttpServer, refuses_a_body_whose_end_is_in_doubt_and_takes_no_request_out_of_it) {
+  const auto server = serve();
+  const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string length = "Content-Length: " + std::to_string(hidden.size()) + "\r\n";
+  struct Doubtful {
+    std::string headers;
+    int status;
+    std::string version = "1.1";
+  };
+  for (const auto& [headers, status, version] : std::vector<Doubtful>{
+           {"Transfer-Encoding: gzip\r\n", 501},
+           {"Transfer-Encoding: xchunked\r\n", 501},
+           {"Transfer-Encoding: identity\r\n", 501},
+           {"Transfer-Encoding: chunked;a=b\r\n", 501},
+           {"Transfer-Encoding: gzip, chunked\r\n", 501},
+           {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501},
+           {"Transfer-Encoding: chunked, gzip\r\n", 400},
+           {"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", 400},
+           {"Transfer-Encoding: chunked, chunked\r\n", 400},
+           {"Transfer-Encoding:\r\n", 400},
+           {"Transfer-Encoding: ,\r\n", 400},
+           {"Transfer-Encoding: gzip\r\n" + length, 400},
+           {length + "Transfer-Encoding: gzip\r\n", 400},
+           {"Transfer-Encoding: chunked\r\n" + length, 400},
+           {length + "Transfer-Encoding: chunked\r\n", 400},
+           {"Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n", 400, "1.0"},
+       }) {
+    HttpClient client(server->port());
+    client.send("POST / HTTP/" + version + "\r\nHost: x\r\n" + headers + "\r\n" + hidden);
+    const auto answer = client.answer();
+    EXPECT_EQ(answer.status, status) << headers;
+    if (status == 501) {
+      EXPECT_THAT(answer.body, HasSubstr("Transfer-Encoding: only chunked"));
+    }
+    EXPECT_EQ(answer.headers.at("connection"), "close") << headers;
+    EXPECT_EQ(client.answer().status, 0) << headers << "the hidden request was answered";
+    EXPECT_TRUE(client.closed());
+  }
+  EXPECT_EQ(server->stats().requests, 0);
+  HttpClient client(server->port());
+  client.send(
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n");
+  EXPECT_EQ(client.answer().body, "POST /?:ab");
+}
+
 TEST(HttpServer, refuses_a_body_that_ends_early) {
   const auto server = serve();
   HttpClient client(server->port());

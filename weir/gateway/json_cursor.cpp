@@ -1,5 +1,7 @@
 #include <weir/gateway/json_cursor.hpp>
 
+#include <algorithm>
+
 #include <weir/base/assert.hpp>
 
 namespace weir::gateway {
@@ -72,16 +74,17 @@ void JsonCursor::skip_string() {
   ++at_;
 }
 
-std::string_view JsonCursor::raw() {
+std::string_view JsonCursor::raw(std::size_t* levels) {
   const auto begin = at_;
   std::size_t depth = 0;
+  std::size_t deepest = 0;
   do {
     const char c = text_[at_];
     if (c == '"') {
       skip_string();
       continue;
     }
-    if (c == '{' || c == '[') ++depth;
+    if (c == '{' || c == '[') deepest = std::max(deepest, ++depth);
     if (c == '}' || c == ']') --depth;
     ++at_;
     if (depth == 0 && c != '}' && c != ']') {
@@ -89,6 +92,7 @@ std::string_view JsonCursor::raw() {
     }
   } while (depth > 0 && at_ < text_.size());
   const auto value = text_.substr(begin, at_ - begin);
+  if (levels != nullptr) *levels = deepest;
   skip_space();
   return value;
 }

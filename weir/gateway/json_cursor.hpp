@@ -19,8 +19,9 @@ class JsonCursor {
   /// Of the value at which it stands.
   Kind kind() const;
 
-  /// The value's source, without the white space around it. Moves past it.
-  std::string_view raw();
+  /// The value's source, without the white space around it, and how many levels it nests, 0 for
+  /// what is no object and no array. Moves past it.
+  std::string_view raw(std::size_t* levels = nullptr);
 
   /// The content of a string, unescaped. Moves past it.
   std::string string();

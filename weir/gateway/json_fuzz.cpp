@@ -22,7 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string written;
   weir::gateway::write_json(book, written);
   Book again;
-  if (!weir::check_json(written) || !weir::gateway::read_json(written, again)) std::abort();
+  if (!weir::check_json(written, weir::gateway::body_depth_max) ||
+      !weir::gateway::read_json(written, again))
+    std::abort();
   google::protobuf::util::MessageDifferencer differencer;
   differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
   google::protobuf::util::DefaultFieldComparator numbers;

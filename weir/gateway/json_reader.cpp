@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <weir/base/excerpt.hpp>
-#include <weir/base/json.hpp>
 #include <weir/gateway/base64.hpp>
 #include <weir/gateway/json_cursor.hpp>
 #include <weir/gateway/payload.hpp>
@@ -41,8 +40,8 @@ class Reader {
       if (field == nullptr) return unknown_field(*message.GetDescriptor());
       if (!seen.insert(field).second) return problem("given twice");
       if (is_payload(*field)) {
-        payload = Payload{field, base64, path_, {}};
-        payload->raw = cursor_.raw();
+        payload = Payload{field, base64, path_, {}, 0};
+        payload->raw = cursor_.raw(&payload->levels);
       } else {
         WEIR_TRY(this->field(message, *field));
       }
@@ -76,6 +75,7 @@ class Reader {
     bool base64;
     std::string where;
     std::string_view raw;
+    std::size_t levels;
   };
 
   Error problem(std::string_view what) const {
@@ -99,6 +99,10 @@ class Reader {
 
   static Result<void> set_payload(pb::Message& message, const Payload& payload) {
     const auto form = payload.base64 ? PayloadForm::base64 : payload_form(message, *payload.field);
+    if (form == PayloadForm::json && payload.levels > json_depth_max) {
+      return invalid_field(payload.where,
+                           fmt::format("nested deeper than {} levels", json_depth_max));
+    }
     std::string bytes(payload.raw);
     if (form != PayloadForm::json) {
       JsonCursor cursor(payload.raw);
@@ -173,11 +177,16 @@ class Reader {
 };
 
 Result<void> check(std::string_view text, std::string_view where) {
-  const auto checked = check_json(text);
+  const auto checked = check_json(text, body_depth_max);
   if (checked) return {};
-  auto error = checked.error();
-  const auto colon = error.message.find(": ");
-  return invalid_field(where, error.message.substr(colon == std::string::npos ? 0 : colon + 2));
+  const auto& message = checked.error().message;
+  const auto colon = message.find(": ");
+  auto problem = message.substr(colon == std::string::npos ? 0 : colon + 2);
+  // Most likely it is a payload that nests so deep.
+  if (problem.starts_with("nested")) {
+    problem += fmt::format("; a payload may have {} of them", json_depth_max);
+  }
+  return invalid_field(where, problem);
 }
 
 }  // namespace

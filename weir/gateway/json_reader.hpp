@@ -6,16 +6,20 @@
 
 #include <google/protobuf/message.h>
 
+#include <weir/base/json.hpp>
 #include <weir/base/result.hpp>
 
 namespace weir::gateway {
 
+/// Nesting of a body: that of a payload, and as much again for what a payload stands in.
+inline constexpr std::size_t body_depth_max = 2 * json_depth_max;
+
 /// Reads a JSON object into a message by the proto3 mapping: names in camelCase or as in the proto,
 /// 64-bit integers as numbers or strings. A payload field (weir.gateway.v1.payload) takes the exact
-/// source text of whatever value is there. Fields not named keep what they had.
-/// Threads: any.
-/// Errors: invalid_argument naming the field ("events[3].tags") for what is unknown, given twice or
-/// of another type; naming the byte for what is not JSON or nests deeper than json_depth_max.
+/// source text of whatever value is there, which may nest json_depth_max levels by itself. Fields
+/// not named keep what they had. Threads: any. Errors: invalid_argument naming the field
+/// ("events[3].tags") for what is unknown, given twice or of another type, or for a payload that
+/// nests too deep; naming the byte for what is not JSON or nests deeper than body_depth_max.
 Result<void> read_json(std::string_view text, google::protobuf::Message& message);
 
 /// The same for the value of one field, whose name in messages is its own.

@@ -57,6 +57,16 @@ TEST(JsonReader, names_the_field_whose_integer_does_not_fit) {
               HasSubstr("remarks[1].pages[1]: expected an integer from -2147483648"));
 }
 
+TEST(JsonReader, lets_a_payload_nest_as_deep_as_it_may_wherever_it_stands) {
+  const auto nested = [](std::size_t depth) {
+    return R"({"data":)" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  EXPECT_EQ(read(nested(json_depth_max)).data().size(), 2 * json_depth_max);
+  EXPECT_EQ(refusal(nested(json_depth_max + 1)), "data: nested deeper than 128 levels");
+  EXPECT_EQ(refusal(nested(100'000)),
+            "body: nested deeper than 256 levels, at byte 263; a payload may have 128 of them");
+}
+
 TEST(JsonReader, names_an_unknown_field) {
   EXPECT_THAT(refusal(R"({"titel":"x"})"), HasSubstr("titel: unknown field"));
   EXPECT_THAT(refusal(R"({"details":{"inner":{"x":1}}})"), HasSubstr("details.inner.x: unknown"));

@@ -141,6 +141,12 @@ class Document {
                                                  binding.shape.resume->json_name())},
                      {"schema", {{"type", "string"}}}});
     }
+    out.push_back({{"name", "Request-Timeout"},
+                   {"in", "header"},
+                   {"description",
+                    "Seconds that the call may take, at most 86400: 1.5. Past them, "
+                    "the answer is 504."},
+                   {"schema", {{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 86'400}}}});
     return out;
   }
 

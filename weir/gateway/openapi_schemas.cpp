@@ -5,6 +5,7 @@
 #include <google/protobuf/timestamp.pb.h>
 #include <boost/json/array.hpp>
 
+#include <weir/gateway/v1/annotations.pb.h>
 #include <weir/gateway/payload.hpp>
 #include <weir/gateway/scalar.hpp>
 
@@ -87,9 +88,13 @@ json::object OpenApiSchemas::one(const Field& field) {
 
 json::object OpenApiSchemas::message(const pb::Descriptor& type) {
   json::object properties;
+  json::array required;
   for (int i = 0; i < type.field_count(); ++i) {
     const auto& field = *type.field(i);
     auto schema = of(field);
+    if (field.options().GetExtension(v1::required)) {
+      required.push_back(json::string(field.json_name()));
+    }
     if (const auto comment = comments_.of(field); !comment.empty()) schema["description"] = comment;
     properties[field.json_name()] = std::move(schema);
     if (is_payload(field)) {
@@ -101,6 +106,7 @@ json::object OpenApiSchemas::message(const pb::Descriptor& type) {
     }
   }
   json::object schema = {{"type", "object"}, {"properties", std::move(properties)}};
+  if (!required.empty()) schema["required"] = std::move(required);
   if (const auto comment = comments_.of(type); !comment.empty()) schema["description"] = comment;
   return schema;
 }

@@ -53,6 +53,18 @@ TEST_F(OpenApi, describes_payloads_as_any_json_and_large_integers_as_both) {
   EXPECT_EQ(at("/components/schemas/Error/required"), json::value(json::array{"error"}));
 }
 
+TEST_F(OpenApi, names_what_a_request_must_have_and_how_long_it_may_take) {
+  EXPECT_EQ(at("/components/schemas/Book/required"), json::value(json::array{"title"}));
+  EXPECT_FALSE(at("/components/schemas/Details").as_object().contains("required"));
+  for (const auto* operation :
+       {"/paths/~1v1~1shelves~1{shelf}~1books/post", "/paths/~1v1~1list/get"}) {
+    const auto& parameters = at(std::string(operation) + "/parameters").as_array();
+    EXPECT_TRUE(std::any_of(parameters.begin(), parameters.end(), [](const json::value& p) {
+      return p.at("name") == "Request-Timeout" && p.at("in") == "header";
+    })) << operation;
+  }
+}
+
 TEST_F(OpenApi, names_all_forms_of_a_stream) {
   const auto& content = at("/paths/~1v1~1follow/get/responses/200/content").as_object();
   EXPECT_TRUE(content.contains("application/json"));

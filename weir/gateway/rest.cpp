@@ -16,8 +16,8 @@ namespace {
 
 namespace pb = google::protobuf;
 
-/// A client of SSE is told that the stream stands even if there is no event for a while.
-constexpr std::chrono::milliseconds sse_begins_after{250};
+/// A client is told that the stream stands even if there is no event for a while.
+constexpr std::chrono::milliseconds begins_after{250};
 
 const pb::Message& prototype_of(const pb::Descriptor* type) {
   return *pb::MessageFactory::generated_factory()->GetPrototype(type);
@@ -63,8 +63,8 @@ class RestStream : public std::enable_shared_from_this<RestStream> {
 
   void start(Upstream& upstream, CallOptions options, const pb::Message& message) {
     using Delay = std::optional<std::chrono::milliseconds>;
-    exchange_->begin(writer_.head(),
-                     format_ == StreamFormat::sse ? Delay(sse_begins_after) : Delay());
+    const bool early = endless_ || format_ == StreamFormat::sse;
+    exchange_->begin(writer_.head(), early ? Delay(begins_after) : Delay());
     auto self = shared_from_this();
     call_ = StreamCall::start(
         upstream.channel, *upstream.poller, options, to_buffer(message),
@@ -85,9 +85,8 @@ class RestStream : public std::enable_shared_from_this<RestStream> {
       failure_ = not_understood(type_);
       return call_->cancel();
     }
-    auto text = writer_.message(*response);
-    if (text.empty()) return call_->next();
-    exchange_->write(std::move(text), [call = call_] { call->next(); });
+    // The head goes out with the first response, even if that has no text.
+    exchange_->write(writer_.message(*response), [call = call_] { call->next(); });
   }
 
   void on_done(const grpc::Status& status) {
@@ -134,6 +133,10 @@ std::optional<std::string> unsupported_body(const RestBinding& binding,
                                             const HttpRequest& request) {
   if (binding.body == RestBinding::Body::none) return {};
   const auto type = request.content_type();
+  // A page of any origin may send a body without a type, and nobody asks first whether it may.
+  if (type.empty() && !request.body.empty()) {
+    return "Content-Type: missing; expected application/json";
+  }
   if (payload_form(type) != PayloadForm::json) {
     return fmt::format("Content-Type: expected application/json, not {}", excerpt(type, 128));
   }

@@ -59,7 +59,8 @@ TEST_F(Rest, gets_with_fields_from_path_and_query) {
 
 TEST_F(Rest, puts_a_body_of_one_field_and_the_rest_in_the_query) {
   HttpClient client(gateway_->port());
-  client.request("PUT", "/v1/shelves/a/books/b:describe?lent=true", R"({"note":"n"})");
+  client.request("PUT", "/v1/shelves/a/books/b:describe?lent=true", R"({"note":"n"})",
+                 "Content-Type: application/json\r\n");
   const auto answer = client.answer();
   EXPECT_THAT(answer.body, HasSubstr(R"("details":{"note":"n")"));
   EXPECT_THAT(answer.body, HasSubstr(R"("lent":true)"));
@@ -90,12 +91,27 @@ TEST_F(Rest, refuses_bad_requests_naming_what_is_wrong) {
 TEST_F(Rest, takes_json_only) {
   HttpClient client(gateway_->port());
   EXPECT_EQ(client.post("/v1/shelves/a/books", "{}", "Content-Type: text/plain\r\n").status, 415);
-  EXPECT_EQ(client.post("/v1/shelves/a/books", "{}", "Content-Encoding: gzip\r\n").status, 415);
-  EXPECT_EQ(client.post("/v1/shelves/a/books", "{}", "").status, 200);
+  EXPECT_EQ(client
+                .post("/v1/shelves/a/books", "{}",
+                      "Content-Type: application/json\r\nContent-Encoding: gzip\r\n")
+                .status,
+            415);
   EXPECT_EQ(
       client.post("/v1/shelves/a/books", "{}", "Content-Type: Application/JSON; charset=utf-8\r\n")
           .status,
       200);
+}
+
+TEST_F(Rest, takes_no_body_without_a_type_which_any_page_may_send_unasked) {
+  HttpClient client(gateway_->port());
+  for (const auto* headers : {"", "Content-Type:\r\n", "Content-Type: ; charset=utf-8\r\n"}) {
+    const auto answer = client.post("/v1/shelves/a/books", "{}", headers);
+    EXPECT_EQ(answer.status, 415) << headers;
+    EXPECT_THAT(answer.body, HasSubstr("Content-Type: missing; expected application/json"));
+  }
+  EXPECT_THAT(client.post("/v1/shelves/a/books", "", "").body, HasSubstr("body: it is empty"));
+  client.request("PUT", "/v1/shelves/a/books/b:describe", R"({"note":"n"})");
+  EXPECT_EQ(client.answer().status, 415);
 }
 
 TEST_F(Rest, says_what_a_path_takes) {
@@ -149,6 +165,17 @@ TEST_F(Rest, keeps_a_deadline) {
   const auto answer = get("/v1/wait", "Request-Timeout: 0.1\r\n");
   EXPECT_EQ(answer.status, 504);
   EXPECT_TRUE(eventually([&] { return shelf_.waiting() == 0; }));
+}
+
+TEST_F(Rest, leads_a_browser_from_the_root_to_its_page) {
+  HttpClient client(gateway_->port());
+  const auto answer = client.get("/");
+  EXPECT_EQ(answer.status, 302);
+  EXPECT_EQ(answer.headers.at("location"), "/docs");
+  client.request("HEAD", "/");
+  EXPECT_EQ(client.answer(true).status, 302);
+  EXPECT_EQ(client.post("/", "{}").status, 405);
+  EXPECT_EQ(client.get("//").status, 404);
 }
 
 TEST_F(Rest, cancels_the_call_of_a_client_that_goes_away) {

@@ -72,13 +72,13 @@ StreamWriter::StreamWriter(StreamFormat format, StreamShape shape)
 StreamHead StreamWriter::head() const {
   StreamHead head;
   head.headers.push_back({"Cache-Control", "no-store"});
+  if (format_ == StreamFormat::sse || shape_.resume != nullptr) head.filler_every = heartbeat;
   switch (format_) {
     case StreamFormat::sse:
       head.headers.push_back({"Content-Type", "text/event-stream"});
       // Proxies of nginx's kind would hold events back.
       head.headers.push_back({"X-Accel-Buffering", "no"});
       head.filler = ":\n\n";
-      head.filler_every = heartbeat;
       break;
     case StreamFormat::ndjson:
       head.headers.push_back({"Content-Type", "application/x-ndjson"});

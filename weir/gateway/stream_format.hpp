@@ -37,6 +37,8 @@ class StreamWriter {
  public:
   StreamWriter(StreamFormat format, StreamShape shape);
 
+  /// A stream of SSE, and any that has no end (a resume field), is to be filled when it is silent:
+  /// a comment, a blank line, white space.
   StreamHead head() const;
   /// The text of one response; may be empty.
   std::string message(const google::protobuf::Message& response);

@@ -23,6 +23,7 @@ using testing::ShelfServer;
 using ::testing::StartsWith;
 
 constexpr std::string_view sse = "Accept: text/event-stream\r\n";
+constexpr std::string_view json = "Accept: application/json\r\n";
 constexpr std::string_view ndjson = "Accept: application/x-ndjson\r\n";
 
 std::size_t count(std::string_view text, std::string_view part) {
@@ -136,10 +137,35 @@ TEST_F(Stream, moves_the_id_on_with_the_cursor_of_a_response_without_elements) {
   EXPECT_THAT(client.read_until("id: 99\n\n"), Not(HasSubstr("data:")));
 }
 
-TEST_F(Stream, begins_before_there_is_an_event) {
+TEST_F(Stream, without_end_begins_before_there_is_an_event_in_every_form) {
+  for (const auto accept : {sse, ndjson, json}) {
+    HttpClient client(gateway_->port());
+    client.request("GET", "/v1/follow", {}, accept);
+    EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200")) << accept;
+  }
+}
+
+TEST_F(Stream, as_ndjson_begins_with_its_first_response_even_if_that_has_no_element) {
   HttpClient client(gateway_->port());
-  client.request("GET", "/v1/follow");
-  EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  const auto begun = std::chrono::steady_clock::now();
+  client.request("GET", "/v1/follow?cursor=99", {}, ndjson);
+  EXPECT_THAT(client.read_until("\r\n\r\n"), HasSubstr("application/x-ndjson"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 200ms) << "that is for silent streams";
+}
+
+TEST(StreamFormat, fills_what_has_no_end_with_what_means_nothing_when_it_is_silent) {
+  StreamShape follow;
+  follow.resume = testing::FollowRequest::descriptor()->FindFieldByName("after");
+  for (const auto& [format, filler] :
+       std::vector<std::pair<StreamFormat, std::string>>{{StreamFormat::sse, ":\n\n"},
+                                                         {StreamFormat::ndjson, "\n"},
+                                                         {StreamFormat::json, "\n"}}) {
+    const auto head = StreamWriter(format, follow).head();
+    EXPECT_EQ(head.filler, filler);
+    EXPECT_EQ(head.filler_every, std::chrono::milliseconds(15s));
+  }
+  EXPECT_FALSE(StreamWriter(StreamFormat::ndjson, {}).head().filler_every);
+  EXPECT_FALSE(StreamWriter(StreamFormat::json, {}).head().filler_every);
 }
 
 TEST_F(Stream, of_a_client_that_goes_away_is_cancelled) {

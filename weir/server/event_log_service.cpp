@@ -82,6 +82,9 @@ void EventLogService::read(Stream& of, const grpc::ByteBuffer& request) {
   if (!may) return stream->fail(may.error());
   auto read = message ? remote::from_proto(*message) : Result<ReadRequest>(message.error());
   if (!read) return stream->fail(read.error());
+  // The feed begins with smaller batches, so that the log would not see what was asked for.
+  const auto batch = check(ReadRequest{.batch_events_max = read->batch_events_max}, Limits{});
+  if (!batch) return stream->fail(batch.error());
   read->call = stream->options();
   read->limits = logs_.limits();
   auto shared = std::make_shared<ReadRequest>(std::move(read).value());
@@ -210,6 +213,9 @@ void EventLogService::create_log(Call& of, const v1::CreateLogRequest& request, 
   const auto call = start("weir.v1.EventLog/CreateLog", of, request);
   if (const auto why = refusal(*call, of, {Right::admin, request.name()})) {
     return call->finish(*why);
+  }
+  if (const auto fine = check_log_name(request.name(), "name"); !fine) {
+    return call->finish(fine.error());
   }
   return blocking(call, "",
                   [this, name = request.name(), options, &response](

@@ -218,13 +218,13 @@ Result<void> check(const LogOptions& options) {
   return {};
 }
 
-Result<void> check_log_name(std::string_view log) {
+Result<void> check_log_name(std::string_view log, std::string_view field) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   const bool fine = !log.empty() && log.size() <= 63 && letter(log.front()) &&
                     std::all_of(log.begin(), log.end(),
                                 [&](char c) { return letter(c) || c == '-' || c == '_'; });
   if (fine) return {};
-  return invalid_field("log", fmt::format("'{}' is not a name of 1 to 63 of a-z, 0-9, '-' and '_', "
+  return invalid_field(field, fmt::format("'{}' is not a name of 1 to 63 of a-z, 0-9, '-' and '_', "
                                           "beginning with a letter or a digit",
                                           excerpt(log, 64)));
 }

@@ -79,7 +79,8 @@ Result<void> check(const Event& event, const Limits& limits, std::string_view fi
 Result<void> check(const Query& query, const Limits& limits, std::string_view field);
 
 /// A log's name: 1 to 63 of a-z, 0-9, "-" and "_", beginning with a letter or a digit.
-Result<void> check_log_name(std::string_view name);
+/// `field` is what the request calls it.
+Result<void> check_log_name(std::string_view name, std::string_view field = "log");
 
 /// A name in a request: 1 to key_bytes_max bytes of UTF-8.
 Result<void> check_key(std::string_view key, const Limits& limits, std::string_view field);
