@@ -193,5 +193,30 @@ TEST(HttpServer, does_not_grow_by_clients_that_come_and_go_in_the_middle) {
   EXPECT_EQ(http.get("/health/ready").status, 200);
 }
 
+/// What is kept of a stream whose client takes nothing, in the units of its large events.
+class SlowReaders : public testing::TestWithParam<const char*> {};
+
+TEST_P(SlowReaders, cost_a_few_of_the_events_that_they_do_not_take) {
+  const auto place = engines().front().make();
+  ServerProcess server({.program = testing_support::built_program(), .store = place->uri()});
+  const auto event = R"({"type":"A","data":")" + std::string(1'000'000, 'x') + "\"}";
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_EQ(HttpClient(server.http_port()).post(events, append_of(event), json).status, 200);
+  }
+  const auto before = server.memory();
+  std::vector<std::unique_ptr<HttpClient>> slow;
+  for (int i = 0; i < 50; ++i) {
+    slow.push_back(std::make_unique<HttpClient>(server.http_port(), 4096));
+    slow.back()->request("GET", GetParam());
+  }
+  for (auto& client : slow) client->read_until("xxx");
+  std::this_thread::sleep_for(std::chrono::seconds(1));  // for what would be read ahead
+  EXPECT_LT(server.memory(), before + slow.size() * 4'600'000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, SlowReaders,
+                         testing::Values("/v1/logs/default/events",
+                                         "/v1/logs/default/events:subscribe"));
+
 }  // namespace
 }  // namespace weir::system_tests

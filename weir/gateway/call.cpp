@@ -114,7 +114,10 @@ void StreamCall::OnReadDone(bool ok) {
     if (over) held_ = false;
   }
   if (over) return RemoveHold();
-  callbacks_.on_message(message_);
+  // Not kept until the next one comes: what is made of it waits for the client, which may be slow.
+  grpc::ByteBuffer message;
+  message.Swap(&message_);
+  callbacks_.on_message(message);
 }
 
 void StreamCall::OnDone(const grpc::Status& status) {

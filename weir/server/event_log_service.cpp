@@ -109,6 +109,7 @@ void EventLogService::subscribe(Stream& of, const grpc::ByteBuffer& request) {
   if (!subscribe) return stream->fail(subscribe.error());
   subscribe->call = stream->options();
   subscribe->limits = logs_.limits();
+  subscribe->batch_bytes_max = stream_batch_bytes;
   auto shared = std::make_shared<SubscribeRequest>(std::move(subscribe).value());
   stream->end_when(caller.ended(), remote::to_status(token_ended()));
   const bool from_head = message->from_head() && !message->has_after();

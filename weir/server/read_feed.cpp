@@ -12,7 +12,6 @@ namespace {
 /// The first messages of a read are small, so that the first event is soon there.
 constexpr std::size_t first_batch_events = 16;
 constexpr std::size_t batch_growth = 8;
-constexpr std::size_t batch_bytes = 512 << 10;
 /// Steps that are read at once, where the range can be cut into pieces.
 constexpr std::size_t pieces_max = 2;
 
@@ -26,7 +25,7 @@ class Reading : public std::enable_shared_from_this<Reading> {
         batch_events_max_(rest_.batch_events_max),
         in_pieces_(rest_.query.everything() && !rest_.occurred.from && !rest_.occurred.until &&
                    !rest_.limit && rest_.direction == Direction::forwards) {
-    rest_.batch_bytes_max = batch_bytes;
+    rest_.batch_bytes_max = stream_batch_bytes;
     rest_.batch_events_max = std::min(batch_events_max_, first_batch_events);
   }
 

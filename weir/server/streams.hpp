@@ -32,6 +32,10 @@ Result<Message> parse_message(const grpc::ByteBuffer& buffer) {
   return message;
 }
 
+/// A message of a read or a subscription ends with the event that reaches this: a receiver that
+/// takes nothing has some of them kept for it.
+inline constexpr std::size_t stream_batch_bytes = 512 << 10;
+
 /// Gives a stream's messages one by one. What the two kinds of streams differ in.
 /// Threads: one call at a time.
 class StepFeed {
