@@ -69,11 +69,11 @@ struct Error {
   Code code = Code::unknown;
   Reason reason = Reason::unspecified;
   /// A sentence for a person, naming the field and the limit where there is one.
-  std::string message;
+  std::string message = {};
   /// For programs: "field", "limit", "position" and the like.
-  Details details;
+  Details details = {};
   /// How long to wait before trying again, when known.
-  std::optional<std::chrono::milliseconds> retry_after;
+  std::optional<std::chrono::milliseconds> retry_after = {};
 
   bool operator==(const Error&) const = default;
 };

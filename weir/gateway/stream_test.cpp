@@ -23,7 +23,7 @@ using testing::ShelfServer;
 using ::testing::StartsWith;
 
 constexpr std::string_view sse = "Accept: text/event-stream\r\n";
-constexpr std::string_view json = "Accept: application/json\r\n";
+constexpr std::string_view whole_json = "Accept: application/json\r\n";
 constexpr std::string_view ndjson = "Accept: application/x-ndjson\r\n";
 
 std::size_t count(std::string_view text, std::string_view part) {
@@ -138,7 +138,7 @@ TEST_F(Stream, moves_the_id_on_with_the_cursor_of_a_response_without_elements) {
 }
 
 TEST_F(Stream, without_end_begins_before_there_is_an_event_in_every_form) {
-  for (const auto accept : {sse, ndjson, json}) {
+  for (const auto accept : {sse, ndjson, whole_json}) {
     HttpClient client(gateway_->port());
     client.request("GET", "/v1/follow", {}, accept);
     EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200")) << accept;

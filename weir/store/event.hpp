@@ -42,7 +42,7 @@ struct Event {
   std::string data = {};
   /// Empty means application/json.
   std::string content_type = {};
-  /// At most 64 entries with different keys, together at most 16 KiB.
+  /// At most 64 entries with different keys; keys and values of at most 8192 bytes each.
   std::vector<MetadataEntry> metadata = {};
   /// When it happened, by the caller's clock; years 0001 to 9999. Default: when it is recorded.
   std::optional<Timestamp> occurred_at = std::nullopt;

@@ -174,7 +174,7 @@ class Catalog {
   /// Errors: already_exists when it is there with other options; the same options are fine.
   virtual Result<LogInfo> create(const std::string& name, const LogOptions& options,
                                  CallOptions call = {}) = 0;
-  /// The same object for the same name. It may outlive the catalog.
+  /// The same object for the same name, but for one on a server. It may outlive the catalog.
   /// Errors: not_found.
   virtual Result<std::shared_ptr<EventStore>> open(const std::string& name,
                                                    CallOptions call = {}) = 0;

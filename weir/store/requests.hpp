@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <stop_token>
@@ -123,10 +124,13 @@ struct Snapshot {
 };
 
 struct LogOptions {
-  /// Top-level payload keys whose string values are indexed for `where`. At most 16.
+  /// Top-level payload keys whose string values are indexed for `where`, in any order. At most 16.
   std::vector<std::string> indexed_keys = {};
 
-  bool operator==(const LogOptions&) const = default;
+  bool operator==(const LogOptions& other) const {
+    return std::is_permutation(indexed_keys.begin(), indexed_keys.end(), other.indexed_keys.begin(),
+                               other.indexed_keys.end());
+  }
 };
 
 struct LogInfo {

@@ -103,6 +103,9 @@ class Committer {
 
   std::size_t queue_depth() const;
 
+  /// Errors: cancelled, deadline_passed.
+  static Result<void> still_wanted(const CallOptions& call, Instant now);
+
  private:
   using Batch = std::vector<PendingAppend*>;
   struct Accepted;
@@ -124,7 +127,6 @@ class Committer {
   void tell(const Batch& group, StoreObserver::Commit told, const Result<bool>& committed);
   Result<Begun> begin(const Batch& group);
   // Trying again: committer_again.cpp.
-  static Result<void> still_wanted(const CallOptions& call, Instant now);
   void failed(const Batch& group, const Error& error);
   void commit_failed(const Batch& group, const Error& error);
   Batch put_back(const Batch& group);

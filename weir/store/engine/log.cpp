@@ -163,6 +163,7 @@ void Log::append(AppendRequest request, Done<Appended> done) {
 
 Result<ReadStep> Log::checked_step(const ReadRequest& request) {
   WEIR_TRY(check(request, limits_of(request)));
+  WEIR_TRY(Committer::still_wanted(request.call, clock_.instant()));
   return backend_->read_step(request);
 }
 
@@ -238,6 +239,7 @@ void Log::read_step(ReadRequest request, Done<ReadStep> done) {
 }
 
 Result<Position> Log::head(CallOptions call) {
+  WEIR_TRY(Committer::still_wanted(call, clock_.instant()));
   return traced("head", call, [&](const CallOptions& within) { return backend_->head(within); });
 }
 

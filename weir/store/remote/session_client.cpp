@@ -1,10 +1,12 @@
 #include <weir/store/remote/session_client.hpp>
 
 #include <fmt/format.h>
+#include <grpcpp/alarm.h>
 
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <stop_token>
 
 #include <weir/base/batching.hpp>
@@ -18,6 +20,8 @@ namespace {
 
 /// A stream may end between being found and being used; its successor is tried then.
 constexpr int streams_tried_max = 3;
+/// What a server has to say about a call that is late or stopped may come so much later.
+constexpr std::chrono::milliseconds grace{100};
 
 std::uint32_t milliseconds_left(Instant deadline) {
   const auto left =
@@ -70,6 +74,7 @@ class SessionClient::Stream final
     }
     auto& outstanding = outstanding_[number];
     outstanding.answered = std::move(answered);
+    if (options.deadline) give_up(outstanding, *options.deadline + grace);
     waiting_bytes_ += bytes;
     if (waiting_.empty() || waiting_bytes_ > options_.message_bytes_max) {
       waiting_bytes_ = bytes;
@@ -100,6 +105,7 @@ class SessionClient::Stream final
     {
       const std::lock_guard lock(mutex_);
       if (std::exchange(closing_, true)) return;
+      if (alarm_for_) alarm_.Cancel();
     }
     context().TryCancel();
     RemoveHold();
@@ -110,11 +116,66 @@ class SessionClient::Stream final
   struct Outstanding {
     Answered answered;
     std::unique_ptr<OnStop> on_stop;
+    /// When it is answered here, unless the server has done so.
+    std::optional<Instant> give_up_at;
+    bool stopped = false;
   };
+
+  // With the lock held, these two.
+  void give_up(Outstanding& outstanding, Instant at) {
+    if (outstanding.give_up_at && *outstanding.give_up_at <= at) return;
+    outstanding.give_up_at = at;
+    if (!alarm_for_) {
+      set_alarm(at);
+    } else if (at < *alarm_for_) {
+      alarm_.Cancel();  // it comes at once then, and is set anew
+    }
+  }
+  void set_alarm(Instant at) {
+    AddHold();
+    alarm_for_ = at;
+    const auto left = std::chrono::nanoseconds(at - system_clock().instant()).count();
+    alarm_.Set(&rpc::client_poller().queue(),
+               gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN)),
+               static_cast<rpc::Tag*>(&alarm_tag_));
+  }
+
+  void alarmed(bool) {
+    const CallEnd::Reacting reacting;
+    std::vector<Outstanding> late;
+    {
+      const std::lock_guard lock(mutex_);
+      alarm_for_.reset();
+      const auto now = system_clock().instant();
+      std::optional<Instant> next;
+      for (auto it = outstanding_.begin(); it != outstanding_.end();) {
+        const auto at = it->second.give_up_at;
+        if (at && *at <= now) {
+          late.push_back(std::move(it->second));
+          it = outstanding_.erase(it);
+          continue;
+        }
+        if (at) next = std::min(next.value_or(*at), *at);
+        ++it;
+      }
+      if (next && !over_ && !closing_) set_alarm(*next);
+    }
+    {
+      const Batching together;
+      for (auto& each : late) {
+        each.on_stop.reset();
+        each.answered(each.stopped ? cancelled() : deadline_passed());
+      }
+    }
+    RemoveHold();
+  }
 
   void cancel(std::uint64_t number) {
     const std::lock_guard lock(mutex_);
-    if (over_ || closing_ || !outstanding_.contains(number)) return;
+    const auto found = outstanding_.find(number);
+    if (over_ || closing_ || found == outstanding_.end()) return;
+    found->second.stopped = true;
+    give_up(found->second, system_clock().instant() + grace);
     if (waiting_.empty()) waiting_.emplace_back();
     waiting_.back().add_requests()->set_cancel(number);
     write_waiting();
@@ -216,6 +277,10 @@ class SessionClient::Stream final
   std::size_t waiting_bytes_ = 0;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, Outstanding> outstanding_;
+  /// Comes when the first of them is to be given up; set while it has a time.
+  grpc::Alarm alarm_;
+  std::optional<Instant> alarm_for_;
+  rpc::TagOf<Stream, &Stream::alarmed> alarm_tag_{*this};
   bool writing_ = false;
   bool write_put_off_ = false;
   bool over_ = false;

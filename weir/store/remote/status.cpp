@@ -53,6 +53,20 @@ Error from_rpc(const google::rpc::Status& status) {
   return error;
 }
 
+/// Of what gRPC itself says.
+Reason reason_of(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::DEADLINE_EXCEEDED:
+      return Reason::deadline_passed;
+    case grpc::CANCELLED:
+      return Reason::caller_cancelled;
+    case grpc::UNAVAILABLE:
+      return Reason::engine_unavailable;
+    default:
+      return Reason::unspecified;
+  }
+}
+
 }  // namespace
 
 static_assert(static_cast<int>(Reason::right_missing) == v1::RIGHT_MISSING &&
@@ -70,7 +84,9 @@ Error from_status(const grpc::Status& status) {
       details.code() == static_cast<int>(status.error_code())) {
     return from_rpc(details);
   }
-  return {.code = static_cast<Code>(status.error_code()), .message = status.error_message()};
+  return {.code = static_cast<Code>(status.error_code()),
+          .reason = reason_of(status.error_code()),
+          .message = status.error_message()};
 }
 
 std::string to_status_bytes(const Error& error) {
