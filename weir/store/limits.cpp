@@ -267,6 +267,10 @@ Result<void> check(const ReadRequest& request, const Limits& limits) {
     return invalid_field("batch_size",
                          fmt::format("{} is not 1 to 10000", request.batch_events_max));
   }
+  if (request.batch_bytes_max < 1024 || request.batch_bytes_max > 8 << 20) {
+    return invalid_field("batch_bytes_max",
+                         fmt::format("{} is not 1024 to 8388608", request.batch_bytes_max));
+  }
   if (request.occurred.from && request.occurred.until &&
       *request.occurred.from > *request.occurred.until) {
     return invalid_field("occurred_from", "is later than occurred_until");

@@ -246,6 +246,11 @@ TEST_P(Conformance, a_call_whose_deadline_passed_or_whose_caller_left_does_nothi
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().code, Code::cancelled);
   EXPECT_EQ(log_->head()->value, 0u);
+  const CallOptions passed{.deadline = system_clock().instant()}, left{.stop = stop.get_token()};
+  EXPECT_EQ(log_->head(passed).error().reason, Reason::deadline_passed);
+  EXPECT_EQ(log_->head(left).error().reason, Reason::caller_cancelled);
+  EXPECT_EQ(log_->read_step({.call = passed}).error().reason, Reason::deadline_passed);
+  EXPECT_EQ(log_->read_step({.call = left}).error().reason, Reason::caller_cancelled);
 }
 
 }  // namespace weir::conformance

@@ -146,6 +146,11 @@ TEST_P(Conformance, batches_are_bounded_in_events_and_bytes) {
   EXPECT_EQ(few->cursor.value, 7u);
   EXPECT_FALSE(log_->read_step({.batch_events_max = 0}));
   EXPECT_FALSE(log_->read_step({.batch_events_max = 10'001}));
+  EXPECT_FALSE(log_->subscribe({.batch_events_max = 0}));
+  for (const std::size_t bytes : {0, 1023, (8 << 20) + 1}) {
+    EXPECT_FALSE(log_->read_step({.batch_bytes_max = bytes})) << bytes;
+    EXPECT_FALSE(log_->subscribe({.batch_bytes_max = bytes})) << bytes;
+  }
 }
 
 TEST_P(Conformance, steps_add_up_to_the_whole_in_both_directions) {

@@ -251,7 +251,9 @@ void Log::head(CallOptions call, Done<Position> done) {
 }
 
 Result<std::unique_ptr<Subscription>> Log::open_subscription(SubscribeRequest request) {
-  WEIR_TRY(check(ReadRequest{.query = request.query, .batch_events_max = request.batch_events_max},
+  WEIR_TRY(check(ReadRequest{.query = request.query,
+                             .batch_events_max = request.batch_events_max,
+                             .batch_bytes_max = request.batch_bytes_max},
                  limits_of(request)));
   return live_.subscribe(std::move(request), shared_from_this());
 }

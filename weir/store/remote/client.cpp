@@ -136,7 +136,10 @@ class RemoteLog final : public EventStore {
   }
 
   Result<std::unique_ptr<Subscription>> open_subscription(SubscribeRequest request) override {
-    WEIR_TRY(check(ReadRequest{.query = request.query}, highest_limits()));
+    WEIR_TRY(check(ReadRequest{.query = request.query,
+                               .batch_events_max = request.batch_events_max,
+                               .batch_bytes_max = request.batch_bytes_max},
+                   highest_limits()));
     return open_subscription_stream(connection_->wire, info_.name, std::move(request));
   }
 
