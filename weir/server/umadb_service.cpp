@@ -28,6 +28,13 @@ void refuse(const UnaryCall::Pointer& call, const Error& error) {
   call->end(umadb::to_status(error));
 }
 
+/// A request by one of umadb_wire's parsers.
+template <class Parse>
+auto parsed_by(Parse parse, const Bytes& request) -> decltype(parse(std::string_view())) {
+  WEIR_TRY_ASSIGN(message, umadb::flatten(request));
+  return parse(umadb::view(message));
+}
+
 bool all_have_ids(const std::vector<Event>& events) {
   return !events.empty() &&
          std::all_of(events.begin(), events.end(), [](const Event& e) { return e.id.has_value(); });
@@ -123,9 +130,7 @@ void Calls::append(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
   if (const auto why = refusal(*call, of, Right::append)) {
     return refuse(call, *why);
   }
-  const auto message = umadb::flatten(request);
-  if (!message) return refuse(call, message.error());
-  auto parsed = umadb::parse_append(umadb::view(*message));
+  auto parsed = parsed_by(umadb::parse_append, request);
   if (!parsed) return refuse(call, parsed.error());
   const bool nothing = parsed->events.empty();
   if (nothing && !parsed->condition && !parsed->tracking) {
@@ -151,9 +156,7 @@ void Calls::look_again(const UnaryCall::Pointer& call, std::shared_ptr<EventStor
                        const Bytes& request, Bytes& response, Error refusal) {
   const bool conflict = refusal.code == Code::aborted;
   if (!conflict && refusal.code != Code::invalid_argument) return refuse(call, refusal);
-  const auto message = umadb::flatten(request);
-  auto parsed =
-      message ? umadb::parse_append(umadb::view(*message)) : Result<AppendRequest>(message.error());
+  auto parsed = parsed_by(umadb::parse_append, request);
   const bool look = parsed && parsed->condition && (!conflict || all_have_ids(parsed->events));
   if (!look) return refuse(call, refusal);
   parsed->call = call->options();
@@ -173,10 +176,9 @@ void Calls::head(rpc::ServerCall& of, const Bytes& request, Bytes& response) {
   if (const auto why = refusal(*call, of, Right::read)) {
     return refuse(call, *why);
   }
-  const auto message = umadb::flatten(request);
-  const auto parsed =
-      message ? umadb::parse_head(umadb::view(*message)) : Result<void>(message.error());
-  if (!parsed) return refuse(call, parsed.error());
+  if (const auto parsed = parsed_by(umadb::parse_head, request); !parsed) {
+    return refuse(call, parsed.error());
+  }
   logs_.find(log_of(of), [call, &response](Log log) {
     if (!log) return refuse(call, log.error());
     (*log)->head(call->options(), [call, &response](Result<Position> head) {
@@ -193,9 +195,7 @@ void Calls::tracking(rpc::ServerCall& of, const Bytes& request, Bytes& response)
   if (const auto why = refusal(*call, of, Right::read)) {
     return refuse(call, *why);
   }
-  const auto message = umadb::flatten(request);
-  auto source =
-      message ? umadb::parse_tracking(umadb::view(*message)) : Result<std::string>(message.error());
+  auto source = parsed_by(umadb::parse_tracking, request);
   if (!source) return refuse(call, source.error());
   // A source that can't be recorded isn't.
   if (!check_key(*source, umadb_limits(), "source")) {
@@ -222,9 +222,7 @@ void Calls::read(Stream& of, const Bytes& request) {
   const auto caller = access_.caller(of.context());
   const auto may = caller.may(Right::read, log_of(of), stream->context());
   if (!may) return stream->fail(may.error());
-  const auto message = umadb::flatten(request);
-  auto parsed =
-      message ? umadb::parse_read(umadb::view(*message)) : Result<ReadRequest>(message.error());
+  auto parsed = parsed_by(umadb::parse_read, request);
   if (!parsed) return stream->fail(parsed.error());
   parsed->call = stream->options();
   stream->end_when(caller.ended(), umadb::to_status(token_ended()));
@@ -241,9 +239,7 @@ void Calls::subscribe(Stream& of, const Bytes& request) {
   const auto caller = access_.caller(of.context());
   const auto may = caller.may(Right::read, log_of(of), stream->context());
   if (!may) return stream->fail(may.error());
-  const auto message = umadb::flatten(request);
-  auto parsed = message ? umadb::parse_subscribe(umadb::view(*message))
-                        : Result<std::optional<SubscribeRequest>>(message.error());
+  auto parsed = parsed_by(umadb::parse_subscribe, request);
   if (!parsed) return stream->fail(parsed.error());
   if (!*parsed) return stream->end_at_once();
   (*parsed)->call = stream->options();

@@ -173,9 +173,9 @@ Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
         fmt::format("can't make the folder '{}': {}", folder.string(), error.message()));
   }
   auto store = std::shared_ptr<Store>(new Store(std::move(options), std::move(threads)));
-  const auto& [create, made] = std::pair(store->options_.create, store->options_.default_log);
-  WEIR_TRY(check(made));
-  WEIR_TRY(store->open_file(std::string(default_log), made, create));
+  const auto& made = store->options_;
+  WEIR_TRY(check(made.default_log));
+  WEIR_TRY(store->open_file(std::string(default_log), made.default_log, made.create));
   return store;
 }
 
