@@ -48,11 +48,9 @@ Result<Exported> write_events(EventStore& store, const ReadRequest& request, Out
   return exported;
 }
 
-/// What is no regular file (a pipe, a device) is written into.
-Result<Exported> write_into(EventStore& store, const ReadRequest& request, const std::string& path,
+Result<Exported> write_into(EventStore& store, const ReadRequest& request, std::FILE* file,
                             Progress& progress, const std::stop_token& stop) {
-  WEIR_TRY_ASSIGN(file, open_file(path, "wb"));
-  Output out(file.get());
+  Output out(file);
   auto exported = write_events(store, request, out, progress, stop);
   const auto written = out.finish();
   if (exported && !written) return written.error();
@@ -91,20 +89,26 @@ Result<Exported> write_file(EventStore& store, const ReadRequest& request, const
   return done.error();
 }
 
+/// What is no regular file (a pipe, a device) is written into.
+Result<Exported> write_named(EventStore& store, const ReadRequest& request, const std::string& path,
+                             Progress& progress, const std::stop_token& stop) {
+  if (const auto file = replaceable(path)) {
+    return write_file(store, request, *file, progress, stop);
+  }
+  WEIR_TRY_ASSIGN(file, open_file(path, "wb"));
+  return write_into(store, request, file.get(), progress, stop);
+}
+
 Result<Exit> export_events(const Options& options, Program& program) {
   WEIR_TRY_ASSIGN(request, options.read.request());
   WEIR_TRY_ASSIGN(store, options.store.open(program));
   Progress progress(program, "exporting", "events");
   const auto stop = program.interrupted();
   if (options.file.empty() || options.file == "-") {
-    Output out(program.out);
-    const auto exported = write_events(*store, request, out, progress, stop);
-    const auto written = out.finish();
-    return exported ? written : exported.error();
+    WEIR_TRY(write_into(*store, request, program.out, progress, stop));
+    return Exit::fine;
   }
-  const auto file = replaceable(options.file);
-  WEIR_TRY_ASSIGN(exported, file ? write_file(*store, request, *file, progress, stop)
-                                 : write_into(*store, request, options.file, progress, stop));
+  WEIR_TRY_ASSIGN(exported, write_named(*store, request, options.file, progress, stop));
   Output out(program.out);
   out.write(options.json ? fmt::format("{{\"exported\":{},\"head\":{}}}\n", exported.events,
                                        exported.head.value)

@@ -1,7 +1,11 @@
 #include <weir/gateway/http.hpp>
 
+#include <fmt/format.h>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/status.hpp>
+
+#include <weir/base/excerpt.hpp>
+#include <weir/gateway/payload.hpp>
 
 namespace weir::gateway {
 
@@ -19,6 +23,20 @@ std::string HttpRequest::content_type() const {
   std::string out(value);
   for (auto& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   return out;
+}
+
+std::optional<std::string> HttpRequest::not_json() const {
+  const auto type = content_type();
+  // A page of any origin may send a body without a type, and nobody asks first whether it may.
+  if (type.empty() && !body.empty()) return "Content-Type: missing; expected application/json";
+  if (payload_form(type) != PayloadForm::json) {
+    return fmt::format("Content-Type: expected application/json, not {}", excerpt(type, 128));
+  }
+  const auto encoding = header("Content-Encoding");
+  if (!encoding.empty() && encoding != "identity") {
+    return "Content-Encoding: the body must not be compressed";
+  }
+  return std::nullopt;
 }
 
 std::string_view reason_phrase(int status) {

@@ -38,6 +38,9 @@ struct HttpRequest {
   std::string_view header(std::string_view name) const;
   /// The media type of the body in lower case without parameters.
   std::string content_type() const;
+  /// Why the body can't be taken for plain JSON, naming the header (for status 415); nothing when
+  /// it can.
+  std::optional<std::string> not_json() const;
 };
 
 struct HttpResponse {

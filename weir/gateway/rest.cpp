@@ -5,11 +5,9 @@
 #include <fmt/format.h>
 #include <google/protobuf/arena.h>
 
-#include <weir/base/excerpt.hpp>
 #include <weir/gateway/errors.hpp>
 #include <weir/gateway/json_reader.hpp>
 #include <weir/gateway/json_writer.hpp>
-#include <weir/gateway/payload.hpp>
 
 namespace weir::gateway {
 namespace {
@@ -129,27 +127,10 @@ Result<void> apply_last_event_id(const StreamShape& shape, const HttpRequest& re
   return invalid_field("Last-Event-ID", "it is not an id of this stream");
 }
 
-std::optional<std::string> unsupported_body(const RestBinding& binding,
-                                            const HttpRequest& request) {
-  if (binding.body == RestBinding::Body::none) return {};
-  const auto type = request.content_type();
-  // A page of any origin may send a body without a type, and nobody asks first whether it may.
-  if (type.empty() && !request.body.empty()) {
-    return "Content-Type: missing; expected application/json";
-  }
-  if (payload_form(type) != PayloadForm::json) {
-    return fmt::format("Content-Type: expected application/json, not {}", excerpt(type, 128));
-  }
-  const auto encoding = request.header("Content-Encoding");
-  if (!encoding.empty() && encoding != "identity") {
-    return "Content-Encoding: the body must not be compressed";
-  }
-  return {};
-}
-
 void handle(const RestBinding& binding, Upstream& upstream, HttpRequest request,
             const PathTemplate::Bindings& path, std::shared_ptr<Exchange> exchange) {
-  if (const auto refused = unsupported_body(binding, request)) {
+  const bool takes_body = binding.body != RestBinding::Body::none;
+  if (const auto refused = takes_body ? request.not_json() : std::nullopt) {
     return exchange->respond(
         error_response(Error{.code = Code::invalid_argument, .message = *refused}, 415));
   }

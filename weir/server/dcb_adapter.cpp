@@ -95,12 +95,9 @@ void read(const Parts& parts, const gateway::HttpRequest& http, const Exchange& 
 void append(const Parts& parts, const gateway::HttpRequest& http, const Exchange& exchange) {
   auto ticket = parts.admission->call(http.peer, http.body.size());
   if (!ticket) return exchange->respond(gateway::error_response(ticket.error()));
-  const auto type = http.content_type();
-  // A page of any origin may send a body without a type, and nobody asks first whether it may.
-  const bool untyped = type.empty() && !http.body.empty();
-  if (untyped || !is_json(type)) {
+  if (const auto refused = http.not_json()) {
     return exchange->respond(
-        gateway::error_response(invalid_field("Content-Type", "expected application/json"), 415));
+        gateway::error_response(Error{.code = Code::invalid_argument, .message = *refused}, 415));
   }
   auto request = parse_dcb_append(http.body);
   if (!request) return exchange->respond(gateway::error_response(request.error()));

@@ -1,7 +1,6 @@
 #include <weir/store/sqlite/verify.hpp>
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 #include <xxhash.h>
@@ -9,14 +8,13 @@
 #include <weir/base/excerpt.hpp>
 #include <weir/store/sqlite/file.hpp>
 
+#include "migrations.hpp"
+
 namespace weir::sqlite {
 namespace {
 
 /// Damages of one kind that are told one by one; the rest are only counted.
 constexpr std::uint64_t told_max = 100;
-
-constexpr std::array parts = {"event",           "run",      "block",   "idempotency",
-                              "idempotency_age", "tracking", "snapshot"};
 
 /// A multiset of postings in a few bytes: equal sets have equal sums, whatever their order, and
 /// different ones practically never do.
@@ -74,22 +72,21 @@ class Verifier {
     WEIR_TRY_ASSIGN(rows, connection_.session.prepare(fmt::format(
                               "SELECT {}, checksum FROM event ORDER BY position", event_columns)));
     std::uint64_t bad = 0;
-    auto& last = last_;
     while (true) {
       const auto row = rows.step();
-      if (!row) return tell(fmt::format("after event {}: {}", last.value, row.error().message));
+      if (!row) return tell(fmt::format("after event {}: {}", last_.value, row.error().message));
       if (!*row) break;
       const Position position(static_cast<std::uint64_t>(rows.integer(0)));
-      if (position != last.next() && ++bad <= told_max) {
-        on_damage_(missing(last.next(), position.previous()));
+      if (position != last_.next() && ++bad <= told_max) {
+        on_damage_(missing(last_.next(), position.previous()));
       }
-      last = position;
+      last_ = position;
       if (const auto read = event(rows); !read && ++bad <= told_max) {
         on_damage_(read.error().message);
       }
     }
     if (bad > told_max) on_damage_(fmt::format("and {} more events", bad - told_max));
-    if (last < runs_->reached()) on_damage_(missing(last.next(), runs_->reached()));
+    if (last_ < runs_->reached()) on_damage_(missing(last_.next(), runs_->reached()));
     return {};
   }
 
@@ -176,15 +173,22 @@ class Verifier {
   std::shared_ptr<const RunSet> runs_ = std::make_shared<RunSet>();
   std::vector<Sum> sums_;
   std::vector<Term> terms_;
+  /// The last event that was found.
   Position last_;
 };
 
 /// False when a table or an index is gone: nothing can be read then.
 Result<bool> parts_are_there(const std::string& path, const OnDamage& on_damage) {
+  WEIR_TRY_ASSIGN(whole, Session::open({.path = ":memory:", .create = true}));
+  for (const auto& migration : migrations()) WEIR_TRY(whole.execute(migration.sql));
+  WEIR_TRY_ASSIGN(parts, whole.prepare("SELECT name FROM sqlite_master WHERE sql IS NOT NULL"));
   WEIR_TRY_ASSIGN(session, Session::open({.path = path}));
   WEIR_TRY_ASSIGN(find, session.prepare("SELECT 1 FROM sqlite_master WHERE name = ?"));
   bool all = true;
-  for (const char* part : parts) {
+  while (true) {
+    WEIR_TRY_ASSIGN(more, parts.step());
+    if (!more) return all;
+    const std::string part(parts.text(0));
     find.bind_text(1, part);
     WEIR_TRY_ASSIGN(there, find.step());
     find.reset();
@@ -192,7 +196,6 @@ Result<bool> parts_are_there(const std::string& path, const OnDamage& on_damage)
     on_damage(fmt::format("file: '{}' is missing", part));
     all = false;
   }
-  return all;
 }
 
 }  // namespace
