@@ -16,15 +16,17 @@ namespace {
 constexpr std::string_view sqlite_prefix = "sqlite:";
 
 /// The path of a log's file when the store is embedded.
-std::optional<std::string> file_of(const std::string& store, const std::string& log) {
-  if (!store.starts_with(sqlite_prefix)) return std::nullopt;
-  return sqlite::path_of(store.substr(sqlite_prefix.size()), log);
+Result<std::optional<std::string>> file_of(const std::string& store, const std::string& log) {
+  if (!store.starts_with(sqlite_prefix)) return std::optional<std::string>();
+  WEIR_TRY_ASSIGN(path, sqlite::real_path(store.substr(sqlite_prefix.size())));
+  return std::optional(sqlite::path_of(path, log));
 }
 
 }  // namespace
 
 Result<BackupDone> backup(const BackupRequest& request) {
-  if (const auto path = file_of(request.store, request.log)) {
+  WEIR_TRY_ASSIGN(path, file_of(request.store, request.log));
+  if (path) {
     WEIR_TRY(sqlite::backup_file(*path, request.destination, request.on_progress));
   } else {
     WEIR_TRY_ASSIGN(
@@ -40,7 +42,7 @@ Result<void> verify_engine(const std::string& store, const std::string& log,
   if (store.starts_with("postgres://") || store.starts_with("postgresql://")) {
     return postgres::verify_log(store, log, on_damage);
   }
-  const auto path = file_of(store, log);
+  WEIR_TRY_ASSIGN(path, file_of(store, log));
   if (!path) return {};                            // opening it says what is wrong with the address
   if (!std::filesystem::exists(*path)) return {};  // opening it says so
   return sqlite::verify_file(*path, on_damage);

@@ -2,12 +2,17 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <utility>
+
 #include <spdlog/spdlog.h>
 
 namespace weir::sqlite {
 namespace {
 
-constexpr std::chrono::milliseconds look_at_log_every{20};
+/// Looks at the length of the log; more seldom while nothing is written.
+constexpr std::chrono::milliseconds look_every{20};
+constexpr std::chrono::milliseconds look_every_max{640};
 constexpr int page_bytes = 8192;
 /// Pages that may be copied while the writer pauses: a few milliseconds.
 constexpr int last_pages_max = 256;
@@ -31,9 +36,13 @@ Checkpointer::~Checkpointer() {
 void Checkpointer::run() {
   pthread_setname_np(pthread_self(), "weir-checkpoint");
   const auto pages_max = file_->options().checkpoint_bytes / page_bytes;
+  auto pause = look_every;
+  int pages = 0;
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, look_at_log_every, [this] { return stopping_; })) {
-    if (writer_->wal_pages() < pages_max) continue;
+  while (!wake_.wait_for(lock, pause, [this] { return stopping_; })) {
+    const int before = std::exchange(pages, writer_->wal_pages());
+    pause = pages == before ? std::min(pause * 2, look_every_max) : look_every;
+    if (pages < pages_max) continue;
     lock.unlock();
     if (const auto done = checkpoint(); !done) {
       spdlog::warn("checkpoint of '{}': {}", file_->options().path, to_string(done.error()));

@@ -22,7 +22,15 @@ namespace {
 /// one by one.
 constexpr std::uint64_t behind_max = 64;
 
+/// Newest events that the tail takes up at most; what lies between the runs and these is looked at
+/// row by row until the indexer has made runs of it.
+constexpr std::uint64_t taken_up_max = 256 << 10;
+
 std::atomic<std::uint64_t> next_cache_id = 1;
+
+Position begin_of_tail(Position reached, Position head) {
+  return std::max(reached, Position(head.value - std::min(head.value, taken_up_max)));
+}
 
 std::string to_json(const std::vector<std::string>& list) {
   std::string json = "[";
@@ -242,7 +250,7 @@ Result<void> File::load_tail() {
   const Position head(row ? static_cast<std::uint64_t>(connection->head.integer(0)) : 0);
   connection->head.reset();
   info_.head = head;
-  tail_->reset(runs->reached());
+  tail_->reset(begin_of_tail(runs->reached(), head));
   saw_end(state, {head, runs});
   const auto caught_up = catch_up(*connection, head, runs->reached());
   WEIR_TRY(connection->commit.run());
@@ -422,46 +430,50 @@ Result<std::shared_ptr<const RunSet>> File::runs(ReadConnection& connection) {
   return loaded;
 }
 
+Result<void> File::terms_of(ReadConnection& connection, Position after, Position until,
+                            const TakeTerms& take) {
+  std::vector<std::uint32_t> counts;
+  std::vector<engine::Term> terms;
+  auto first = after.next();
+  const auto next = [&] { return Position(first.value + counts.size()); };
+  const auto give = [&] {
+    if (!counts.empty()) take(first, counts, terms);
+    first = next();
+    counts.clear();
+    terms.clear();
+  };
+  auto& rows = connection.forwards;
+  rows.bind(1, static_cast<std::int64_t>(after.value));
+  rows.bind(2, static_cast<std::int64_t>(until.value));
+  const auto read = [&]() -> Result<void> {
+    while (true) {
+      WEIR_TRY_ASSIGN(there, rows.step());
+      if (!there) break;
+      WEIR_TRY_ASSIGN(fields, connection.row.read(rows));
+      if (fields->position != next()) break;
+      const auto old_size = terms.size();
+      engine::add_terms(*hasher_, fields->type, fields->tags,
+                        is_json(fields->content_type) ? fields->data : std::string_view(), terms);
+      counts.push_back(static_cast<std::uint32_t>(terms.size() - old_size));
+      if (counts.size() == 4096) give();
+    }
+    if (next() <= until) return damaged(fmt::format("event {} is missing", next().value));
+    return {};
+  }();
+  rows.reset();
+  if (read) give();
+  return read;
+}
+
 Result<void> File::catch_up(ReadConnection& connection, Position head, Position reached) {
   if (head.value <= tail_->head().value + behind_max) return {};
   const std::lock_guard lock(catch_up_mutex_);
   // What a run holds need not be in the tail as well.
-  tail_->skip_to(reached);
-  std::vector<std::uint32_t> counts;
-  std::vector<engine::Term> terms;
-  auto first = tail_->head().next();
-  const auto flush = [&] {
-    tail_->append(first, counts, terms);
-    first = Position(first.value + counts.size());
-    counts.clear();
-    terms.clear();
-  };
-  connection.forwards.bind(1, static_cast<std::int64_t>(first.value - 1));
-  connection.forwards.bind(2, static_cast<std::int64_t>(head.value));
-  Result<void> outcome;
-  while (true) {
-    const auto row = connection.forwards.step();
-    if (!row) return row.error();
-    if (!*row) break;
-    const auto read = connection.row.read(connection.forwards);
-    if (!read) {
-      outcome = read.error();
-      break;
-    }
-    const auto& fields = **read;
-    if (fields.position.value != first.value + counts.size()) {
-      outcome = damaged(fmt::format("event {} is missing", first.value + counts.size()));
-      break;
-    }
-    const auto old_size = terms.size();
-    engine::add_terms(*hasher_, fields.type, fields.tags,
-                      is_json(fields.content_type) ? fields.data : std::string_view(), terms);
-    counts.push_back(static_cast<std::uint32_t>(terms.size() - old_size));
-    if (counts.size() == 4096) flush();
-  }
-  connection.forwards.reset();
-  if (outcome) flush();
-  return outcome;
+  tail_->skip_to(begin_of_tail(reached, head));
+  return terms_of(
+      connection, tail_->head(), head,
+      [this](Position first, std::span<const std::uint32_t> counts,
+             std::span<const engine::Term> terms) { tail_->append(first, counts, terms); });
 }
 
 }  // namespace weir::sqlite

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -149,6 +151,13 @@ class File {
 
   /// The runs as the connection's open transaction sees them.
   Result<std::shared_ptr<const RunSet>> runs(ReadConnection& connection);
+
+  /// Works out the terms of the events in (after, until], some thousands at a time: for each event
+  /// the number of its terms, and all the terms in order.
+  using TakeTerms = std::function<void(Position first, std::span<const std::uint32_t> counts,
+                                       std::span<const engine::Term> terms)>;
+  Result<void> terms_of(ReadConnection& connection, Position after, Position until,
+                        const TakeTerms& take);
 
   /// Brings the tail up to `head`, which the connection's transaction sees, when it is behind.
   Result<void> catch_up(ReadConnection& connection, Position head, Position reached);

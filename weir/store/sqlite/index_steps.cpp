@@ -4,9 +4,16 @@
 
 namespace weir::sqlite {
 
+void IndexQueue::restart(std::int64_t generation) {
+  const std::lock_guard lock(mutex_);
+  steps_.clear();
+  generation_ = generation;
+  lost_ = false;
+}
+
 void IndexQueue::push(IndexStep step) {
   const std::lock_guard lock(mutex_);
-  steps_.push_back(std::move(step));
+  if (!lost_) steps_.push_back(std::move(step));
 }
 
 std::size_t IndexQueue::share(std::size_t events) const {
@@ -29,18 +36,38 @@ std::vector<const IndexStep*> IndexQueue::peek(std::size_t count) const {
   return steps;
 }
 
-void IndexQueue::done(std::size_t count) {
+void IndexQueue::done(const std::vector<const IndexStep*>& steps) {
   const std::lock_guard lock(mutex_);
-  steps_.erase(steps_.begin(), steps_.begin() + static_cast<std::ptrdiff_t>(count));
+  generation_ += std::count_if(steps.begin(), steps.end(), [](const IndexStep* step) {
+    return std::holds_alternative<PublishRun>(*step);
+  });
+  steps_.erase(steps_.begin(), steps_.begin() + static_cast<std::ptrdiff_t>(steps.size()));
+}
+
+std::int64_t IndexQueue::generation() const {
+  const std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+void IndexQueue::lose() {
+  const std::lock_guard lock(mutex_);
+  steps_.clear();
+  lost_ = true;
+}
+
+bool IndexQueue::lost() const {
+  const std::lock_guard lock(mutex_);
+  return lost_;
 }
 
 IndexApplier::IndexApplier(Statement insert, Statement remove, Statement publish, Statement replace,
-                           Statement advance)
+                           Statement advance, Statement generation)
     : insert_(std::move(insert)),
       remove_(std::move(remove)),
       publish_(std::move(publish)),
       replace_(std::move(replace)),
-      advance_(std::move(advance)) {}
+      advance_(std::move(advance)),
+      generation_(std::move(generation)) {}
 
 Result<IndexApplier> IndexApplier::create(Session& session) {
   WEIR_TRY_ASSIGN(insert, session.prepare("INSERT INTO block (id, postings) VALUES (?, ?)"));
@@ -49,8 +76,22 @@ Result<IndexApplier> IndexApplier::create(Session& session) {
   WEIR_TRY_ASSIGN(replace, session.prepare("DELETE FROM run WHERE id = ?"));
   WEIR_TRY_ASSIGN(advance, session.prepare("UPDATE meta SET value = value + 1 "
                                            "WHERE key = 'index_generation'"));
+  WEIR_TRY_ASSIGN(generation,
+                  session.prepare("SELECT value FROM meta WHERE key = 'index_generation'"));
   return IndexApplier(std::move(insert), std::move(remove), std::move(publish), std::move(replace),
-                      std::move(advance));
+                      std::move(advance), std::move(generation));
+}
+
+Result<std::int64_t> IndexApplier::generation() {
+  WEIR_TRY_ASSIGN(row, generation_.step());
+  if (!row) return damaged("meta.index_generation is missing");
+  const auto generation = generation_.integer(0);
+  generation_.reset();
+  return generation;
+}
+
+Result<void> IndexApplier::advance() {
+  return advance_.run();
 }
 
 Result<void> IndexApplier::apply(const IndexStep& step) {

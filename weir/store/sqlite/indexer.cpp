@@ -16,8 +16,11 @@ namespace {
 
 /// Runs of one level that are merged into one of the next.
 constexpr std::size_t fan_in = 8;
-/// How often the thread looks whether there is something to do.
+/// How often the thread looks whether there is something to do; more seldom while there is not.
 constexpr std::chrono::milliseconds look_every{10};
+constexpr std::chrono::milliseconds look_every_max{640};
+/// How often it looks at what other processes did.
+constexpr std::chrono::seconds look_at_others_every{1};
 /// Steps carried out in one transaction when nobody else writes.
 constexpr std::size_t idle_events = 2560;
 
@@ -107,6 +110,7 @@ Result<void> Indexer::settle() {
 
 void Indexer::run() {
   pthread_setname_np(pthread_self(), "weir-index");
+  auto pause = look_every;
   while (true) {
     const auto worked = work();
     if (!worked) {
@@ -119,12 +123,16 @@ void Indexer::run() {
     }
     std::unique_lock lock(mutex_);
     if (stopping_) return;
-    if (worked.ok() && *worked) continue;
+    if (worked.ok() && *worked) {
+      pause = look_every;
+      continue;
+    }
     if (worked.ok()) {
       idle_ = true;
       became_idle_.notify_all();
     }
-    wake_.wait_for(lock, worked.ok() ? look_every : look_every * 100, [this] { return stopping_; });
+    pause = worked.ok() ? std::min(pause * 2, look_every_max) : look_every * 100;
+    wake_.wait_for(lock, pause, [&] { return stopping_ || (worked.ok() && !idle_); });
     if (stopping_) return;
   }
 }
@@ -144,15 +152,19 @@ bool Indexer::lock_file() {
 
 /// Learns what is on disk, and removes blocks that belong to no run: a process died over them.
 Result<void> Indexer::take_over() {
-  WEIR_TRY(drain(0));
+  WEIR_TRY(writer_->take_index());
   WEIR_TRY_ASSIGN(connection, ReadConnection::open(file_->options()));
   connection_ = std::move(connection);
+  WEIR_TRY(connection_->begin.run());
   WEIR_TRY_ASSIGN(runs, file_->runs(*connection_));
-  planned_ = std::move(runs);
   WEIR_TRY_ASSIGN(last_block,
                   connection_->session.query_integer("SELECT ifnull(max(id), 0) FROM block"));
   WEIR_TRY_ASSIGN(last_run,
                   connection_->session.query_integer("SELECT ifnull(max(id), 0) FROM run"));
+  WEIR_TRY_ASSIGN(first_block,
+                  connection_->session.query_integer("SELECT ifnull(min(id), 1) FROM block"));
+  WEIR_TRY(connection_->commit.run());
+  planned_ = std::move(runs);
   next_block_ = last_block + 1;
   next_run_ = last_run + 1;
 
@@ -161,8 +173,6 @@ Result<void> Indexer::take_over() {
     kept.emplace(run->first_block,
                  run->first_block + static_cast<std::int64_t>(run->fences.size()));
   }
-  WEIR_TRY_ASSIGN(first_block,
-                  connection_->session.query_integer("SELECT ifnull(min(id), 1) FROM block"));
   auto from = first_block;
   for (const auto& [begin, end] : kept) {
     WEIR_TRY(remove_blocks(from, begin));
@@ -176,24 +186,43 @@ Result<void> Indexer::remove_blocks(std::int64_t first, std::int64_t end) {
   return drain(IndexQueue::steps_max);
 }
 
+/// Another process keeps the index: what is in it, the tail of this one need not keep.
+Result<void> Indexer::look_on() {
+  if (!time_to_look()) return {};
+  if (!connection_) {
+    WEIR_TRY_ASSIGN(connection, ReadConnection::open(file_->options()));
+    connection_ = std::move(connection);
+  }
+  WEIR_TRY(connection_->begin.run());
+  WEIR_TRY(file_->runs(*connection_));
+  return connection_->commit.run();
+}
+
+bool Indexer::time_to_look() {
+  const auto now = system_clock().instant();
+  if (now < looked_ + look_at_others_every) return false;
+  looked_ = now;
+  return true;
+}
+
 Result<bool> Indexer::work() {
-  if (!lock_file()) return false;
+  if (!lock_file()) {
+    WEIR_TRY(look_on());
+    return false;
+  }
   if (!planned_) {
     WEIR_TRY(take_over());
     return true;
   }
-  for (const auto& segment : file_->tail()->sealed_past(planned_->reached())) {
-    WEIR_TRY(flush(*segment));
-    return true;
-  }
-  if (const auto runs = next_merge(); !runs.empty()) {
-    // Their blocks must be on disk before they can be read.
-    WEIR_TRY(drain(0));
-    WEIR_TRY(merge(runs));
-    return true;
-  }
-  WEIR_TRY(drain(0));
-  return false;
+  WEIR_TRY(still_ours());
+  WEIR_TRY_ASSIGN(flushed, flush_next());
+  if (flushed) return true;
+  // The blocks of what is merged must be on disk before they can be read.
+  WEIR_TRY(drain_all());
+  const auto runs = next_merge();
+  if (runs.empty()) return false;
+  WEIR_TRY(merge(runs));
+  return true;
 }
 
 bool Indexer::stopping() {
@@ -215,6 +244,20 @@ Result<void> Indexer::drain(std::size_t left) {
     WEIR_TRY(writer_->begin());
     WEIR_TRY(writer_->commit(idle_events));
   }
+  return {};
+}
+
+/// Whether the steps that were planned still count.
+Result<void> Indexer::still_ours() const {
+  if (!queue_->lost()) return {};
+  return unavailable("it was changed by another process, or could not be written");
+}
+
+/// Until all that is planned is on disk. The tail need not keep it then.
+Result<void> Indexer::drain_all() {
+  WEIR_TRY(drain(0));
+  WEIR_TRY(still_ours());
+  file_->tail()->indexed(planned_->reached());
   return {};
 }
 
@@ -241,6 +284,46 @@ void Indexer::publish(Run run, std::vector<std::int64_t> replaces) {
             [](const auto& a, const auto& b) { return a->first < b->first; });
   planned_ = std::move(next);
   queue_->push(PublishRun{std::move(run), std::move(replaces)});
+}
+
+/// Makes a run of some of the events that follow those in runs; false when they are too few yet.
+Result<bool> Indexer::flush_next() {
+  const auto reached = planned_->reached();
+  const auto& tail = *file_->tail();
+  const auto sealed = tail.sealed_past(reached);
+  if (!sealed.empty() && sealed.front()->begin() <= reached) {
+    WEIR_TRY(flush(*sealed.front()));
+    return true;
+  }
+  // Other processes' appends: a tail that can't follow them begins anew behind them, and one that
+  // nobody has used since has not heard of them.
+  const auto enough = file_->options().segment_events;
+  auto until = tail.begin();
+  if (until <= reached) {
+    if (head_.value < reached.value + enough && time_to_look()) {
+      WEIR_TRY_ASSIGN(row, connection_->head.step());
+      head_ = Position(row ? static_cast<std::uint64_t>(connection_->head.integer(0)) : 0);
+      connection_->head.reset();
+    }
+    if (head_.value >= std::max(reached, tail.head()).value + enough) until = head_;
+  }
+  if (until <= reached) return false;
+  WEIR_TRY_ASSIGN(segment, from_file(reached, std::min(until, Position(reached.value + enough))));
+  WEIR_TRY(flush(segment));
+  return true;
+}
+
+Result<engine::Segment> Indexer::from_file(Position after, Position until) {
+  engine::Segment segment(after);
+  WEIR_TRY(file_->terms_of(
+      *connection_, after, until,
+      [&](Position, std::span<const std::uint32_t> counts, std::span<const engine::Term> terms) {
+        for (const auto count : counts) {
+          segment.add(segment.end().next(), terms.first(count));
+          terms = terms.subspan(count);
+        }
+      }));
+  return segment;
 }
 
 Result<void> Indexer::flush(const engine::Segment& segment) {

@@ -13,11 +13,11 @@
 
 namespace weir::sqlite {
 
-/// Keeps one log's index in order, on a thread of its own: works out new runs from the tail and
-/// merges of old ones, hands them to the writer in small steps, and carries them out itself when
-/// nobody writes.
-/// One process at a time does it for a file, by a lock on PATH-indexer; the others look on.
-/// Threads: any.
+/// Keeps one log's index in order, on a thread of its own: works out new runs from the tail (what
+/// other processes appended and the tail does not have, from the file) and merges of old ones,
+/// hands them to the writer in small steps, and carries them out itself when nobody writes. One
+/// process at a time does it for a file, by a lock on PATH-indexer; the others look on. Should that
+/// lock fail to keep others away, the index's generation does: see IndexQueue. Threads: any.
 class Indexer {
  public:
   Indexer(std::shared_ptr<File> file, std::shared_ptr<WriteConnection> writer,
@@ -35,11 +35,17 @@ class Indexer {
   void run();
   Result<bool> work();
   Result<void> take_over();
+  Result<void> look_on();
   bool lock_file();
+  bool time_to_look();
+  Result<bool> flush_next();
   Result<void> flush(const engine::Segment& segment);
+  Result<engine::Segment> from_file(Position after, Position until);
   std::vector<std::shared_ptr<const Run>> next_merge() const;
   Result<void> merge(const std::vector<std::shared_ptr<const Run>>& runs);
   Result<void> drain(std::size_t left);
+  Result<void> drain_all();
+  Result<void> still_ours() const;
   Result<void> push(std::vector<InsertBlock>& blocks);
   Result<void> remove_blocks(std::int64_t first, std::int64_t end);
   void publish(Run run, std::vector<std::int64_t> replaces);
@@ -62,6 +68,8 @@ class Indexer {
   std::int64_t next_block_ = 1;
   std::int64_t next_run_ = 1;
   std::unique_ptr<ReadConnection> connection_;
+  Instant looked_;
+  Position head_;  ///< of the log, when it was looked at
 
   std::jthread thread_;
 };

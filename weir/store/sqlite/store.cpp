@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include <weir/store/sqlite/checkpointer.hpp>
 #include <weir/store/sqlite/indexer.hpp>
 #include <weir/store/sqlite/reading.hpp>
+#include <weir/store/sqlite/unfinished_file.hpp>
 #include <weir/store/sqlite/write_connection.hpp>
 
 namespace weir::sqlite {
@@ -139,8 +141,6 @@ class FileBackend final : public engine::Backend {
   std::unique_ptr<Checkpointer> checkpointer_;
 };
 
-constexpr std::string_view default_log = "default";
-
 Error not_found(const std::string& name) {
   return {.code = Code::not_found,
           .reason = Reason::log_not_found,
@@ -149,22 +149,39 @@ Error not_found(const std::string& name) {
           .details = {{"log", name}}};
 }
 
+/// Makes the file of a log that is not there, so that nobody ever sees half of one.
+Result<void> make_file(FileOptions options) {
+  const auto path = options.path;
+  const auto give_up = system_clock().instant() + options.busy_timeout;
+  while (!std::filesystem::exists(path)) {
+    auto unfinished = UnfinishedFile::create(path);
+    if (!unfinished) {
+      const bool others = unfinished.error().code == Code::already_exists;
+      if (!others || system_clock().instant() > give_up) return unfinished.error();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));  // somebody else is making it
+      continue;
+    }
+    options.path = (*unfinished)->path();
+    {
+      WEIR_TRY_ASSIGN(session, open_for_writing(options));
+      WEIR_TRY(migrate(session, options));
+    }
+    return (*unfinished)->finish();
+  }
+  return {};
+}
+
 }  // namespace
 
 std::unique_ptr<engine::Backend> make_backend(std::shared_ptr<File> file) {
   return std::make_unique<FileBackend>(std::move(file));
 }
 
-std::string path_of(const std::string& default_path, const std::string& log) {
-  if (log == default_log) return default_path;
-  const std::filesystem::path path(default_path);
-  const auto file = path.stem().string() + "." + log + path.extension().string();
-  return (path.parent_path() / file).string();
-}
-
 Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
                                            std::shared_ptr<engine::Threads> threads) {
   if (options.path.empty()) return invalid_field("store", "the path of the file is missing");
+  WEIR_TRY_ASSIGN(path, real_path(options.path));
+  options.path = std::move(path);
   const auto folder = std::filesystem::path(options.path).parent_path();
   std::error_code error;
   if (options.create && !folder.empty()) std::filesystem::create_directories(folder, error);
@@ -185,15 +202,17 @@ Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
   if (const auto known = open_.find(name); known != open_.end()) return known->second;
   const auto path = path_of(options_.path, name);
   if (!create && !std::filesystem::exists(path)) return not_found(name);
-  WEIR_TRY_ASSIGN(file, File::open({.path = path,
-                                    .name = name,
-                                    .log = log,
-                                    .create = create,
-                                    .checkpoint_bytes = options_.checkpoint_bytes,
-                                    .segment_events = options_.segment_events,
-                                    .vfs = options_.vfs,
-                                    .kept = kept_,
-                                    .reporting = options_.reporting}));
+  const FileOptions options{.path = path,
+                            .name = name,
+                            .log = log,
+                            .create = create,
+                            .checkpoint_bytes = options_.checkpoint_bytes,
+                            .segment_events = options_.segment_events,
+                            .vfs = options_.vfs,
+                            .kept = kept_,
+                            .reporting = options_.reporting};
+  if (create) WEIR_TRY(make_file(options));
+  WEIR_TRY_ASSIGN(file, File::open(options));
   auto opened = std::make_shared<engine::Log>(make_backend(file), file->tail(), file->hasher(),
                                               threads_, system_clock(), options_.engine);
   open_[name] = opened;

@@ -8,6 +8,7 @@
 #include <weir/store/engine/log.hpp>
 #include <weir/store/event_store.hpp>
 #include <weir/store/sqlite/file.hpp>
+#include <weir/store/sqlite/path.hpp>
 
 namespace weir::sqlite {
 
@@ -31,9 +32,6 @@ struct StoreOptions {
   /// Of the statements.
   sql::StatementReporting reporting = {};
 };
-
-/// Where a log lies, given the path of the default one.
-std::string path_of(const std::string& default_path, const std::string& log);
 
 /// The logs at a path, one file each.
 /// Threads: any.

@@ -92,6 +92,12 @@ void WriteConnection::rollback() {
 
 Result<std::vector<const IndexStep*>> WriteConnection::apply_index(std::size_t events) {
   const auto steps = queue_->peek(queue_->share(events));
+  if (steps.empty()) return steps;
+  WEIR_TRY_ASSIGN(generation, open_->index.generation());
+  if (generation != queue_->generation()) {
+    queue_->lose();
+    return std::vector<const IndexStep*>();
+  }
   for (const auto* step : steps) WEIR_TRY(open_->index.apply(*step));
   return steps;
 }
@@ -105,8 +111,22 @@ Result<void> WriteConnection::commit(std::size_t events) {
     return std::holds_alternative<PublishRun>(*step);
   });
   if (published) file_->forget_end();
-  if (!applied->empty()) queue_->done(applied->size());
+  if (!applied->empty()) queue_->done(*applied);
   return {};
+}
+
+Result<void> WriteConnection::take_index() {
+  WEIR_TRY_ASSIGN(open, begin());
+  auto generation = open->index.generation();
+  if (generation) {
+    if (const auto advanced = open->index.advance(); !advanced) generation = advanced.error();
+  }
+  if (!generation) {
+    rollback();
+    return generation.error();
+  }
+  queue_->restart(*generation + 1);
+  return commit(0);
 }
 
 Result<void> WriteConnection::exclusively(const std::function<Result<void>()>& work) {
@@ -115,8 +135,10 @@ Result<void> WriteConnection::exclusively(const std::function<Result<void>()>& w
 }
 
 Error WriteConnection::failed(const Error& error) {
-  // Whatever state the connection is in, the next transaction does not begin from it.
+  // Whatever state the connection is in, the next transaction does not begin from it; and whether
+  // the steps are on disk, only the disk can tell.
   open_.reset();
+  queue_->lose();
   return error;
 }
 

@@ -34,6 +34,9 @@ class WriteConnection {
   /// With some waiting steps of the index. Lets go of the lock whatever happens.
   Result<void> commit(std::size_t events);
   void rollback();
+  /// The index is this process's to change from now on, until another process does the same: steps
+  /// that wait anywhere are void. Call it with no transaction open.
+  Result<void> take_index();
 
   /// Runs `work` while no transaction of this process writes.
   Result<void> exclusively(const std::function<Result<void>()>& work);

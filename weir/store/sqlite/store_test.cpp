@@ -1,0 +1,114 @@
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include <weir/store/sqlite/store.hpp>
+#include <weir/store/sqlite/unfinished_file.hpp>
+
+#include <tests/support/temporary_folder.hpp>
+
+namespace weir::sqlite {
+namespace {
+
+struct Stores : ::testing::Test {
+  testing_support::TemporaryFolder folder;
+
+  static Result<std::shared_ptr<Store>> open(const std::string& path, bool create = true) {
+    return Store::open({.path = path, .create = create}, std::make_shared<engine::Threads>());
+  }
+  static std::vector<std::string> names(Store& store) {
+    std::vector<std::string> names;
+    const auto logs = store.list({});
+    EXPECT_TRUE(logs) << to_string(logs.error());
+    if (!logs) return names;
+    for (const auto& log : *logs) names.push_back(log.name);
+    return names;
+  }
+  std::vector<std::string> files() const {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) {
+      if (entry.path().extension() == ".db") files.push_back(entry.path().filename());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+  }
+};
+
+TEST_F(Stores, are_the_same_by_every_name_of_their_file) {
+  std::filesystem::create_directory(folder.file("there"));
+  std::filesystem::create_symlink("there/log.db", folder.file("link.db"));
+  const auto by_link = open(folder.file("link.db")).value();
+  EXPECT_TRUE(by_link->create("other", {}, {}));
+  const auto by_file = open(folder.file("there/../there/log.db")).value();
+  EXPECT_EQ(names(*by_file), (std::vector<std::string>{"default", "other"}));
+  EXPECT_EQ(files(), (std::vector<std::string>{"link.db", "log.db", "log.other.db"}));
+}
+
+TEST_F(Stores, are_files_whatever_sqlite_takes_their_names_for) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  for (const std::string name : {"file:x.db", ":memory:", "file:y.db?mode=memory"}) {
+    const auto store = open(name);
+    ASSERT_TRUE(store) << to_string(store.error());
+    const auto log = (*store)->open("default", {}).value();
+    EXPECT_TRUE(log->append({.events = {{.type = "A", .data = "{}"}}}));
+    EXPECT_TRUE(std::filesystem::exists(folder.file(name)));
+  }
+  std::filesystem::current_path(before);
+}
+
+TEST_F(Stores, can_be_listed_while_logs_are_being_made) {
+  const auto path = folder.file("log.db");
+  const auto listed = open(path).value(), made = open(path).value();
+  std::jthread maker([&](const std::stop_token& stop) {
+    for (int i = 0; i < 40 && !stop.stop_requested(); ++i) {
+      EXPECT_TRUE(made->create(fmt::format("n{}", i), {}, {}));
+    }
+  });
+  while (names(*listed).size() < 41 && !HasFailure()) std::this_thread::yield();
+}
+
+TEST_F(Stores, are_made_by_one_of_those_who_make_them_at_once) {
+  const auto path = folder.file("log.db");
+  std::vector<std::jthread> makers;
+  for (int i = 0; i < 8; ++i) {
+    makers.emplace_back([&] {
+      const auto store = open(path);
+      ASSERT_TRUE(store) << to_string(store.error());
+      EXPECT_TRUE((*store)->create("other", {}, {}));
+    });
+  }
+  makers.clear();
+  EXPECT_EQ(files(), (std::vector<std::string>{"log.db", "log.other.db"}));
+}
+
+TEST_F(Stores, that_were_never_finished_are_none) {
+  const auto path = folder.file("log.db");
+  const auto store = open(path).value();
+  // What a process that is killed while it makes a log leaves.
+  const auto left = folder.file("log.other.db");
+  const auto killed = ::fork();
+  if (killed == 0) {
+    const auto unfinished = UnfinishedFile::create(left);
+    std::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(killed, &status, 0), killed);
+  ASSERT_TRUE(std::filesystem::exists(left + ".part"));
+  EXPECT_EQ(names(*store), std::vector<std::string>{"default"});
+  EXPECT_EQ(store->open("other", {}).error().code, Code::not_found);
+  EXPECT_TRUE(store->create("other", {}, {}));
+  EXPECT_EQ(names(*store), (std::vector<std::string>{"default", "other"}));
+  EXPECT_FALSE(std::filesystem::exists(left + ".part"));
+}
+
+}  // namespace
+}  // namespace weir::sqlite
