@@ -58,7 +58,7 @@ std::vector<Bad> bad_requests() {
        "Content-Type: missing; expected application/json"},
       {"no_content_type_for_the_benchmark", "POST", "/append",
        append_of(R"({"type":"A","tags":[],"data":""})"), "", 415,
-       "Content-Type: expected application/json"},
+       "Content-Type: missing; expected application/json"},
       {"empty_body_for_the_benchmark", "POST", "/append", "", "", 400, "body: not valid JSON"},
       {"unknown_transfer_encoding", "GET", events, "", "Transfer-Encoding: gzip\r\n", 501,
        "Transfer-Encoding: only chunked is understood, not gzip"},

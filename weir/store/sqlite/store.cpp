@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -149,16 +148,16 @@ Error not_found(const std::string& name) {
           .details = {{"log", name}}};
 }
 
-/// Makes the file of a log that is not there, so that nobody ever sees half of one.
+/// Makes the file of a log that is not there, so that nobody ever sees half of one. Of several who
+/// do, all but the first wait, and make it themselves should the first have failed.
 Result<void> make_file(FileOptions options) {
+  constexpr int tries_max = 8;
   const auto path = options.path;
-  const auto give_up = system_clock().instant() + options.busy_timeout;
-  while (!std::filesystem::exists(path)) {
-    auto unfinished = UnfinishedFile::create(path);
+  for (int tries = 1; !std::filesystem::exists(path); ++tries) {
+    auto unfinished = UnfinishedFile::create(path, UnfinishedFile::Others::wait);
     if (!unfinished) {
       const bool others = unfinished.error().code == Code::already_exists;
-      if (!others || system_clock().instant() > give_up) return unfinished.error();
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));  // somebody else is making it
+      if (!others || tries == tries_max) return unfinished.error();
       continue;
     }
     options.path = (*unfinished)->path();

@@ -61,26 +61,28 @@ UnfinishedFile::~UnfinishedFile() {
   ::close(file_);
 }
 
-Result<std::unique_ptr<UnfinishedFile>> UnfinishedFile::create(const std::string& destination) {
+Result<std::unique_ptr<UnfinishedFile>> UnfinishedFile::create(const std::string& destination,
+                                                               Others others) {
   WEIR_TRY(must_not_exist(destination));
   const auto path = part_of(destination);
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (file < 0) return failed(path);
   std::unique_ptr<UnfinishedFile> unfinished(new UnfinishedFile(destination, file));
-  WEIR_TRY(unfinished->take());
+  WEIR_TRY(unfinished->take(others));
   return unfinished;
 }
 
-Result<void> UnfinishedFile::take() {
-  const auto others = exists(path_, ", and somebody else is writing it");
-  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK ? others : failed(path_);
+Result<void> UnfinishedFile::take(Others others) {
+  const auto theirs = exists(path_, ", and somebody else is writing it");
+  const int how = others == Others::wait ? LOCK_EX : LOCK_EX | LOCK_NB;
+  if (::flock(file_, how) != 0) return errno == EWOULDBLOCK ? theirs : failed(path_);
   // Before the lock was free it may have become what it was to be.
   struct stat locked {};
   struct stat named {};
   if (::fstat(file_, &locked) != 0) return failed(path_);
   if (::stat(path_.c_str(), &named) != 0 || locked.st_ino != named.st_ino ||
       locked.st_dev != named.st_dev) {
-    return others;
+    return theirs;
   }
   WEIR_TRY(check_leftover());
   taken_ = true;

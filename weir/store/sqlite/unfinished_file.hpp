@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -8,14 +9,17 @@
 namespace weir::sqlite {
 
 /// A file that is written under another name, "DESTINATION.part", until it is whole. Locked, so
-/// that of two who write the same the second is refused; what one that was killed has left behind
-/// is begun anew. Threads: one at a time. Ownership: removes what is not finished, and SQLite's
-/// files beside it; SQLite must have closed it by then.
+/// that of two who write the same the second is refused, or waits until the first has finished or
+/// given up; what one that was killed has left behind is begun anew. Threads: one at a time.
+/// Ownership: removes what is not finished, and SQLite's files beside it; SQLite must have closed
+/// it by then.
 class UnfinishedFile {
  public:
+  enum class Others : std::uint8_t { refuse, wait };
   /// Errors: already_exists (the destination; or the file of that other name, and somebody else is
-  /// writing it, or it is no SQLite database), unavailable.
-  static Result<std::unique_ptr<UnfinishedFile>> create(const std::string& destination);
+  /// or was writing it, or it is no SQLite database), unavailable.
+  static Result<std::unique_ptr<UnfinishedFile>> create(const std::string& destination,
+                                                        Others others = Others::refuse);
   ~UnfinishedFile();
   UnfinishedFile(const UnfinishedFile&) = delete;
   UnfinishedFile& operator=(const UnfinishedFile&) = delete;
@@ -28,7 +32,7 @@ class UnfinishedFile {
 
  private:
   UnfinishedFile(std::string destination, int file);
-  Result<void> take();
+  Result<void> take(Others others);
   Result<void> check_leftover() const;
   void remove_companions() const;
 
