@@ -122,6 +122,35 @@ TEST_F(EngineLog, a_commit_that_failed_leaves_no_trace_in_later_conditions) {
   EXPECT_EQ(appended.value().first.value, 1u);
 }
 
+TEST_F(EngineLog, judges_by_what_the_log_holds_after_it_was_put_back_and_written_to_elsewhere) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("Base"), event("Base")}}));
+  ASSERT_TRUE(log_->append({.events = {event("Lost", {"lost"}), event("Lost", {"lost"})}}));
+  fake_->rewind(Position(2));
+  fake_->append_elsewhere(event("New", {"new"}));
+  fake_->append_elsewhere(event("New", {"new"}));
+  fake_->append_elsewhere(event("Newer", {"newer"}));
+  const auto when = [](const char* tag) {
+    return Condition{.fail_if_events_match = Query{}.tagged(tag), .after = Position(2)};
+  };
+  const auto conflict = log_->append({.events = {event("A")}, .condition = when("new")});
+  ASSERT_FALSE(conflict);
+  EXPECT_EQ(conflict.error().details.at("position"), "3");
+  EXPECT_FALSE(log_->append({.events = {event("A")}, .condition = when("newer")}));
+  EXPECT_TRUE(log_->append({.events = {event("A")}, .condition = when("lost")}));
+  EXPECT_THAT(fake_->types(), ElementsAre("Base", "Base", "New", "New", "Newer", "A"));
+}
+
+TEST_F(EngineLog, judges_by_what_the_log_holds_after_it_was_put_back_and_has_just_as_many_events) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("Base"), event("Lost")}}));
+  fake_->rewind(Position(1));
+  fake_->append_elsewhere(event("New", {"new"}));
+  EXPECT_FALSE(log_->append({.events = {event("A")},
+                             .condition = Condition{.fail_if_events_match = Query{}.tagged("new"),
+                                                    .after = Position(1)}}));
+}
+
 TEST_F(EngineLog, a_group_stands_or_falls_with_its_keys) {
   open();
   auto first = hold();

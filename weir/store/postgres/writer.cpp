@@ -24,6 +24,12 @@ constexpr std::string_view commit_transaction = "COMMIT";
 constexpr std::string_view roll_back = "ROLLBACK";
 constexpr std::string_view lock_log =
     "SELECT head, recorded_at FROM weir.log WHERE id = $1 FOR UPDATE";
+// The same, and whether the event that the writer knows is still there. That one may be asked for
+// before the lock is had: it was committed before this began, and events never change.
+constexpr std::string_view lock_log_and_find =
+    "SELECT head, recorded_at, (SELECT true FROM weir.event e WHERE e.log_id = $1"
+    " AND e.position = $2 AND e.checksum = $3 AND e.recorded_at = $4)"
+    " FROM weir.log WHERE id = $1 FOR UPDATE";
 
 // Each statement sees what was committed when it began, so these see all that the lock's last
 // holder wrote. None when there are more than $5.
@@ -267,8 +273,14 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
                                            std::int64_t missed_max) {
   std::vector<Call> calls(2);
   calls[0].text = begin_transaction;
-  calls[1].text = lock_log;
+  calls[1].text = request.mark ? lock_log_and_find : lock_log;
   calls[1].params.add_int4(log_id_);
+  if (const auto& mark = request.mark) {
+    calls[1].params.add(static_cast<std::int64_t>(mark->position.value));
+    calls[1]
+        .params.add(static_cast<std::int64_t>(mark->checksum))
+        .add(to_micros(mark->recorded_at));
+  }
   calls.push_back(missed_call(request.known, request.missed_max, missed_max));
   if (!request.keys.empty()) {
     calls.push_back({.text = recorded_keys, .params = names(log_id_, request.keys)});
@@ -293,7 +305,8 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
   }
   engine::Begun begun{.head = position_of((*answers)[1].int8(0, 0)),
                       .recorded_at = from_micros((*answers)[1].int8(0, 1)),
-                      .missed = std::move(*missed)};
+                      .missed = std::move(*missed),
+                      .rewound = request.mark && (*answers)[1].is_null(0, 2)};
   head_ = begun.head;
   recorded_at_ = begun.recorded_at;
   std::size_t next = 3;

@@ -2,9 +2,12 @@
 
 #include <future>
 
+#include <fmt/format.h>
+
 #include <tests/support/cut_proxy.hpp>
 #include <tests/support/postgres_cluster.hpp>
 #include <tests/support/postgres_log.hpp>
+#include <weir/store/postgres/store.hpp>
 
 namespace weir::postgres {
 namespace {
@@ -85,6 +88,57 @@ TEST_F(CatchUp, learns_of_the_newest_only_when_more_are_of_no_use) {
   EXPECT_EQ(begun.missed.size(), 2000U);
   EXPECT_EQ(begun.missed.last(), begun.head);
   late.writer->rollback();
+}
+
+/// A log of two processes, after it lost its last events while one of them knew them.
+class Rewound : public ::testing::Test {
+ protected:
+  static void append(EventStore& log, std::size_t count, const char* tag) {
+    ASSERT_TRUE(
+        log.append({.events = std::vector<Event>(count, event("T").json("{}").tagged(tag))}));
+  }
+  /// Everything that a backup from before would not have.
+  void lose_past(int position) const {
+    run_sql(uri, fmt::format("DELETE FROM weir.event WHERE position > {0};"
+                             "DELETE FROM weir.term WHERE position > {0};"
+                             "UPDATE weir.log SET head = {0}",
+                             position));
+  }
+  static Result<Appended> append_if_none(EventStore& log, const char* tag, std::uint64_t after) {
+    return log.append({.events = {event("T").json("{}")},
+                       .condition = Condition{.fail_if_events_match = Query{}.tagged(tag),
+                                              .after = Position(after)}});
+  }
+  std::shared_ptr<EventStore> open() const {
+    const auto store = Store::open({.uri = uri}, std::make_shared<engine::Threads>()).value();
+    return store->open("default", {}).value();
+  }
+
+  const std::string uri = PostgresCluster::shared().new_database();
+  const std::shared_ptr<EventStore> one = open();
+  const std::shared_ptr<EventStore> other = open();
+};
+
+TEST_F(Rewound, log_that_others_wrote_past_the_old_head_is_judged_by_what_it_holds) {
+  append(*one, 6, "base");
+  append(*one, 5, "lost");
+  lose_past(6);
+  append(*other, 5, "found");
+  append(*other, 5, "further");
+  const auto refused = append_if_none(*one, "found", 6);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().details.at("position"), "7");
+  EXPECT_FALSE(append_if_none(*one, "further", 6));
+  EXPECT_TRUE(append_if_none(*one, "lost", 6));
+}
+
+TEST_F(Rewound, log_that_has_as_many_events_as_before_is_judged_by_what_it_holds) {
+  append(*one, 6, "base");
+  append(*one, 5, "lost");
+  lose_past(6);
+  append(*other, 5, "found");
+  EXPECT_FALSE(append_if_none(*one, "found", 6));
+  EXPECT_TRUE(append_if_none(*one, "lost", 6));
 }
 
 }  // namespace

@@ -172,14 +172,15 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
   WEIR_TRY_ASSIGN(head, session.prepare("SELECT max(position) FROM event"));
   WEIR_TRY_ASSIGN(generation,
                   session.prepare("SELECT value FROM meta WHERE key = 'index_generation'"));
+  WEIR_TRY_ASSIGN(mark, session.prepare(select_mark));
   WEIR_TRY_ASSIGN(one, select("WHERE position = ?"));
   WEIR_TRY_ASSIGN(forwards, select("WHERE position > ? AND position <= ? ORDER BY position"));
   WEIR_TRY_ASSIGN(backwards, select("WHERE position > ? AND position <= ? ORDER BY position DESC"));
   WEIR_TRY_ASSIGN(blocks, BlockReader::create(session));
-  return std::unique_ptr<ReadConnection>(
-      new ReadConnection{std::move(session), std::move(begin), std::move(commit), std::move(head),
-                         std::move(generation), std::move(one), std::move(forwards),
-                         std::move(backwards), std::move(blocks), RowReader()});
+  return std::unique_ptr<ReadConnection>(new ReadConnection{
+      std::move(session), std::move(begin), std::move(commit), std::move(head),
+      std::move(generation), std::move(mark), std::move(one), std::move(forwards),
+      std::move(backwards), std::move(blocks), RowReader()});
 }
 
 File::File(FileOptions options)
@@ -279,6 +280,10 @@ void File::forget() {
   kept_->newest.forget(cache_id_);
   kept_->read.forget();
   kept_->lists.forget();
+  {
+    const std::lock_guard lock(runs_mutex_);
+    runs_ = std::make_shared<RunSet>();
+  }
   forget_end();
 }
 
@@ -425,13 +430,20 @@ Result<std::shared_ptr<const RunSet>> File::runs(ReadConnection& connection) {
 Result<void> File::catch_up(ReadConnection& connection, Position head, Position reached) {
   if (head.value <= tail_->head().value + behind_max) return {};
   const std::lock_guard lock(catch_up_mutex_);
+  if (const auto mark = tail_->known().mark) {
+    WEIR_TRY_ASSIGN(there, mark_at(connection.mark, mark->position));
+    if (there != mark) {
+      forget();
+      tail_->rewind(reached);
+    }
+  }
   // What a run holds need not be in the tail as well.
   tail_->skip_to(reached);
   std::vector<std::uint32_t> counts;
   std::vector<engine::Term> terms;
   auto first = tail_->head().next();
-  const auto flush = [&] {
-    tail_->append(first, counts, terms);
+  const auto flush = [&](const std::optional<engine::Mark>& last) {
+    tail_->append(first, counts, terms, last);
     first = Position(first.value + counts.size());
     counts.clear();
     terms.clear();
@@ -457,11 +469,13 @@ Result<void> File::catch_up(ReadConnection& connection, Position head, Position 
     engine::add_terms(*hasher_, fields.type, fields.tags,
                       is_json(fields.content_type) ? fields.data : std::string_view(), terms);
     counts.push_back(static_cast<std::uint32_t>(terms.size() - old_size));
-    if (counts.size() == 4096) flush();
+    if (counts.size() == 4096) flush(std::nullopt);
   }
   connection.forwards.reset();
-  if (outcome) flush();
-  return outcome;
+  if (!outcome) return outcome;
+  WEIR_TRY_ASSIGN(last, mark_at(connection.mark, Position(first.value + counts.size() - 1)));
+  flush(last);
+  return {};
 }
 
 }  // namespace weir::sqlite

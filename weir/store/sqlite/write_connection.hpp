@@ -19,7 +19,7 @@ class WriteConnection {
  public:
   struct Open {
     Session session;
-    Statement begin, commit, rollback, last, key, tracked, missed;
+    Statement begin, commit, rollback, last, mark, key, tracked, missed;
     Statement put_key, forget_keys, put_tracking, put_snapshot, delete_snapshot;
     RowWriter rows;
     RowReader row;
