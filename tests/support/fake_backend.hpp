@@ -26,17 +26,7 @@ class FakeBackend final : public engine::Backend {
     const std::lock_guard lock(mutex_);
     ++calls_;
     if (down_) return unavailable("the fake is down");
-    const auto head = Position(events_.size());
-    const auto until = std::min(request.until.value_or(head), head);
-    BatchBuilder builder;
-    for (auto p = request.after.next(); p <= until; p = p.next()) {
-      const auto fields = fields_at(p);
-      if (matches(request.query, {fields.type, fields.tags, fields.data})) builder.add(fields);
-    }
-    return ReadStep{.batch = std::move(builder).build(),
-                    .head = head,
-                    .cursor = std::max(until, request.after),
-                    .end = true};
+    return step(request);
   }
   Result<Position> head(const CallOptions&) override {
     std::unique_lock lock(mutex_);
@@ -113,10 +103,11 @@ class FakeBackend final : public engine::Backend {
     }
     if (listener) listener();
   }
-  /// As a restored backup does: the events past `head` never were.
-  void rewind(Position head) {
+  /// As a restored backup does: the events past `head` never were, but others. Nobody is told.
+  void rewind(Position head, std::vector<Event> others = {}) {
     const std::lock_guard lock(mutex_);
     events_.resize(head.value);
+    for (auto& event : others) events_.push_back({.event = std::move(event)});
   }
   /// Transactions, reads and looks at the head that were begun.
   std::size_t calls() const {
@@ -166,6 +157,10 @@ class FakeBackend final : public engine::Backend {
       }
       return begun;
     }
+    Result<ReadStep> read_step(const ReadRequest& request) override {
+      const std::lock_guard lock(backend_.mutex_);
+      return backend_.step(request);
+    }
     Result<void> commit(const engine::Group& group) override {
       std::unique_lock lock(backend_.mutex_);
       if (const auto time = backend_.commit_time_; time.count() > 0) {
@@ -214,6 +209,19 @@ class FakeBackend final : public engine::Backend {
                        .recorded_at = recorded_at};
     for (const auto& [key, value] : event.metadata) fields.metadata.emplace_back(key, value);
     return fields;
+  }
+  ReadStep step(const ReadRequest& request) const {
+    const auto head = Position(events_.size());
+    const auto until = std::min(request.until.value_or(head), head);
+    BatchBuilder builder;
+    for (auto p = request.after.next(); p <= until; p = p.next()) {
+      const auto fields = fields_at(p);
+      if (matches(request.query, {fields.type, fields.tags, fields.data})) builder.add(fields);
+    }
+    return ReadStep{.batch = std::move(builder).build(),
+                    .head = head,
+                    .cursor = std::max(until, request.after),
+                    .end = true};
   }
   std::optional<engine::Mark> mark_at(Position position) const {
     if (position > Position(events_.size())) return std::nullopt;

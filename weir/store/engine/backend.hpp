@@ -99,6 +99,11 @@ class Writer {
   /// Errors: unavailable, data_loss, deadline_exceeded (the lock could not be had in time).
   virtual Result<Begun> begin(const BeginRequest& request) = 0;
 
+  /// As Backend::read_step(), between begin() and commit() or rollback(), of the log as begin()
+  /// found it. It waits for nothing that waits for this writer. After an error the commit fails
+  /// too.
+  virtual Result<ReadStep> read_step(const ReadRequest& request) = 0;
+
   /// Writes and makes durable. On success it is on disk. On an error, whether it was recorded is
   /// unknown, and the next begin() tells what the log holds; unless is_nothing_recorded(error).
   virtual Result<void> commit(const Group& group) = 0;

@@ -358,7 +358,7 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
                      .batch_events_max = 1,
                      .call = pending.request.call};
     while (look.after < accepted.begin) {
-      WEIR_TRY_ASSIGN(step, backend_.read_step(look));
+      WEIR_TRY_ASSIGN(step, writer_->read_step(look));
       if (!step.batch.empty()) return condition_failed(step.batch.first().value);
       if (step.end) break;
       look.after = step.cursor;

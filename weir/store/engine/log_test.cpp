@@ -265,6 +265,16 @@ TEST_F(EngineLog, a_slow_subscriber_falls_back_to_the_store_and_misses_nothing) 
 }
 
 /// Appends as a thread does that may block and commits at the end of what it does.
+// A read on another connection may wait for a lock that waits for the writer's own transaction.
+TEST_F(EngineLog, conditions_are_judged_within_the_transaction_by_the_writer_itself) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("A", {"x"})}}));
+  const auto before = fake_->calls();
+  EXPECT_FALSE(log_->append({.events = {event("B")},
+                             .condition = Condition{.fail_if_events_match = Query{}.tagged("x")}}));
+  EXPECT_EQ(fake_->calls(), before + 1) << "something else was asked than the transaction";
+}
+
 class EngineLogHere : public EngineLog {
  protected:
   EngineLogHere() { open({.committer = {.callbacks_never_block = true}}); }

@@ -110,6 +110,7 @@ ConnectOptions Database::writer_connection() const {
                              {"enable_seqscan", "off"},
                              {"enable_hashjoin", "off"},
                              {"enable_mergejoin", "off"},
+                             {"enable_bitmapscan", "off"},
                              {"lock_timeout", lock_ms},
                              {"statement_timeout", "0"},
                              {"idle_in_transaction_session_timeout", write_ms},

@@ -6,6 +6,7 @@
 
 #include <weir/sql/postgres/errors.hpp>
 #include <weir/store/postgres/event_row.hpp>
+#include <weir/store/postgres/reading.hpp>
 
 namespace weir::postgres {
 namespace {
@@ -200,6 +201,7 @@ Result<void> LogWriter::connect(const Patience& patience) {
 }
 
 void LogWriter::disconnect() {
+  begun_ = false;
   if (!session_) return;
   database_->listener().remove_own(session_->process());
   session_.reset();
@@ -307,6 +309,7 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
                       .recorded_at = from_micros((*answers)[1].int8(0, 1)),
                       .missed = std::move(*missed),
                       .rewound = request.mark && (*answers)[1].is_null(0, 2)};
+  begun_ = true;
   head_ = begun.head;
   recorded_at_ = begun.recorded_at;
   std::size_t next = 3;
@@ -315,7 +318,24 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
   return begun;
 }
 
+/// Anything else that reads might wait for an administrator's lock, which waits for this
+/// transaction. No caller's deadline ends it, since with that it would end the whole group.
+Result<ReadStep> LogWriter::read_step(const ReadRequest& request) {
+  if (!begun_) return gone();
+  const Reading reading(
+      [this](const Call& call, const CallOptions&) -> Result<Rows> {
+        WEIR_TRY_ASSIGN(answers,
+                        session_->run({&call, 1}, patience(database_->options().write_time_max)));
+        return std::move(answers.front());
+      },
+      log_id_, hasher_);
+  auto step = reading.step(request);
+  if (!step) rollback();
+  return step;
+}
+
 void LogWriter::rollback() {
+  begun_ = false;
   if (!session_) return;
   if (session_->broken()) return disconnect();
   // The server rolls back by itself when the connection ends.
@@ -362,7 +382,7 @@ Params LogWriter::finish_params(const engine::Group& group) const {
 }
 
 Result<void> LogWriter::commit(const engine::Group& group) {
-  if (!session_) return engine::nothing_recorded(gone());
+  if (!std::exchange(begun_, false)) return engine::nothing_recorded(gone());
   latest_ = group.deadline;
   ++batch_;
   std::vector<Call> calls;

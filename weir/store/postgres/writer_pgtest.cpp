@@ -90,6 +90,41 @@ TEST_F(CatchUp, learns_of_the_newest_only_when_more_are_of_no_use) {
   late.writer->rollback();
 }
 
+// VACUUM FULL, REINDEX or ALTER TABLE used to stop the store for 30 s: the writer waited for a
+// reader, who waited for the administrator, who waited for the writer.
+TEST_F(CatchUp, reads_for_its_conditions_while_somebody_waits_to_lock_the_table) {
+  others.append(some_events(2));
+  ASSERT_TRUE(others.writer->begin({.known = Position()}));
+  auto administrator = std::async(std::launch::async, [&] {
+    run_sql(uri, "BEGIN; LOCK TABLE weir.event IN ACCESS EXCLUSIVE MODE; COMMIT");
+  });
+  wait_until_somebody_waits();
+  const auto began = system_clock().instant();
+  const auto step = others.writer->read_step({.query = Query{}.tagged("t"), .limit = 1});
+  EXPECT_LT(system_clock().instant() - began, 5s);
+  ASSERT_TRUE(step) << step.error().message;
+  EXPECT_EQ(step->batch.first(), Position(1));
+  const auto added = some_events(1);
+  const engine::NewEvent next{.event = &added.front(), .position = Position(3)};
+  EXPECT_TRUE(others.writer->commit({.events = {&next, 1}}));
+  administrator.get();
+}
+
+TEST_F(CatchUp, records_nothing_after_a_read_in_its_transaction_failed) {
+  others.append(some_events(2));
+  ASSERT_TRUE(others.writer->begin({.known = Position()}));
+  run_sql(uri, "ALTER TABLE weir.term RENAME TO term_away");
+  EXPECT_FALSE(others.writer->read_step({.query = Query{}.tagged("t"), .limit = 1}));
+  run_sql(uri, "ALTER TABLE weir.term_away RENAME TO term");
+  const auto added = some_events(1);
+  const engine::NewEvent next{.event = &added.front(), .position = Position(3)};
+  const auto committed = others.writer->commit({.events = {&next, 1}});
+  ASSERT_FALSE(committed);
+  EXPECT_TRUE(engine::is_nothing_recorded(committed.error()));
+  EXPECT_EQ(others.writer->begin({.known = Position()}).value().head, Position(2));
+  others.writer->rollback();
+}
+
 /// A log of two processes, after it lost its last events while one of them knew them.
 class Rewound : public ::testing::Test {
  protected:

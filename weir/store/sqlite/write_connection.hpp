@@ -8,6 +8,7 @@
 
 #include <weir/store/sqlite/file.hpp>
 #include <weir/store/sqlite/index_steps.hpp>
+#include <weir/store/sqlite/reading.hpp>
 #include <weir/store/sqlite/row.hpp>
 
 namespace weir::sqlite {
@@ -60,6 +61,10 @@ class FileWriter final : public engine::Writer {
       : file_(std::move(file)), connection_(std::move(connection)) {}
 
   Result<engine::Begun> begin(const engine::BeginRequest& request) override;
+  /// On a connection of its own: readers wait for no writer.
+  Result<ReadStep> read_step(const ReadRequest& request) override {
+    return sqlite::read_step(*file_, request);
+  }
   Result<void> commit(const engine::Group& group) override;
   void rollback() override { connection_->rollback(); }
 
