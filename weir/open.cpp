@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <weir/look.hpp>
+#include <weir/sql/postgres/errors.hpp>
 #include <weir/store/postgres/store.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/store/sqlite/store.hpp>
@@ -47,7 +48,8 @@ Result<std::shared_ptr<postgres::Store>> open_store(const postgres::StoreOptions
                                        .total_max = options.connect_timeout,
                                        .handled = {.errors =
                                                        [](const Error& error) {
-                                                         return error.code == Code::unavailable;
+                                                         return error.code == Code::unavailable &&
+                                                                !postgres::is_refusal(error);
                                                        }}})
                                .build());
   std::shared_ptr<postgres::Store> opened;
