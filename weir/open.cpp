@@ -76,6 +76,7 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
   database.hosts = options.postgres.hosts;
   database.replicas = options.postgres.replicas;
   database.reporting = reporting_of(options);
+  database.open_time_max = options.open_timeout;
   WEIR_TRY_ASSIGN(store, open_store({.uri = uri,
                                      .create = options.create,
                                      .default_log = options.default_log,
