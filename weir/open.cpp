@@ -118,9 +118,9 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                             .connect_timeout = options.connect_timeout,
                             .wait_until_up = options.wait_until_up});
   }
-  return invalid_field("store", fmt::format("'{}' is not sqlite:PATH, postgres://... or "
-                                            "weir://HOST:PORT",
-                                            uri));
+  // Not what it is: there may be a password in it.
+  return invalid_field("store",
+                       "the address is not sqlite:PATH, postgres://... or weir://HOST:PORT");
 }
 
 Result<std::shared_ptr<EventStore>> open(const std::string& uri, OpenOptions options) {
