@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <weir/look.hpp>
+#include <weir/sql/postgres/errors.hpp>
 #include <weir/store/postgres/store.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/store/sqlite/store.hpp>
@@ -47,7 +48,8 @@ Result<std::shared_ptr<postgres::Store>> open_store(const postgres::StoreOptions
                                        .total_max = options.connect_timeout,
                                        .handled = {.errors =
                                                        [](const Error& error) {
-                                                         return error.code == Code::unavailable;
+                                                         return error.code == Code::unavailable &&
+                                                                !postgres::is_refusal(error);
                                                        }}})
                                .build());
   std::shared_ptr<postgres::Store> opened;
@@ -74,6 +76,7 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
   database.hosts = options.postgres.hosts;
   database.replicas = options.postgres.replicas;
   database.reporting = reporting_of(options);
+  database.open_time_max = options.open_timeout;
   WEIR_TRY_ASSIGN(store, open_store({.uri = uri,
                                      .create = options.create,
                                      .default_log = options.default_log,
@@ -115,9 +118,9 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                             .connect_timeout = options.connect_timeout,
                             .wait_until_up = options.wait_until_up});
   }
-  return invalid_field("store", fmt::format("'{}' is not sqlite:PATH, postgres://... or "
-                                            "weir://HOST:PORT",
-                                            uri));
+  // Not what it is: there may be a password in it.
+  return invalid_field("store",
+                       "the address is not sqlite:PATH, postgres://... or weir://HOST:PORT");
 }
 
 Result<std::shared_ptr<EventStore>> open(const std::string& uri, OpenOptions options) {

@@ -36,6 +36,9 @@ struct OpenOptions {
   remote::Credentials credentials = {};
   /// How long a server may take to answer at all. Default 5 s.
   std::chrono::milliseconds connect_timeout{5000};
+  /// How long opening a PostgreSQL may take; another process may be making its schema. Default 60
+  /// s.
+  std::chrono::milliseconds open_timeout{60'000};
   /// Go on trying for so long while nobody listens at a server's address, or a PostgreSQL takes no
   /// connections. Default: fail at once.
   bool wait_until_up = false;

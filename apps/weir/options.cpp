@@ -111,7 +111,12 @@ void StoreOptions::add_store_to(Flags& flags) {
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Missing missing,
                                                             const LogOptions& default_log) const {
   program.typed_store = typed_place();
-  OpenOptions options{.create = missing != Missing::fails, .default_log = default_log};
+  const auto milliseconds = [](double seconds) {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  };
+  OpenOptions options{.create = missing != Missing::fails,
+                      .default_log = default_log,
+                      .open_timeout = milliseconds(timeout_seconds)};
   if (in_process()) {
     std::optional<std::string> made;
     if (missing == Missing::file_is_made) {
@@ -125,9 +130,6 @@ Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Mi
   program.target = target;
   WEIR_TRY_ASSIGN(read, credentials.read(program));
   options.credentials = std::move(read);
-  const auto milliseconds = [](double seconds) {
-    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-  };
   options.wait_until_up = wait_seconds > 0;
   options.connect_timeout = options.wait_until_up
                                 ? milliseconds(wait_seconds)

@@ -26,19 +26,7 @@ class FakeBackend final : public engine::Backend {
     const std::lock_guard lock(mutex_);
     ++calls_;
     if (down_) return unavailable("the fake is down");
-    const auto head = Position(events_.size());
-    const auto until = std::min(request.until.value_or(head), head);
-    BatchBuilder builder;
-    for (auto p = request.after.next(); p <= until; p = p.next()) {
-      const auto& event = events_[p.value - 1];
-      const std::vector<std::string_view> tags(event.tags.begin(), event.tags.end());
-      if (!matches(request.query, {event.type, tags, event.data})) continue;
-      builder.add({.position = p, .type = event.type, .tags = tags, .data = event.data});
-    }
-    return ReadStep{.batch = std::move(builder).build(),
-                    .head = head,
-                    .cursor = std::max(until, request.after),
-                    .end = true};
+    return step(request);
   }
   Result<Position> head(const CallOptions&) override {
     std::unique_lock lock(mutex_);
@@ -110,10 +98,16 @@ class FakeBackend final : public engine::Backend {
     std::function<void()> listener;
     {
       const std::lock_guard lock(mutex_);
-      events_.push_back(std::move(event));
+      events_.push_back({.event = std::move(event)});
       listener = listener_;
     }
     if (listener) listener();
+  }
+  /// As a restored backup does: the events past `head` never were, but others. Nobody is told.
+  void rewind(Position head, std::vector<Event> others = {}) {
+    const std::lock_guard lock(mutex_);
+    events_.resize(head.value);
+    for (auto& event : others) events_.push_back({.event = std::move(event)});
   }
   /// Transactions, reads and looks at the head that were begun.
   std::size_t calls() const {
@@ -127,13 +121,13 @@ class FakeBackend final : public engine::Backend {
   std::vector<std::vector<MetadataEntry>> metadata() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::vector<MetadataEntry>> list;
-    for (const auto& event : events_) list.push_back(event.metadata);
+    for (const auto& kept : events_) list.push_back(kept.event.metadata);
     return list;
   }
   std::vector<std::string> types() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> list;
-    for (const auto& event : events_) list.push_back(event.type);
+    for (const auto& kept : events_) list.push_back(kept.event.type);
     return list;
   }
 
@@ -152,19 +146,20 @@ class FakeBackend final : public engine::Backend {
       engine::Begun begun{.head = Position(backend_.events_.size())};
       BatchBuilder missed;
       for (auto p = request.known.next(); p <= begun.head; p = p.next()) {
-        const auto& event = backend_.events_[p.value - 1];
-        missed.add({.position = p,
-                    .type = event.type,
-                    .tags = {event.tags.begin(), event.tags.end()},
-                    .data = event.data});
+        missed.add(backend_.fields_at(p));
       }
       begun.missed = std::move(missed).build();
+      if (request.mark) begun.rewound = backend_.mark_at(request.mark->position) != request.mark;
       for (const auto& record : backend_.keys_) {
         if (std::find(request.keys.begin(), request.keys.end(), record.key) != request.keys.end()) {
           begun.keys.push_back(record);
         }
       }
       return begun;
+    }
+    Result<ReadStep> read_step(const ReadRequest& request) override {
+      const std::lock_guard lock(backend_.mutex_);
+      return backend_.step(request);
     }
     Result<void> commit(const engine::Group& group) override {
       std::unique_lock lock(backend_.mutex_);
@@ -181,7 +176,9 @@ class FakeBackend final : public engine::Backend {
         return engine::nothing_recorded(unavailable("the fake refuses"));
       }
       if (commits != Commits::fail) {
-        for (const auto& event : group.events) backend_.events_.push_back(*event.event);
+        for (const auto& added : group.events) {
+          backend_.events_.push_back({*added.event, added.occurred_at, group.recorded_at});
+        }
         backend_.keys_.insert(backend_.keys_.end(), group.keys.begin(), group.keys.end());
         ++backend_.committed_;
       }
@@ -194,10 +191,49 @@ class FakeBackend final : public engine::Backend {
     FakeBackend& backend_;
   };
 
+  struct Kept {
+    Event event = {};
+    Timestamp occurred_at = {};
+    Timestamp recorded_at = {};
+  };
+  /// With the lock held.
+  EventFields fields_at(Position position) const {
+    const auto& [event, occurred_at, recorded_at] = events_[position.value - 1];
+    EventFields fields{.position = position,
+                       .id = event.id ? &*event.id : nullptr,
+                       .type = event.type,
+                       .tags = {event.tags.begin(), event.tags.end()},
+                       .data = event.data,
+                       .content_type = event.content_type,
+                       .occurred_at = occurred_at,
+                       .recorded_at = recorded_at};
+    for (const auto& [key, value] : event.metadata) fields.metadata.emplace_back(key, value);
+    return fields;
+  }
+  ReadStep step(const ReadRequest& request) const {
+    const auto head = Position(events_.size());
+    const auto until = std::min(request.until.value_or(head), head);
+    BatchBuilder builder;
+    for (auto p = request.after.next(); p <= until; p = p.next()) {
+      const auto fields = fields_at(p);
+      if (matches(request.query, {fields.type, fields.tags, fields.data})) builder.add(fields);
+    }
+    return ReadStep{.batch = std::move(builder).build(),
+                    .head = head,
+                    .cursor = std::max(until, request.after),
+                    .end = true};
+  }
+  std::optional<engine::Mark> mark_at(Position position) const {
+    if (position > Position(events_.size())) return std::nullopt;
+    BatchBuilder builder;
+    builder.add(fields_at(position));
+    return engine::mark_of(*std::move(builder).build().begin());
+  }
+
   LogInfo info_{.name = "fake"};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Event> events_;
+  std::deque<Kept> events_;
   std::vector<engine::KeyRecord> keys_;
   std::function<void()> listener_;
   Commits commits_ = Commits::work;

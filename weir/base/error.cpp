@@ -29,7 +29,7 @@ std::string_view name_of(Code code) {
 }
 
 std::string_view name_of(Reason reason) {
-  static constexpr std::array<std::string_view, 20> names = {"ERROR_REASON_UNSPECIFIED",
+  static constexpr std::array<std::string_view, 21> names = {"ERROR_REASON_UNSPECIFIED",
                                                              "INVALID_FIELD",
                                                              "CONDITION_FAILED",
                                                              "IDEMPOTENCY_KEY_REUSED",
@@ -48,7 +48,8 @@ std::string_view name_of(Reason reason) {
                                                              "NOT_SUPPORTED",
                                                              "CIRCUIT_OPEN",
                                                              "TOKEN_NEEDED",
-                                                             "RIGHT_MISSING"};
+                                                             "RIGHT_MISSING",
+                                                             "LOG_REWOUND"};
   const auto index = static_cast<std::size_t>(reason);
   return index < names.size() ? names[index] : names[0];
 }
@@ -101,6 +102,17 @@ Error event_missing(std::uint64_t position) {
   auto error = damaged(fmt::format("event {} is missing", position));
   error.details.emplace("missing", std::to_string(position));
   return error;
+}
+
+Error log_rewound(std::uint64_t head) {
+  return {
+      .code = Code::data_loss,
+      .reason = Reason::log_rewound,
+      .message = fmt::format(
+          "the log was put back to an older state and ended at {} when that was noticed: some of "
+          "what was read is not in it; go on from a position that is known to be right",
+          head),
+      .details = {{"head", std::to_string(head)}}};
 }
 
 Error internal_bug(std::string_view what) {

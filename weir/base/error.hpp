@@ -59,6 +59,7 @@ enum class Reason : std::uint8_t {
   circuit_open = 17,
   token_needed = 18,
   right_missing = 19,
+  log_rewound = 20,
 };
 
 /// The name as errors.proto spells it: "CONDITION_FAILED".
@@ -92,6 +93,8 @@ Error unavailable(std::string_view what);
 Error damaged(std::string_view what);
 /// The same, for a position of a log whose event is not there; `missing` of the details has it.
 Error event_missing(std::uint64_t position);
+/// A log ends before what was read of it: at `head` it was put back to an older state.
+Error log_rewound(std::uint64_t head);
 Error internal_bug(std::string_view what);
 Error cancelled();
 Error deadline_passed();

@@ -108,7 +108,7 @@ TEST_F(Connecting, tells_that_the_server_has_no_connection_left_and_when_to_try_
 TEST_F(Connecting, tells_that_there_is_no_such_database) {
   const auto session = connect({.uri = uri + "_not"});
   ASSERT_FALSE(session);
-  EXPECT_EQ(session.error().code, Code::failed_precondition) << session.error().message;
+  EXPECT_EQ(session.error().code, Code::unavailable) << session.error().message;
   EXPECT_TRUE(has_sqlstate(session.error(), "3D000"));
 }
 

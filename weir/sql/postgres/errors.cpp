@@ -28,19 +28,23 @@ struct Meaning {
 };
 
 // Of states that are not transient. The first whose prefix fits; whole states stand before their
-// class.
+// class. What an administrator must mend is to callers as if the database were away: it is not
+// theirs that they lack a password or a right, and it passes without them.
 constexpr Meaning meanings[] = {
-    {"57014", Code::deadline_exceeded, Reason::deadline_passed},       // query_canceled
-    {"57P04", Code::failed_precondition, Reason::engine_unavailable},  // the database is dropped
-    {"25006", Code::unavailable, Reason::engine_unavailable},          // read-only: a replica
-    {"25P03", Code::unavailable, Reason::engine_unavailable},   // idle in transaction too long
-    {"26000", Code::unavailable, Reason::engine_unavailable},   // prepared on another connection
-    {"42P05", Code::unavailable, Reason::engine_unavailable},   // the same
-    {"40003", Code::unavailable, Reason::engine_unavailable},   // completion unknown
-    {"08", Code::unavailable, Reason::engine_unavailable},      // others of connections; poolers
-    {"28", Code::unauthenticated, Reason::engine_unavailable},  // password
-    {"3D", Code::failed_precondition, Reason::engine_unavailable},  // no such database
-    {"42501", Code::permission_denied, Reason::engine_unavailable},
+    {"57014", Code::deadline_exceeded, Reason::deadline_passed},  // query_canceled
+    {"57P04", Code::unavailable, Reason::engine_unavailable},     // the database is dropped
+    {"25006", Code::unavailable, Reason::engine_unavailable},     // read-only: a replica
+    {"25P03", Code::unavailable, Reason::engine_unavailable},     // idle in transaction too long
+    {"26000", Code::unavailable, Reason::engine_unavailable},     // prepared on another connection
+    {"42P05", Code::unavailable, Reason::engine_unavailable},     // the same
+    {"40003", Code::unavailable, Reason::engine_unavailable},     // completion unknown
+    {"08", Code::unavailable, Reason::engine_unavailable},        // others of connections; poolers
+    {"28", Code::unavailable, Reason::engine_unavailable},        // password
+    {"3D", Code::unavailable, Reason::engine_unavailable},        // no such database
+    {"42501", Code::unavailable, Reason::engine_unavailable},     // no right to a table
+    {"3F", Code::data_loss, Reason::store_damaged},               // the schema is gone
+    {"42P01", Code::data_loss, Reason::store_damaged},            // a table is
+    {"42703", Code::data_loss, Reason::store_damaged},            // a column is
     {"XX001", Code::data_loss, Reason::store_damaged},
     {"XX002", Code::data_loss, Reason::store_damaged},
 };
@@ -64,6 +68,11 @@ std::string_view first_line(std::string_view text) {
 
 bool is_transient(std::string_view sqlstate) {
   return std::binary_search(std::begin(transient_states), std::end(transient_states), sqlstate);
+}
+
+bool is_refusal(const Error& error) {
+  const auto state = sqlstate_of(error);
+  return state.starts_with("28") || state.starts_with("3D") || state == "42501";
 }
 
 Error error_of(std::string_view sqlstate, std::string_view what) {

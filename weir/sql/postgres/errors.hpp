@@ -29,6 +29,10 @@ std::string_view sqlstate_of(const Error& error);
 /// no more use than this one.
 bool server_is_leaving(std::string_view sqlstate);
 
+/// Whether the server does not let this program in: its password, role or database is wrong, or it
+/// lacks a right. No waiting helps as long as nobody changes that.
+bool is_refusal(const Error& error);
+
 /// Whether the error carries this SQLSTATE.
 bool has_sqlstate(const Error& error, std::string_view sqlstate);
 

@@ -19,17 +19,24 @@ TEST(ServerErrors, say_what_the_caller_should_do) {
       {"25006", Code::unavailable},        // a replica
       {"55P03", Code::unavailable},        // lock_timeout
       {"57014", Code::deadline_exceeded},  // statement_timeout
-      {"28P01", Code::unauthenticated},    // wrong password
-      {"42501", Code::permission_denied},
-      {"3D000", Code::failed_precondition},  // no such database
+      {"28P01", Code::unavailable},        // wrong password, and not the caller's
+      {"42501", Code::unavailable},        // no right to a table
+      {"3D000", Code::unavailable},        // no such database
+      {"3F000", Code::data_loss},          // the schema was dropped
+      {"42P01", Code::data_loss},          // a table was dropped
       {"XX001", Code::data_loss},
-      {"42601", Code::internal},             // our syntax
-      {"23505", Code::internal},             // a constraint that only we can violate
-      {"57P04", Code::failed_precondition},  // the database was dropped
-      {"26000", Code::unavailable},          // a pooler gave us another connection
+      {"42601", Code::internal},     // our syntax
+      {"23505", Code::internal},     // a constraint that only we can violate
+      {"57P04", Code::unavailable},  // the database was dropped
+      {"26000", Code::unavailable},  // a pooler gave us another connection
   };
   for (const auto& [state, code] : meanings) {
-    EXPECT_EQ(error_of(state, "why").code, code) << state;
+    const auto error = error_of(state, "why");
+    EXPECT_EQ(error.code, code) << state;
+    if (code != Code::unavailable && code != Code::data_loss) continue;
+    const auto reason =
+        code == Code::data_loss ? Reason::store_damaged : Reason::engine_unavailable;
+    EXPECT_EQ(error.reason, reason) << state;
   }
 }
 

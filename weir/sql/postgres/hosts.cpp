@@ -60,6 +60,96 @@ Result<Host> parse(std::string_view text) {
   return host;
 }
 
+using Options = std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)>;
+
+/// What libpq says of an address that it can't read, without any of that address: there may be a
+/// password in it.
+std::string kind_of(std::string_view problem) {
+  std::string kind;
+  for (std::size_t at = 0; at < problem.size();) {
+    const auto open = std::min(problem.find('"', at), problem.size());
+    kind += problem.substr(at, open - at);
+    if (open == problem.size()) break;
+    const auto close = problem.find('"', open + 1);
+    // Of one character: what was expected.
+    if (close != problem.npos && close == open + 2) {
+      kind += problem.substr(open, 3);
+      at = close + 1;
+      continue;
+    }
+    break;  // it may hold further quotes
+  }
+  while (!kind.empty() && std::string_view(": \n").find(kind.back()) != std::string_view::npos) {
+    kind.pop_back();
+  }
+  return kind;
+}
+
+Error unreadable(std::string_view problem) {
+  return invalid_field(
+      "store",
+      fmt::format("the address can't be read: {}; in a user or a password '%', '/', ':', '@', '?' "
+                  "and '#' are written %25, %2F, %3A, %40, %3F and %23",
+                  kind_of(problem)));
+}
+
+struct Named {
+  std::vector<std::string> names, addresses, ports;
+};
+
+/// With what libpq takes from variables (PGHOST) and from service files. Only a connection tells
+/// that; this one ends before it is tried, at a setting that does not exist.
+Result<Named> resolve(const std::string& uri) {
+  char* problem = nullptr;
+  const Options parsed(PQconninfoParse(uri.c_str(), &problem), PQconninfoFree);
+  const std::unique_ptr<char, void (*)(void*)> freed(problem, PQfreemem);
+  // An address that can't be read is the caller's mistake, not a database that is down.
+  if (!parsed) return unreadable(problem != nullptr ? problem : "out of memory");
+  constexpr const char* nothing = "weir-looks-only";
+  const char* keywords[] = {"dbname", "sslmode", nullptr};
+  const char* values[] = {uri.c_str(), nothing, nullptr};
+  const std::unique_ptr<pg_conn, void (*)(pg_conn*)> looking(
+      PQconnectStartParams(keywords, values, 1), PQfinish);
+  if (!looking) return unavailable("PostgreSQL: out of memory");
+  const Options resolved(PQconninfo(looking.get()), PQconninfoFree);
+  if (!resolved) return unavailable("PostgreSQL: out of memory");
+  Named named;
+  bool looked = false;
+  std::string_view attributes;
+  for (const auto* option = resolved.get(); option->keyword != nullptr; ++option) {
+    const std::string_view keyword = option->keyword;
+    const std::string_view value = option->val != nullptr ? option->val : "";
+    if (keyword == "host") named.names = split(value);
+    if (keyword == "hostaddr") named.addresses = split(value);
+    if (keyword == "port") named.ports = split(value);
+    if (keyword == "sslmode") looked = value == nothing;
+    if (keyword == "target_session_attrs") attributes = value;
+  }
+  // A service that is not there, for one; such a text names files and services, not the address.
+  if (!looked) {
+    std::string_view text = PQerrorMessage(looking.get());
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    return invalid_field("store", text);
+  }
+  constexpr std::string_view known[] = {"",        "any",     "read-write",    "read-only",
+                                        "primary", "standby", "prefer-standby"};
+  if (std::find(std::begin(known), std::end(known), attributes) == std::end(known)) {
+    return invalid_field("store",
+                         "target_session_attrs is not any, read-write, read-only, primary, "
+                         "standby or prefer-standby");
+  }
+  const auto bad_port = [](const std::string& port) { return !port.empty() && !is_port(port); };
+  if (std::any_of(named.ports.begin(), named.ports.end(), bad_port)) {
+    return unreadable("a port is not a number from 1 to 65535");
+  }
+  // One at its front names a socket.
+  const auto bad_name = [](const std::string& name) { return name.find('@', 1) != name.npos; };
+  if (std::any_of(named.names.begin(), named.names.end(), bad_name)) {
+    return unreadable("the name of a host has an '@'");
+  }
+  return named;
+}
+
 /// Of lists of libpq that belong together, the element; one for all when there is just one.
 std::string at(const std::vector<std::string>& list, std::size_t index) {
   if (list.size() == 1) return list.front();
@@ -78,24 +168,8 @@ std::string to_string(const Host& host) {
 
 Result<std::shared_ptr<Hosts>> Hosts::of(const std::string& uri,
                                          const std::vector<std::string>& more) {
-  char* problem = nullptr;
-  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> parsed(
-      PQconninfoParse(uri.c_str(), &problem), PQconninfoFree);
-  const std::unique_ptr<char, void (*)(void*)> freed(problem, PQfreemem);
-  if (!parsed) {
-    // An address that can't be read is the caller's mistake, not a database that is down.
-    std::string_view text = problem != nullptr ? problem : "out of memory";
-    while (text.ends_with('\n')) text.remove_suffix(1);
-    return invalid_field("store", text);
-  }
-  std::vector<std::string> names, addresses, ports;
-  for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
-    const std::string_view keyword = option->keyword;
-    const std::string_view value = option->val != nullptr ? option->val : "";
-    if (keyword == "host") names = split(value);
-    if (keyword == "hostaddr") addresses = split(value);
-    if (keyword == "port") ports = split(value);
-  }
+  WEIR_TRY_ASSIGN(named, resolve(uri));
+  const auto& [names, addresses, ports] = named;
   const auto count = std::max({names.size(), addresses.size(), std::size_t{1}});
   if (ports.size() > 1 && ports.size() != count) {
     return invalid_field("store", fmt::format("{} ports for {} hosts", ports.size(), count));
@@ -110,7 +184,10 @@ Result<std::shared_ptr<Hosts>> Hosts::of(const std::string& uri,
   }
   for (const auto& text : more) {
     WEIR_TRY_ASSIGN(host, parse(text));
-    if (std::find(all.begin(), all.end(), host) == all.end()) all.push_back(std::move(host));
+    const bool known = std::any_of(all.begin(), all.end(), [&](const Host& other) {
+      return to_string(other) == to_string(host);
+    });
+    if (!known) all.push_back(std::move(host));
   }
   if (all.size() > hosts_max) return past_limit("hosts", all.size(), hosts_max, "hosts");
   return std::shared_ptr<Hosts>(new Hosts(std::move(all)));

@@ -35,9 +35,9 @@ std::string to_string(const Host& host);
 /// has not seen the later one can't know. Threads: any.
 class Hosts {
  public:
-  /// Those that the URI names, "postgres://db1:5432,db2:5433/weir", in its order, and then `more`:
-  /// "db3", "db3:5432", "[::1]:5432".
-  /// Errors: invalid_argument, naming "store" or "hosts".
+  /// Those that the URI names, "postgres://db1:5432,db2:5433/weir", or libpq's service files and
+  /// variables (PGHOST), in their order, and then `more`: "db3", "db3:5432", "[::1]:5432".
+  /// Errors: invalid_argument, naming "store" or "hosts", and never repeating the URI.
   static Result<std::shared_ptr<Hosts>> of(const std::string& uri,
                                            const std::vector<std::string>& more = {});
 

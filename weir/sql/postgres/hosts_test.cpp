@@ -3,10 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+
+#include <tests/support/temporary_folder.hpp>
+
 namespace weir::postgres {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::vector<std::string> texts(const std::string& uri, const std::vector<std::string>& more = {}) {
   std::vector<std::string> texts;
@@ -24,6 +31,7 @@ TEST(Hosts, are_those_of_the_uri_and_of_the_list) {
   EXPECT_THAT(texts("postgres:///weir"), ElementsAre("localhost:5432"));
   EXPECT_THAT(texts("postgres://db1:6001/weir", {"db2", "db3:6003", "[::1]:6004", "db1:6001"}),
               ElementsAre("db1:6001", "db2:5432", "db3:6003", "[::1]:6004"));
+  EXPECT_THAT(texts("postgres://db1/weir", {"db1", "db1:5432"}), ElementsAre("db1:5432"));
 }
 
 TEST(Hosts, that_cannot_be_read_are_named) {
@@ -37,6 +45,45 @@ TEST(Hosts, that_cannot_be_read_are_named) {
     ASSERT_FALSE(hosts) << bad;
     EXPECT_EQ(hosts.error().code, Code::invalid_argument);
     EXPECT_EQ(hosts.error().details.at("field"), "store");
+  }
+}
+
+/// A variable of the environment, while it lives.
+struct Variable {
+  Variable(const char* name, const std::string& value) : name_(name) {
+    setenv(name, value.c_str(), 1);
+  }
+  ~Variable() { unsetenv(name_); }
+  const char* name_;
+};
+
+// Weir took them for a single host, and whichever answered first for the one that takes writes.
+TEST(Hosts, are_those_of_libpqs_variables_and_services_where_the_uri_names_none) {
+  const testing_support::TemporaryFolder folder;
+  std::ofstream(folder.file("services")) << "[pair]\nhost=a,b\nport=6001,6002\n"
+                                         << "target_session_attrs=read-write\n";
+  const Variable services("PGSERVICEFILE", folder.file("services"));
+  EXPECT_THAT(texts("postgres://?service=pair"), ElementsAre("a:6001", "b:6002"));
+  const auto missing = Hosts::of("postgres://?service=other");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, Code::invalid_argument);
+  EXPECT_THAT(missing.error().message, HasSubstr("other"));
+  const Variable host("PGHOST", "c,d"), port("PGPORT", "7001");
+  EXPECT_THAT(texts("postgres://u@/weir"), ElementsAre("c:7001", "d:7001"));
+  EXPECT_THAT(texts("postgres://u@e/weir"), ElementsAre("e:7001"));
+}
+
+TEST(Hosts, of_an_address_that_cannot_be_read_are_refused_without_repeating_it) {
+  for (const auto* bad :
+       {"postgres://u:s3cr%zzet@h/x", "postgres://u:s3cret/abc@h/x", "postgres://u:s3cret@[h/x",
+        "postgres://u:x@s3cret@h/x", "postgres://h/?password=s3cret=x", "postgres://h/x?s3cret=1",
+        "postgres://h/x?s3cret", "postgres://u:s3c\"ret%zz@h/x", "postgres://h:s3cret/x",
+        "postgres://h/x?target_session_attrs=s3cret", "postgres://u:s3cret@h:99999/x"}) {
+    const auto hosts = Hosts::of(bad);
+    ASSERT_FALSE(hosts) << bad;
+    EXPECT_EQ(hosts.error().code, Code::invalid_argument) << bad;
+    EXPECT_THAT(hosts.error().message, Not(HasSubstr("s3c"))) << bad;
+    EXPECT_THAT(hosts.error().message, Not(HasSubstr("ret"))) << bad;
   }
 }
 

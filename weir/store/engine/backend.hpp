@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <weir/store/engine/append_policy.hpp>
+#include <weir/store/engine/mark.hpp>
 #include <weir/store/event_store.hpp>
 
 namespace weir::engine {
@@ -32,6 +33,8 @@ struct KeyRecord {
 struct BeginRequest {
   /// The last position it knows of.
   Position known;
+  /// Of the last event it knows; none when it keeps nothing of what is before `known`.
+  std::optional<Mark> mark = std::nullopt;
   /// More missed events than this are of no use to it: the newest suffice.
   std::size_t missed_max = 0;
   std::span<const std::string_view> keys;
@@ -49,6 +52,9 @@ struct Begun {
   /// Events past `known` that other processes appended, in order, ending with the head; when there
   /// are more than missed_max, the newest missed_max of them.
   Batch missed;
+  /// The event of the request's mark is not in the log: it was put back to an older state, and may
+  /// have been written to since.
+  bool rewound = false;
   /// Those keys of the request that are on record, even if they should be forgotten by now.
   std::vector<KeyRecord> keys;
   /// Those sources of the request that are on record.
@@ -92,6 +98,11 @@ class Writer {
   /// Nothing is recorded by one that fails.
   /// Errors: unavailable, data_loss, deadline_exceeded (the lock could not be had in time).
   virtual Result<Begun> begin(const BeginRequest& request) = 0;
+
+  /// As Backend::read_step(), between begin() and commit() or rollback(), of the log as begin()
+  /// found it. It waits for nothing that waits for this writer. After an error the commit fails
+  /// too.
+  virtual Result<ReadStep> read_step(const ReadRequest& request) = 0;
 
   /// Writes and makes durable. On success it is on disk. On an error, whether it was recorded is
   /// unknown, and the next begin() tells what the log holds; unless is_nothing_recorded(error).

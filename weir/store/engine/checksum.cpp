@@ -108,6 +108,12 @@ std::uint64_t checksum_of(const EventView& event) {
   return hasher.digest();
 }
 
+Mark mark_of(const EventView& event) {
+  return {.position = event.position(),
+          .checksum = checksum_of(event),
+          .recorded_at = event.recorded_at()};
+}
+
 Fingerprint fingerprint_of(std::span<const Event> events) {
   XXH3_state_t state;
   XXH3_128bits_reset(&state);

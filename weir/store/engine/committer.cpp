@@ -271,48 +271,6 @@ Committer::Batch Committer::take_group() {
   return group;
 }
 
-Result<Begun> Committer::begin(const Batch& group) {
-  if (!writer_) {
-    WEIR_TRY_ASSIGN(writer, backend_.open_writer());
-    writer_ = std::move(writer);
-  }
-  std::vector<std::string_view> keys, sources;
-  for (const auto* pending : group) {
-    if (!pending->request.idempotency_key.empty()) keys.push_back(pending->request.idempotency_key);
-    if (pending->request.tracking) sources.push_back(pending->request.tracking->source);
-  }
-  BeginRequest request{.known = tail_.head(),
-                       .missed_max = 32'768,
-                       .keys = keys,
-                       .sources = sources,
-                       .asked_at = group.front()->asked_at,
-                       .deadline = group.front()->request.call.deadline};
-  for (const auto* pending : group) {
-    const auto& deadline = pending->request.call.deadline;
-    request.asked_at = std::min(request.asked_at, pending->asked_at);
-    if (!deadline) request.deadline.reset();
-    if (request.deadline) request.deadline = std::max(*request.deadline, *deadline);
-  }
-  return writer_->begin(request);
-}
-
-void Committer::learn(const Begun& begun) {
-  if (begun.head == tail_.head()) return;
-  const Position missed_begin = begun.missed.empty() ? begun.head : begun.missed.first().previous();
-  // Too much happened elsewhere, or the log was replaced by an older copy: begin afresh.
-  if (missed_begin > tail_.head() || begun.head < tail_.head()) tail_.reset(missed_begin);
-  std::vector<std::uint32_t> counts;
-  std::vector<Term> terms;
-  for (const auto& event : begun.missed) {
-    const auto old_size = terms.size();
-    add_terms(hasher_, event.type(), event.tags(),
-              is_json(event.content_type()) ? event.data() : std::string_view(), terms);
-    counts.push_back(static_cast<std::uint32_t>(terms.size() - old_size));
-  }
-  tail_.append(missed_begin.next(), counts, terms);
-  advanced_(begun.head);
-}
-
 Result<bool> Committer::commit_group(const Batch& group) {
   for (auto* pending : group) pending->on_stop.reset();
   try_again_at_.reset();
@@ -387,8 +345,10 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
 
 Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& accepted) {
   if (!pending.request.condition) return {};
-  const auto after =
-      std::max(pending.judged, pending.request.condition->after.value_or(Position()));
+  // What was judged by events that are no longer there counts for nothing.
+  const bool still_holds = pending.judged_after_rewinds == tail_.rewinds();
+  const auto after = std::max(still_holds ? pending.judged : Position(),
+                              pending.request.condition->after.value_or(Position()));
   if (after < tail_.begin() || tail_.may_match(pending.condition, after)) {
     // By its terms there may be a match: the store itself has the last word.
     ReadRequest look{.query = pending.request.condition->fail_if_events_match,
@@ -398,7 +358,7 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
                      .batch_events_max = 1,
                      .call = pending.request.call};
     while (look.after < accepted.begin) {
-      WEIR_TRY_ASSIGN(step, backend_.read_step(look));
+      WEIR_TRY_ASSIGN(step, writer_->read_step(look));
       if (!step.batch.empty()) return condition_failed(step.batch.first().value);
       if (step.end) break;
       look.after = step.cursor;
@@ -476,7 +436,14 @@ Result<void> Committer::write(const Batch& group, Accepted& accepted, const Begu
                             .keys_expire_before = accepted.recorded_at - options_.keys_kept}));
   for (const auto* pending : group) {
     const bool wrote = pending->outcome.ok() && !pending->outcome->replayed && !pending->repeats;
-    if (wrote) tail_.append(pending->outcome->first, pending->term_counts, pending->terms);
+    if (!wrote) continue;
+    std::optional<Mark> last;
+    if (!accepted.events.empty() && pending->outcome->last == accepted.head) {
+      last = {.position = accepted.head,
+              .checksum = accepted.events.back().checksum,
+              .recorded_at = accepted.recorded_at};
+    }
+    tail_.append(pending->outcome->first, pending->term_counts, pending->terms, last);
   }
   WEIR_ASSERT(tail_.head() >= accepted.head);
   if (accepted.head > begun.head) advanced_(accepted.head);

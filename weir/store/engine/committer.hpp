@@ -45,8 +45,10 @@ struct CommitterOptions {
 struct PendingAppend {
   AppendRequest request;
   CompiledQuery condition;
-  /// Events up to here have been found not to match the condition.
+  /// Events up to here have been found not to match the condition, when the tail had been rewound
+  /// so often.
   Position judged;
+  std::uint64_t judged_after_rewinds = 0;
   Fingerprint fingerprint;
   std::vector<std::uint32_t> term_counts;
   std::vector<Term> terms;
@@ -125,7 +127,9 @@ class Committer {
   /// False when every append was refused; an error when the commit failed.
   Result<bool> commit_group(const Batch& group);
   void tell(const Batch& group, StoreObserver::Commit told, const Result<bool>& committed);
+  // What the log is like: committer_begin.cpp.
   Result<Begun> begin(const Batch& group);
+  void learn(const Begun& begun);
   // Trying again: committer_again.cpp.
   void failed(const Batch& group, const Error& error);
   void commit_failed(const Batch& group, const Error& error);
@@ -135,7 +139,6 @@ class Committer {
   Instant wake_up_time() const;
   void watch(const std::stop_token& stop);
   void answer_left(const Batch& left);
-  void learn(const Begun& begun);
   Result<void> judge(PendingAppend& pending, Accepted& accepted, const Begun& begun);
   Result<void> judge_condition(PendingAppend& pending, const Accepted& accepted);
   Result<bool> replay(PendingAppend& pending, const Accepted& accepted, const Begun& begun);

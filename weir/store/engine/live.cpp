@@ -16,6 +16,23 @@ bool worth_waiting(const Error& error, const CallOptions& call) {
          error.code == Code::deadline_exceeded;
 }
 
+std::optional<Mark> last_mark(const Batch& batch) {
+  std::optional<Mark> mark;
+  for (const auto& event : batch) {
+    if (event.position() == batch.last()) mark = mark_of(event);
+  }
+  return mark;
+}
+
+Batch past(const Batch& batch, Position position) {
+  BatchBuilder builder;
+  builder.reserve(batch.bytes());
+  for (const auto& event : batch) {
+    if (event.position() > position) builder.add(event.position(), event.wire());
+  }
+  return std::move(builder).build();
+}
+
 }  // namespace
 
 /// (cursor, end of what is known] again and again: from the ring when the cursor is in it, else
@@ -40,18 +57,17 @@ class Live::LiveSubscription final : public Subscription {
     while (true) {
       if (request_.call.stop.stop_requested()) return cancelled();
       const auto recent = live_.recent(cursor_);
-      if (!recent.in_ring) {
+      if (!told_) rewinds_ = recent.rewinds;
+      if (recent.rewinds != rewinds_) return log_rewound(recent.rewound_to.value);
+      if (!recent.in_ring || !told_) {
         auto read = read_from_store();
+        // What it has not been told yet can't have been wrong.
+        if (!read && !told_ && read.error().reason == Reason::log_rewound) continue;
         if (read || !worth_waiting(read.error(), request_.call)) return read;
         if (live_.park(id_, wake)) break;
         return read;
       }
       if (recent.end > cursor_) return take(recent);
-      // Whoever begins at the end is told that this is where it stands.
-      if (!std::exchange(told_, true)) {
-        return std::optional(
-            SubscriptionStep{.head = cursor_, .cursor = cursor_, .caught_up = true});
-      }
       if (live_.wait_past(cursor_, id_, wake)) break;
       if (live_.stopped()) return shutting_down();
     }
@@ -63,11 +79,11 @@ class Live::LiveSubscription final : public Subscription {
  private:
   Result<std::optional<SubscriptionStep>> read_from_store() {
     if (live_.stopped()) return shutting_down();
-    WEIR_TRY_ASSIGN(step, live_.backend_.read_step({.query = request_.query,
-                                                    .after = cursor_,
-                                                    .batch_events_max = request_.batch_events_max,
-                                                    .batch_bytes_max = request_.batch_bytes_max,
-                                                    .call = request_.call}));
+    WEIR_TRY_ASSIGN(step, live_.read({.query = request_.query,
+                                      .after = cursor_,
+                                      .batch_events_max = request_.batch_events_max,
+                                      .batch_bytes_max = request_.batch_bytes_max,
+                                      .call = request_.call}));
     told_ = true;
     cursor_ = std::max(cursor_, step.cursor);
     reached_.store(cursor_.value, std::memory_order_relaxed);
@@ -96,7 +112,6 @@ class Live::LiveSubscription final : public Subscription {
       }
       if (full) break;
     }
-    told_ = true;
     cursor_ = full ? cursor : recent.end;
     reached_.store(cursor_.value, std::memory_order_relaxed);
     return std::optional(SubscriptionStep{.batch = std::move(builder).build(),
@@ -109,8 +124,9 @@ class Live::LiveSubscription final : public Subscription {
   Live& live_;
   SubscribeRequest request_;
   Position cursor_;
-  bool told_ = false;  ///< that there was something, or nothing, to begin with
-  Cursor reached_;     ///< the same, for others to look at
+  bool told_ = false;          ///< that there was something, or nothing, to begin with
+  std::uint64_t rewinds_ = 0;  ///< of the log, when it was told the first
+  Cursor reached_;             ///< the same, for others to look at
   std::uint64_t id_;
   std::stop_callback<std::function<void()>> on_stop_;
 };
@@ -186,14 +202,21 @@ void Live::leave(std::uint64_t id) {
   cursors_.erase(id);
   if (--subscribers_ > 0) return;
   // Nobody listens: keep nothing, and begin afresh for the next.
+  drop_ring();
+}
+
+/// With the lock held.
+void Live::drop_ring() {
   ring_started_ = false;
   ring_.clear();
   ring_bytes_ = 0;
+  mark_.reset();
+  seen_ = Position();
 }
 
 Live::Recent Live::recent(Position cursor) const {
   const std::lock_guard lock(mutex_);
-  Recent recent;
+  Recent recent{.rewinds = rewinds_, .rewound_to = rewound_to_};
   if (!ring_started_ || cursor < ring_begin_) return recent;
   recent.in_ring = true;
   recent.end = std::max(ring_end_, cursor);
@@ -283,34 +306,84 @@ void Live::pause(std::unique_lock<std::mutex>& lock, const Error& why) {
   changed_.wait_for(lock, length, [this] { return stopping_; });
 }
 
+Result<ReadStep> Live::read(const ReadRequest& request) {
+  Position seen;
+  std::uint64_t rewinds = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    seen = seen_;
+    rewinds = rewinds_;
+  }
+  WEIR_TRY_ASSIGN(step, backend_.read_step(request));
+  {
+    const std::lock_guard lock(mutex_);
+    const bool kept = rewinds == rewinds_ && subscribers_ > 0;
+    if (kept && step.head >= seen) seen_ = std::max(seen_, step.head);
+  }
+  if (step.head >= seen) return step;
+  rewound(rewinds, step.head);
+  return log_rewound(step.head.value);
+}
+
+void Live::rewound(std::uint64_t before, Position head) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (rewinds_ != before) return;
+    ++rewinds_;
+    rewound_to_ = head;
+    drop_ring();
+    dirty_ = true;
+    changed_.notify_one();
+  }
+  wake_all();
+}
+
+/// From the log's end, and knowing what is there.
+Result<void> Live::begin_ring(const CallOptions& call) {
+  WEIR_TRY_ASSIGN(step, read({.direction = Direction::backwards, .limit = 1, .call = call}));
+  const std::lock_guard lock(mutex_);
+  ring_begin_ = ring_end_ = step.head;
+  mark_ = last_mark(step.batch);
+  ring_started_ = subscribers_ > 0;
+  return {};
+}
+
 Result<void> Live::fill() {
   Position from;
   bool started = false;
+  std::optional<Mark> known;
+  std::uint64_t rewinds = 0;
   {
     const std::lock_guard lock(mutex_);
     from = ring_end_;
     started = ring_started_;
+    known = mark_;
+    rewinds = rewinds_;
   }
   const CallOptions call{.stop = stop_.get_token()};
-  if (!started) {
-    WEIR_TRY_ASSIGN(head, backend_.head(call));
-    const std::lock_guard lock(mutex_);
-    ring_begin_ = ring_end_ = head;
-    ring_started_ = subscribers_ > 0;
-    return {};
-  }
+  if (!started) return begin_ring(call);
   Result<void> reached;
   const auto before = from;
-  while (true) {
-    auto step = backend_.read_step({.after = from, .call = call});
+  // The first of these steps begins with the last event that is known.
+  for (bool again = known && known->position == from;; again = false) {
+    auto step = read({.after = again ? from.previous() : from, .call = call});
     if (!step) {
       reached = step.error();
       break;
+    }
+    if (again) {
+      const bool same = !step->batch.empty() && mark_of(*step->batch.begin()) == *known;
+      if (!same) {
+        rewound(rewinds, step->head);
+        return {};
+      }
+      step->batch = past(step->batch, from);
     }
     const std::unique_lock lock(mutex_);
     ++reads_;
     if (!ring_started_ || ring_end_ != from) return {};
     if (!step->batch.empty()) {
+      mark_ = last_mark(step->batch);
       ring_bytes_ += step->batch.bytes();
       ring_.push_back(std::make_shared<const Batch>(std::move(step->batch)));
     }

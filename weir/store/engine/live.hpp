@@ -31,6 +31,9 @@ struct LiveOptions {
 /// Feeds all live subscribers of a log in this process: one reader of the log's end fills a bounded
 /// ring, whoever is near the end is served from it, and whoever is not reads from the store. A slow
 /// subscriber costs nobody anything.
+/// With what is new the last event is read once more: if it is not what it was, or the log ends
+/// before it, the log was put back to an older state. Then the ring is thrown away and every
+/// subscription that was told anything ends with log_rewound.
 /// While the store can't be read, subscriptions wait: they end with an error only when that says
 /// that waiting is of no use.
 /// Threads: any.
@@ -63,12 +66,20 @@ class Live {
 
   /// What the ring holds past a cursor.
   struct Recent {
+    std::uint64_t rewinds = 0;
+    Position rewound_to;
     bool in_ring = false;  ///< the cursor is not older than the ring
     std::vector<Chunk> chunks;
     Position end;
   };
 
   void run();
+  /// Reads the store. Errors: those of the backend, log_rewound.
+  Result<ReadStep> read(const ReadRequest& request);
+  /// Unless that was noticed since it had been rewound `before` times.
+  void rewound(std::uint64_t before, Position head);
+  Result<void> begin_ring(const CallOptions& call);
+  void drop_ring();
   /// Reads what is new into the ring. The error for which the store could not be read to its end.
   Result<void> fill();
   void pause(std::unique_lock<std::mutex>& lock, const Error& why);
@@ -98,10 +109,18 @@ class Live {
   /// Ends the reads of the thread.
   std::stop_source stop_;
 
+  /// How often the log was found to be rewound, and where it ended the last time.
+  std::uint64_t rewinds_ = 0;
+  Position rewound_to_;
+  /// As far as the log was seen to reach, while there are subscribers.
+  Position seen_;
+
   // (ring_begin_, ring_end_] in chunks. Only the thread moves ring_end_.
   bool ring_started_ = false;
   Position ring_begin_;
   Position ring_end_;
+  /// Of the event at ring_end_.
+  std::optional<Mark> mark_;
   std::deque<Chunk> ring_;
   std::size_t ring_bytes_ = 0;
   std::uint64_t reads_ = 0;

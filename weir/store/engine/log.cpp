@@ -117,6 +117,7 @@ Result<void> Log::look_back(PendingAppend& pending, const CallOptions& call) {
   // An idempotency key may answer although the condition no longer holds, so only what is clear
   // without it is said here.
   if (!pending.request.idempotency_key.empty()) return {};
+  pending.judged_after_rewinds = tail_->rewinds();
   while (true) {
     WEIR_TRY_ASSIGN(step, backend_->read_step(request));
     if (!step.batch.empty()) return condition_failed(step.batch.first().value);

@@ -122,6 +122,35 @@ TEST_F(EngineLog, a_commit_that_failed_leaves_no_trace_in_later_conditions) {
   EXPECT_EQ(appended.value().first.value, 1u);
 }
 
+TEST_F(EngineLog, judges_by_what_the_log_holds_after_it_was_put_back_and_written_to_elsewhere) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("Base"), event("Base")}}));
+  ASSERT_TRUE(log_->append({.events = {event("Lost", {"lost"}), event("Lost", {"lost"})}}));
+  fake_->rewind(Position(2));
+  fake_->append_elsewhere(event("New", {"new"}));
+  fake_->append_elsewhere(event("New", {"new"}));
+  fake_->append_elsewhere(event("Newer", {"newer"}));
+  const auto when = [](const char* tag) {
+    return Condition{.fail_if_events_match = Query{}.tagged(tag), .after = Position(2)};
+  };
+  const auto conflict = log_->append({.events = {event("A")}, .condition = when("new")});
+  ASSERT_FALSE(conflict);
+  EXPECT_EQ(conflict.error().details.at("position"), "3");
+  EXPECT_FALSE(log_->append({.events = {event("A")}, .condition = when("newer")}));
+  EXPECT_TRUE(log_->append({.events = {event("A")}, .condition = when("lost")}));
+  EXPECT_THAT(fake_->types(), ElementsAre("Base", "Base", "New", "New", "Newer", "A"));
+}
+
+TEST_F(EngineLog, judges_by_what_the_log_holds_after_it_was_put_back_and_has_just_as_many_events) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("Base"), event("Lost")}}));
+  fake_->rewind(Position(1));
+  fake_->append_elsewhere(event("New", {"new"}));
+  EXPECT_FALSE(log_->append({.events = {event("A")},
+                             .condition = Condition{.fail_if_events_match = Query{}.tagged("new"),
+                                                    .after = Position(1)}}));
+}
+
 TEST_F(EngineLog, a_group_stands_or_falls_with_its_keys) {
   open();
   auto first = hold();
@@ -236,6 +265,82 @@ TEST_F(EngineLog, a_slow_subscriber_falls_back_to_the_store_and_misses_nothing) 
 }
 
 /// Appends as a thread does that may block and commits at the end of what it does.
+// A read on another connection may wait for a lock that waits for the writer's own transaction.
+TEST_F(EngineLog, conditions_are_judged_within_the_transaction_by_the_writer_itself) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("A", {"x"})}}));
+  const auto before = fake_->calls();
+  EXPECT_FALSE(log_->append({.events = {event("B")},
+                             .condition = Condition{.fail_if_events_match = Query{}.tagged("x")}}));
+  EXPECT_EQ(fake_->calls(), before + 1) << "something else was asked than the transaction";
+}
+
+/// All that is there, in the order of reading; an error ends it.
+class EngineLogRewound : public EngineLog {
+ protected:
+  std::unique_ptr<Subscription> subscribe(Position after) {
+    return log_->subscribe({.after = after}).value();
+  }
+  /// Until the subscription is at `position`.
+  static std::vector<std::string> types_up_to(Subscription& subscription, Position position) {
+    std::vector<std::string> types;
+    while (subscription.cursor() < position) {
+      const auto step = subscription.next();
+      if (!step) {
+        types.push_back(to_string(step.error()));
+        return types;
+      }
+      for (const auto& event : step->batch) types.emplace_back(event.type());
+    }
+    return types;
+  }
+  /// Until it ends.
+  static Error end_of(Subscription& subscription) {
+    for (int i = 0; i < 1000; ++i) {
+      const auto step = subscription.next(10s);
+      if (!step) return step.error();
+    }
+    return {};
+  }
+};
+
+TEST_F(EngineLogRewound, subscriptions_that_were_told_end_and_new_ones_get_what_is_there) {
+  open();
+  ASSERT_TRUE(log_->append({.events = {event("Base")}}));
+  const auto told = subscribe(Position());
+  ASSERT_THAT(types_up_to(*told, Position(1)), ElementsAre("Base"));
+  ASSERT_TRUE(log_->append({.events = {event("Lost"), event("Lost")}}));
+  ASSERT_THAT(types_up_to(*told, Position(3)), ElementsAre("Lost", "Lost"));
+  fake_->rewind(Position(1));
+  // It comes before anybody says that something has changed, and still is right.
+  const auto fresh = subscribe(Position());
+  ASSERT_THAT(types_up_to(*fresh, Position(1)), ElementsAre("Base"));
+  fake_->append_elsewhere(event("New"));
+  EXPECT_THAT(types_up_to(*fresh, Position(2)), ElementsAre("New"));
+  const auto error = end_of(*told);
+  EXPECT_EQ(error.code, Code::data_loss);
+  EXPECT_EQ(error.reason, Reason::log_rewound);
+  EXPECT_EQ(error.details.at("head"), "1");
+}
+
+TEST_F(EngineLogRewound, is_noticed_though_others_have_written_past_the_old_end) {
+  open();
+  const auto told = subscribe(Position());
+  ASSERT_TRUE(log_->append({.events = {event("Base"), event("Lost")}}));
+  ASSERT_THAT(types_up_to(*told, Position(2)), ElementsAre("Base", "Lost"));
+  // In the ring now, and waiting there.
+  std::promise<void> woken;
+  auto polled = told->poll([&] { woken.set_value(); });
+  while (polled && *polled) polled = told->poll([&] { woken.set_value(); });
+  ASSERT_TRUE(polled);
+  fake_->rewind(Position(1), {event("New"), event("New"), event("New")});
+  fake_->append_elsewhere(event("New"));
+  woken.get_future().wait();
+  EXPECT_EQ(end_of(*told).reason, Reason::log_rewound);
+  const auto fresh = subscribe(Position());
+  EXPECT_THAT(types_up_to(*fresh, Position(5)), ElementsAre("Base", "New", "New", "New", "New"));
+}
+
 class EngineLogHere : public EngineLog {
  protected:
   EngineLogHere() { open({.committer = {.callbacks_never_block = true}}); }

@@ -112,21 +112,48 @@ Position Tail::head() const {
   return segments_.back()->end();
 }
 
-void Tail::reset(Position head) {
-  const std::unique_lock lock(mutex_);
+Tail::Known Tail::known() const {
+  const std::shared_lock lock(mutex_);
+  return {.head = segments_.back()->end(), .mark = mark_};
+}
+
+std::uint64_t Tail::rewinds() const {
+  const std::shared_lock lock(mutex_);
+  return rewinds_;
+}
+
+/// With the lock held.
+void Tail::begin_at(Position head) {
   segments_.clear();
   segments_.push_back(std::make_shared<Segment>(head));
+  mark_.reset();
+}
+
+void Tail::reset(Position head) {
+  const std::unique_lock lock(mutex_);
+  begin_at(head);
+}
+
+void Tail::rewind(Position head) {
+  const std::unique_lock lock(mutex_);
+  begin_at(head);
+  ++rewinds_;
+}
+
+void Tail::rewind(Position head, const Mark& gone) {
+  const std::unique_lock lock(mutex_);
+  if (mark_ != gone) return;
+  begin_at(head);
+  ++rewinds_;
 }
 
 void Tail::skip_to(Position position) {
   const std::unique_lock lock(mutex_);
-  if (segments_.back()->end() >= position) return;
-  segments_.clear();
-  segments_.push_back(std::make_shared<Segment>(position));
+  if (segments_.back()->end() < position) begin_at(position);
 }
 
 void Tail::append(Position first, std::span<const std::uint32_t> counts,
-                  std::span<const Term> terms) {
+                  std::span<const Term> terms, const std::optional<Mark>& last) {
   const std::unique_lock lock(mutex_);
   WEIR_ASSERT(first <= segments_.back()->end().next());
   for (const auto count : counts) {
@@ -145,7 +172,9 @@ void Tail::append(Position first, std::span<const std::uint32_t> counts,
     auto& segment = *segments_.back();
     segment.add(segment.end().next(), terms.first(count));
     terms = terms.subspan(count);
+    mark_.reset();
   }
+  if (last && last->position == segments_.back()->end()) mark_ = last;
 }
 
 void Tail::trim() {

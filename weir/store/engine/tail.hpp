@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <weir/store/engine/mark.hpp>
 #include <weir/store/engine/postings.hpp>
 #include <weir/store/engine/terms.hpp>
 
@@ -86,15 +87,29 @@ class Tail {
   /// Events past begin() up to head() are known.
   Position begin() const;
   Position head() const;
+  /// The head, and the mark of the event there; none while no event is known.
+  struct Known {
+    Position head;
+    std::optional<Mark> mark;
+  };
+  Known known() const;
 
   /// Forgets everything; the next event follows `head`.
   void reset(Position head);
+  /// The same because the log was put back to an older state: what was judged by the events before
+  /// is to be judged anew.
+  void rewind(Position head);
+  /// The same, unless somebody else has by now: the last event known is still the one that is gone.
+  void rewind(Position head, const Mark& gone);
+  /// How often that was.
+  std::uint64_t rewinds() const;
   /// The same, if it does not reach that far yet.
   void skip_to(Position position);
   /// Events from `first` on: for each the number of its terms, and all the terms in order. Those
   /// that are known already are passed over, so that whoever sees a committed event first may add
-  /// it. `first` must not lie past head() + 1.
-  void append(Position first, std::span<const std::uint32_t> counts, std::span<const Term> terms);
+  /// it. `first` must not lie past head() + 1. `last` is of the last of these events.
+  void append(Position first, std::span<const std::uint32_t> counts, std::span<const Term> terms,
+              const std::optional<Mark>& last = std::nullopt);
 
   /// Whether, by its terms, an event past `after` may match. Cheap when none does.
   bool may_match(const CompiledQuery& query, Position after) const;
@@ -115,12 +130,16 @@ class Tail {
 
  private:
   class Source;
+  void begin_at(Position head);
   void trim();
   bool has_past(Term term, Position after) const;
 
   const Options options_;
   mutable std::shared_mutex mutex_;
   std::deque<std::shared_ptr<Segment>> segments_;
+  /// Of the event at the end of the last segment.
+  std::optional<Mark> mark_;
+  std::uint64_t rewinds_ = 0;
   Position indexed_ = position_max;
 };
 

@@ -11,6 +11,8 @@ namespace {
 
 /// A read without an end that has so many events before it is worth one more question.
 constexpr std::uint64_t catch_up_min = 1000;
+/// A replica that has not answered by then is left out, and the primary is asked.
+constexpr std::chrono::seconds replica_answer_max{2};
 
 constexpr std::string_view select_head = "SELECT head FROM weir.log WHERE id = $1";
 constexpr std::string_view select_snapshot =
@@ -110,9 +112,15 @@ std::optional<ReadStep> LogBackend::read_from_replica(const ReadRequest& request
         return std::move(answers.front());
       },
       log_.id, hasher_);
+  // The primary may need the other half of the caller's time.
+  const auto now = database_->clock().instant();
+  const auto latest = now + replica_answer_max;
+  const auto& deadline = request.call.deadline;
+  bounded.call.deadline = deadline ? std::min(latest, now + (*deadline - now) / 2) : latest;
   auto step = reading.step(bounded);
   if (!step) {
-    if (says_replica_is_unwell(step.error())) replicas.failed(pool, step.error());
+    const bool hangs = database_->clock().instant() >= latest;
+    if (hangs || says_replica_is_unwell(step.error())) replicas.failed(pool, step.error());
     return std::nullopt;
   }
   // Its own head is of the same moment as the events.

@@ -9,7 +9,6 @@
 namespace weir::postgres {
 namespace {
 
-constexpr std::chrono::seconds migration_time_max{60};
 /// Of several hosts one may be a primary that was replaced: each is heard first.
 constexpr std::chrono::milliseconds ask_hosts_time_max{1500};
 
@@ -110,6 +109,7 @@ ConnectOptions Database::writer_connection() const {
                              {"enable_seqscan", "off"},
                              {"enable_hashjoin", "off"},
                              {"enable_mergejoin", "off"},
+                             {"enable_bitmapscan", "off"},
                              {"lock_timeout", lock_ms},
                              {"statement_timeout", "0"},
                              {"idle_in_transaction_session_timeout", write_ms},
@@ -125,15 +125,16 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& uri, Databas
   WEIR_TRY(sql::check(options.readers));
   WEIR_TRY(sql::check(options.replicas));
   WEIR_TRY_ASSIGN(hosts, Hosts::of(uri, options.hosts));
+  const Patience patience{.deadline = clock.instant() + options.open_time_max};
   std::shared_ptr<Database> database(new Database(uri, hosts, std::move(options), clock));
   if (database->replicas_) {
-    database->replicas_->wait_until_asked(clock.instant() + ask_hosts_time_max);
+    const auto heard = clock.instant() + ask_hosts_time_max;
+    database->replicas_->wait_until_asked(std::min(heard, *patience.deadline));
   }
-  const Patience patience{.deadline = clock.instant() + migration_time_max};
   auto connect = connection(uri, hosts, database->options_, role_to_read(*hosts), {});
   connect.command_timeout = connect.command_timeout.zero();
   WEIR_TRY_ASSIGN(session, Session::connect(connect, clock, patience));
-  WEIR_TRY(migrate(*session, patience));
+  WEIR_TRY(migrate(*session, database->options_.create, patience));
   return database;
 }
 

@@ -35,6 +35,10 @@ struct DatabaseOptions {
   /// Told when a replica is left out and when it is back; must be quick. Default: nobody.
   std::function<void(const std::string& host, const sql::ReplicaState& state)> replica_listener =
       nullptr;
+  /// Make the schema where there is none. Default true.
+  bool create = true;
+  /// How long opening may take; another process may be making the schema. Default 60 s.
+  std::chrono::milliseconds open_time_max{60'000};
   /// How long connecting to one host may take. Default 5 s.
   std::chrono::milliseconds connect_time_max{5000};
   /// How long an append waits for the log's lock. Default 10 s.
@@ -60,7 +64,7 @@ struct LogRow {
 class Database : public std::enable_shared_from_this<Database> {
  public:
   /// Connects, and makes or migrates the schema.
-  /// Errors: invalid_argument, naming the option; see migrate(), unavailable, unauthenticated.
+  /// Errors: invalid_argument, naming the option; see migrate(), unavailable, deadline_exceeded.
   static Result<std::shared_ptr<Database>> open(const std::string& uri, DatabaseOptions options,
                                                 const Clock& clock);
   ~Database();

@@ -266,6 +266,29 @@ class ReadingFromAReplica : private OwnPair, public ReadingFromReplicas {
   static void TearDownTestSuite() {}
 };
 
+TEST_F(ReadingFromReplicas, asks_the_primary_when_the_replica_hangs) {
+  append(500);
+  wait_for_replay();
+  const auto head = log->backend->head({}).value();
+  ASSERT_TRUE(log->backend->read_step({.until = head, .batch_events_max = 100}));
+  ASSERT_EQ(from_replica(), 1);
+  replica.freeze();
+  const auto began = system_clock().instant();
+  const auto step = log->backend->read_step(
+      {.until = head, .batch_events_max = 100, .call = {.deadline = began + 20s}});
+  const auto took = system_clock().instant() - began;
+  // Before the replica is thought to be down, too, and by those who have less time.
+  const auto short_of_time = system_clock().instant() + 3s;
+  const auto other = log->backend->read_step(
+      {.until = head, .batch_events_max = 100, .call = {.deadline = short_of_time}});
+  replica.thaw();
+  ASSERT_TRUE(step) << step.error().message;
+  EXPECT_EQ(step->batch.size(), 100u);
+  EXPECT_LT(took, 10s);
+  EXPECT_TRUE(other) << other.error().message;
+  EXPECT_TRUE(becomes(Standing::in));
+}
+
 TEST_F(ReadingFromAReplica, stops_when_it_becomes_the_primary) {
   append(10);
   wait_for_replay();

@@ -66,9 +66,15 @@ int schema_version() {
   return version;
 }
 
-Result<void> migrate(Session& session, const Patience& patience) {
+Result<void> migrate(Session& session, bool create, const Patience& patience) {
   WEIR_TRY_ASSIGN(before, version_of(session, patience));
   if (before == schema_version()) return {};
+  if (before == 0 && !create) {
+    return Error{.code = Code::not_found,
+                 .reason = Reason::log_not_found,
+                 .message = "the database has no schema 'weir', and so no log",
+                 .details = {{"remedy", "what appends makes it: weir log create default"}}};
+  }
   WEIR_TRY(session.run_script(lock, patience));
   // Another process may have been at it while this one waited.
   auto now = version_of(session, patience);

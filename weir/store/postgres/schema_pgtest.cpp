@@ -7,6 +7,7 @@
 #include <tests/support/postgres_cluster.hpp>
 #include <tests/support/postgres_log.hpp>
 #include <weir/store/postgres/schema.hpp>
+#include <weir/store/postgres/store.hpp>
 
 namespace weir::postgres {
 namespace {
@@ -62,6 +63,55 @@ TEST(Schema, a_database_of_another_encoding_is_refused) {
   ASSERT_FALSE(database);
   EXPECT_EQ(database.error().code, Code::failed_precondition);
   EXPECT_NE(database.error().message.find("UTF8"), std::string::npos);
+}
+
+TEST(Schema, is_not_made_by_whoever_only_reads) {
+  const auto uri = PostgresCluster::shared().new_database();
+  const auto threads = std::make_shared<engine::Threads>();
+  const auto refused = Store::open({.uri = uri, .create = false}, threads);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::not_found);
+  EXPECT_EQ(run_sql(uri, "SELECT to_regnamespace('weir') IS NULL"), "t");
+  ASSERT_TRUE(Store::open({.uri = uri}, threads));
+  EXPECT_TRUE(Store::open({.uri = uri, .create = false}, threads));
+}
+
+// It tried to make the log "default" although that was there.
+TEST(Schema, that_is_there_with_its_log_can_be_used_by_a_role_that_only_reads) {
+  const auto uri = PostgresCluster::shared().new_database();
+  const auto threads = std::make_shared<engine::Threads>();
+  {
+    const auto store = Store::open({.uri = uri}, threads).value();
+    const auto log = store->open("default", {}).value();
+    ASSERT_TRUE(log->append({.events = {event("T").json("{}")}}));
+  }
+  run_sql(uri,
+          "DROP ROLE IF EXISTS looker; CREATE ROLE looker LOGIN; GRANT USAGE ON SCHEMA weir TO "
+          "looker; GRANT SELECT ON ALL TABLES IN SCHEMA weir TO looker");
+  const auto as_looker = "postgres://looker" + uri.substr(uri.find('@'));
+  const auto store = Store::open({.uri = as_looker}, threads);
+  const auto read = [&]() -> Result<std::size_t> {
+    WEIR_TRY_ASSIGN(opened, std::move(store));
+    WEIR_TRY_ASSIGN(log, opened->open("default", {}));
+    WEIR_TRY_ASSIGN(step, log->read_step({}));
+    EXPECT_EQ(log->append({.events = {event("T").json("{}")}}).error().code, Code::unavailable);
+    return step.batch.size();
+  }();
+  run_sql(uri, "DROP OWNED BY looker; DROP ROLE looker");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, 1u);
+}
+
+TEST(Schema, is_waited_for_no_longer_than_opening_may_take) {
+  const auto uri = PostgresCluster::shared().new_database();
+  const auto holding = Session::connect({.uri = uri}, system_clock(), {}).value();
+  ASSERT_TRUE(holding->execute("SELECT pg_advisory_lock(2003134834)"));
+  const auto began = system_clock().instant();
+  const auto database =
+      Database::open(uri, {.open_time_max = std::chrono::milliseconds(300)}, system_clock());
+  ASSERT_FALSE(database);
+  EXPECT_EQ(database.error().code, Code::deadline_exceeded);
+  EXPECT_LT(system_clock().instant() - began, std::chrono::seconds(10));
 }
 
 TEST(Logs, are_made_with_their_options_and_listed) {

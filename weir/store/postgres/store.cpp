@@ -9,14 +9,21 @@ constexpr const char* default_log = "default";
 
 Result<std::shared_ptr<Store>> Store::open(StoreOptions options,
                                            std::shared_ptr<engine::Threads> threads) {
-  WEIR_TRY_ASSIGN(database, Database::open(options.uri, options.database, system_clock()));
+  const auto& clock = system_clock();
+  const CallOptions call{.deadline = clock.instant() + options.database.open_time_max};
+  options.database.create = options.create;
+  WEIR_TRY_ASSIGN(database, Database::open(options.uri, options.database, clock));
   auto store = std::shared_ptr<Store>(
       new Store(std::move(options), std::move(database), std::move(threads)));
-  if (store->options_.create) {
-    // One that is there with options of its own is as good.
-    const auto created = store->create(default_log, store->options_.default_log, {});
-    if (!created && created.error().code != Code::already_exists) return created.error();
-  }
+  if (!store->options_.create) return store;
+  // One that is there with options of its own is as good, and a replica, or a role that only reads,
+  // can't make one.
+  const auto found = store->database_->find(default_log, call);
+  if (found) return store;
+  if (found.error().code != Code::not_found) return found.error();
+  const auto created = store->create(default_log, store->options_.default_log, call);
+  // Another process may have made it meanwhile.
+  if (!created && created.error().code != Code::already_exists) return created.error();
   return store;
 }
 

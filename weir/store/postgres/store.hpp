@@ -14,7 +14,7 @@ namespace weir::postgres {
 struct StoreOptions {
   /// "postgres://user@host/database", as libpq reads it.
   std::string uri;
-  /// Make the default log when it is not there. Default true.
+  /// Make the schema and the default log when they are not there. Default true.
   bool create = true;
   /// What that log is like when it is made.
   LogOptions default_log = {};

@@ -96,8 +96,9 @@ class Verifier {
 }  // namespace
 
 Result<void> verify_log(const std::string& uri, const std::string& log, const OnDamage& on_damage) {
-  WEIR_TRY_ASSIGN(database,
-                  Database::open(uri, {.connect_time_max = connect_time_max}, system_clock()));
+  WEIR_TRY_ASSIGN(
+      database,
+      Database::open(uri, {.create = false, .connect_time_max = connect_time_max}, system_clock()));
   WEIR_TRY_ASSIGN(row, database->find(log, {}));
   return Verifier(*database, row.id, on_damage).run();
 }

@@ -6,6 +6,7 @@
 
 #include <weir/sql/postgres/errors.hpp>
 #include <weir/store/postgres/event_row.hpp>
+#include <weir/store/postgres/reading.hpp>
 
 namespace weir::postgres {
 namespace {
@@ -24,6 +25,12 @@ constexpr std::string_view commit_transaction = "COMMIT";
 constexpr std::string_view roll_back = "ROLLBACK";
 constexpr std::string_view lock_log =
     "SELECT head, recorded_at FROM weir.log WHERE id = $1 FOR UPDATE";
+// The same, and whether the event that the writer knows is still there. That one may be asked for
+// before the lock is had: it was committed before this began, and events never change.
+constexpr std::string_view lock_log_and_find =
+    "SELECT head, recorded_at, (SELECT true FROM weir.event e WHERE e.log_id = $1"
+    " AND e.position = $2 AND e.checksum = $3 AND e.recorded_at = $4)"
+    " FROM weir.log WHERE id = $1 FOR UPDATE";
 
 // Each statement sees what was committed when it began, so these see all that the lock's last
 // holder wrote. None when there are more than $5.
@@ -194,6 +201,7 @@ Result<void> LogWriter::connect(const Patience& patience) {
 }
 
 void LogWriter::disconnect() {
+  begun_ = false;
   if (!session_) return;
   database_->listener().remove_own(session_->process());
   session_.reset();
@@ -267,8 +275,14 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
                                            std::int64_t missed_max) {
   std::vector<Call> calls(2);
   calls[0].text = begin_transaction;
-  calls[1].text = lock_log;
+  calls[1].text = request.mark ? lock_log_and_find : lock_log;
   calls[1].params.add_int4(log_id_);
+  if (const auto& mark = request.mark) {
+    calls[1].params.add(static_cast<std::int64_t>(mark->position.value));
+    calls[1]
+        .params.add(static_cast<std::int64_t>(mark->checksum))
+        .add(to_micros(mark->recorded_at));
+  }
   calls.push_back(missed_call(request.known, request.missed_max, missed_max));
   if (!request.keys.empty()) {
     calls.push_back({.text = recorded_keys, .params = names(log_id_, request.keys)});
@@ -293,7 +307,9 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
   }
   engine::Begun begun{.head = position_of((*answers)[1].int8(0, 0)),
                       .recorded_at = from_micros((*answers)[1].int8(0, 1)),
-                      .missed = std::move(*missed)};
+                      .missed = std::move(*missed),
+                      .rewound = request.mark && (*answers)[1].is_null(0, 2)};
+  begun_ = true;
   head_ = begun.head;
   recorded_at_ = begun.recorded_at;
   std::size_t next = 3;
@@ -302,7 +318,24 @@ Result<engine::Begun> LogWriter::try_begin(const engine::BeginRequest& request,
   return begun;
 }
 
+/// Anything else that reads might wait for an administrator's lock, which waits for this
+/// transaction. No caller's deadline ends it, since with that it would end the whole group.
+Result<ReadStep> LogWriter::read_step(const ReadRequest& request) {
+  if (!begun_) return gone();
+  const Reading reading(
+      [this](const Call& call, const CallOptions&) -> Result<Rows> {
+        WEIR_TRY_ASSIGN(answers,
+                        session_->run({&call, 1}, patience(database_->options().write_time_max)));
+        return std::move(answers.front());
+      },
+      log_id_, hasher_);
+  auto step = reading.step(request);
+  if (!step) rollback();
+  return step;
+}
+
 void LogWriter::rollback() {
+  begun_ = false;
   if (!session_) return;
   if (session_->broken()) return disconnect();
   // The server rolls back by itself when the connection ends.
@@ -349,7 +382,7 @@ Params LogWriter::finish_params(const engine::Group& group) const {
 }
 
 Result<void> LogWriter::commit(const engine::Group& group) {
-  if (!session_) return engine::nothing_recorded(gone());
+  if (!std::exchange(begun_, false)) return engine::nothing_recorded(gone());
   latest_ = group.deadline;
   ++batch_;
   std::vector<Call> calls;

@@ -17,6 +17,7 @@ class LogWriter final : public engine::Writer {
   ~LogWriter() override;
 
   Result<engine::Begun> begin(const engine::BeginRequest& request) override;
+  Result<ReadStep> read_step(const ReadRequest& request) override;
   Result<void> commit(const engine::Group& group) override;
   void rollback() override;
 
@@ -44,6 +45,8 @@ class LogWriter final : public engine::Writer {
   Position head_;
   Timestamp recorded_at_;
   std::int64_t batch_ = 0;
+  /// Between a begin() that succeeded and what ends the transaction.
+  bool begun_ = false;
   /// No begin() has been tried yet.
   bool first_ = true;
   std::optional<Instant> latest_;

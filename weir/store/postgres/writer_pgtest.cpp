@@ -2,9 +2,12 @@
 
 #include <future>
 
+#include <fmt/format.h>
+
 #include <tests/support/cut_proxy.hpp>
 #include <tests/support/postgres_cluster.hpp>
 #include <tests/support/postgres_log.hpp>
+#include <weir/store/postgres/store.hpp>
 
 namespace weir::postgres {
 namespace {
@@ -85,6 +88,92 @@ TEST_F(CatchUp, learns_of_the_newest_only_when_more_are_of_no_use) {
   EXPECT_EQ(begun.missed.size(), 2000U);
   EXPECT_EQ(begun.missed.last(), begun.head);
   late.writer->rollback();
+}
+
+// VACUUM FULL, REINDEX or ALTER TABLE used to stop the store for 30 s: the writer waited for a
+// reader, who waited for the administrator, who waited for the writer.
+TEST_F(CatchUp, reads_for_its_conditions_while_somebody_waits_to_lock_the_table) {
+  others.append(some_events(2));
+  ASSERT_TRUE(others.writer->begin({.known = Position()}));
+  auto administrator = std::async(std::launch::async, [&] {
+    run_sql(uri, "BEGIN; LOCK TABLE weir.event IN ACCESS EXCLUSIVE MODE; COMMIT");
+  });
+  wait_until_somebody_waits();
+  const auto began = system_clock().instant();
+  const auto step = others.writer->read_step({.query = Query{}.tagged("t"), .limit = 1});
+  EXPECT_LT(system_clock().instant() - began, 5s);
+  ASSERT_TRUE(step) << step.error().message;
+  EXPECT_EQ(step->batch.first(), Position(1));
+  const auto added = some_events(1);
+  const engine::NewEvent next{.event = &added.front(), .position = Position(3)};
+  EXPECT_TRUE(others.writer->commit({.events = {&next, 1}}));
+  administrator.get();
+}
+
+TEST_F(CatchUp, records_nothing_after_a_read_in_its_transaction_failed) {
+  others.append(some_events(2));
+  ASSERT_TRUE(others.writer->begin({.known = Position()}));
+  run_sql(uri, "ALTER TABLE weir.term RENAME TO term_away");
+  EXPECT_FALSE(others.writer->read_step({.query = Query{}.tagged("t"), .limit = 1}));
+  run_sql(uri, "ALTER TABLE weir.term_away RENAME TO term");
+  const auto added = some_events(1);
+  const engine::NewEvent next{.event = &added.front(), .position = Position(3)};
+  const auto committed = others.writer->commit({.events = {&next, 1}});
+  ASSERT_FALSE(committed);
+  EXPECT_TRUE(engine::is_nothing_recorded(committed.error()));
+  EXPECT_EQ(others.writer->begin({.known = Position()}).value().head, Position(2));
+  others.writer->rollback();
+}
+
+/// A log of two processes, after it lost its last events while one of them knew them.
+class Rewound : public ::testing::Test {
+ protected:
+  static void append(EventStore& log, std::size_t count, const char* tag) {
+    ASSERT_TRUE(
+        log.append({.events = std::vector<Event>(count, event("T").json("{}").tagged(tag))}));
+  }
+  /// Everything that a backup from before would not have.
+  void lose_past(int position) const {
+    run_sql(uri, fmt::format("DELETE FROM weir.event WHERE position > {0};"
+                             "DELETE FROM weir.term WHERE position > {0};"
+                             "UPDATE weir.log SET head = {0}",
+                             position));
+  }
+  static Result<Appended> append_if_none(EventStore& log, const char* tag, std::uint64_t after) {
+    return log.append({.events = {event("T").json("{}")},
+                       .condition = Condition{.fail_if_events_match = Query{}.tagged(tag),
+                                              .after = Position(after)}});
+  }
+  std::shared_ptr<EventStore> open() const {
+    const auto store = Store::open({.uri = uri}, std::make_shared<engine::Threads>()).value();
+    return store->open("default", {}).value();
+  }
+
+  const std::string uri = PostgresCluster::shared().new_database();
+  const std::shared_ptr<EventStore> one = open();
+  const std::shared_ptr<EventStore> other = open();
+};
+
+TEST_F(Rewound, log_that_others_wrote_past_the_old_head_is_judged_by_what_it_holds) {
+  append(*one, 6, "base");
+  append(*one, 5, "lost");
+  lose_past(6);
+  append(*other, 5, "found");
+  append(*other, 5, "further");
+  const auto refused = append_if_none(*one, "found", 6);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().details.at("position"), "7");
+  EXPECT_FALSE(append_if_none(*one, "further", 6));
+  EXPECT_TRUE(append_if_none(*one, "lost", 6));
+}
+
+TEST_F(Rewound, log_that_has_as_many_events_as_before_is_judged_by_what_it_holds) {
+  append(*one, 6, "base");
+  append(*one, 5, "lost");
+  lose_past(6);
+  append(*other, 5, "found");
+  EXPECT_FALSE(append_if_none(*one, "found", 6));
+  EXPECT_TRUE(append_if_none(*one, "lost", 6));
 }
 
 }  // namespace

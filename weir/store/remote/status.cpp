@@ -11,7 +11,7 @@ namespace weir::remote {
 namespace {
 
 constexpr const char* domain = "weir";
-constexpr int reasons_max = 19;
+constexpr int reasons_max = 20;
 
 google::rpc::Status to_rpc(const Error& error) {
   google::rpc::Status status;
@@ -69,8 +69,8 @@ Reason reason_of(grpc::StatusCode code) {
 
 }  // namespace
 
-static_assert(static_cast<int>(Reason::right_missing) == v1::RIGHT_MISSING &&
-                  v1::ErrorReason_MAX == v1::RIGHT_MISSING && v1::RIGHT_MISSING == reasons_max,
+static_assert(static_cast<int>(Reason::log_rewound) == v1::LOG_REWOUND &&
+                  v1::ErrorReason_MAX == v1::LOG_REWOUND && v1::LOG_REWOUND == reasons_max,
               "weir::Reason and errors.proto must name the same reasons");
 
 grpc::Status to_status(const Error& error) {

@@ -26,6 +26,11 @@ class ShieldedWriter final : public engine::Writer {
     return begun;
   }
 
+  /// A part of the transaction, and so of one call to the circuit breaker.
+  Result<ReadStep> read_step(const ReadRequest& request) override {
+    return writer_->read_step(request);
+  }
+
   Result<void> commit(const engine::Group& group) override {
     auto within = group;
     within.deadline = circuit_->give_up_at(asked_at_, std::nullopt);

@@ -180,14 +180,15 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
   WEIR_TRY_ASSIGN(head, session.prepare("SELECT max(position) FROM event"));
   WEIR_TRY_ASSIGN(generation,
                   session.prepare("SELECT value FROM meta WHERE key = 'index_generation'"));
+  WEIR_TRY_ASSIGN(mark, session.prepare(select_mark));
   WEIR_TRY_ASSIGN(one, select("WHERE position = ?"));
   WEIR_TRY_ASSIGN(forwards, select("WHERE position > ? AND position <= ? ORDER BY position"));
   WEIR_TRY_ASSIGN(backwards, select("WHERE position > ? AND position <= ? ORDER BY position DESC"));
   WEIR_TRY_ASSIGN(blocks, BlockReader::create(session));
-  return std::unique_ptr<ReadConnection>(
-      new ReadConnection{std::move(session), std::move(begin), std::move(commit), std::move(head),
-                         std::move(generation), std::move(one), std::move(forwards),
-                         std::move(backwards), std::move(blocks), RowReader()});
+  return std::unique_ptr<ReadConnection>(new ReadConnection{
+      std::move(session), std::move(begin), std::move(commit), std::move(head),
+      std::move(generation), std::move(mark), std::move(one), std::move(forwards),
+      std::move(backwards), std::move(blocks), RowReader()});
 }
 
 File::File(FileOptions options)
@@ -287,6 +288,10 @@ void File::forget() {
   kept_->newest.forget(cache_id_);
   kept_->read.forget();
   kept_->lists.forget();
+  {
+    const std::lock_guard lock(runs_mutex_);
+    runs_ = std::make_shared<RunSet>();
+  }
   forget_end();
 }
 
@@ -468,12 +473,24 @@ Result<void> File::terms_of(ReadConnection& connection, Position after, Position
 Result<void> File::catch_up(ReadConnection& connection, Position head, Position reached) {
   if (head.value <= tail_->head().value + behind_max) return {};
   const std::lock_guard lock(catch_up_mutex_);
+  // What was committed after this transaction began is not seen by it, and proves nothing.
+  if (const auto mark = tail_->known().mark; mark && mark->position <= head) {
+    WEIR_TRY_ASSIGN(there, mark_at(connection.mark, mark->position));
+    if (there != mark) {
+      forget();
+      tail_->rewind(reached, *mark);
+    }
+  }
   // What a run holds need not be in the tail as well.
   tail_->skip_to(begin_of_tail(reached, head));
-  return terms_of(
-      connection, tail_->head(), head,
-      [this](Position first, std::span<const std::uint32_t> counts,
-             std::span<const engine::Term> terms) { tail_->append(first, counts, terms); });
+  WEIR_TRY(terms_of(connection, tail_->head(), head,
+                    [this](Position first, std::span<const std::uint32_t> counts,
+                           std::span<const engine::Term> terms) {
+                      tail_->append(first, counts, terms);
+                    }));
+  WEIR_TRY_ASSIGN(last, mark_at(connection.mark, head));
+  tail_->append(head.next(), {}, {}, last);
+  return {};
 }
 
 }  // namespace weir::sqlite

@@ -67,7 +67,7 @@ struct ReadConnection {
   static Result<std::unique_ptr<ReadConnection>> open(const FileOptions& options);
 
   Session session;
-  Statement begin, commit, head, generation, one, forwards, backwards;
+  Statement begin, commit, head, generation, mark, one, forwards, backwards;
   BlockReader blocks;
   RowReader row;
 };
@@ -110,7 +110,8 @@ class File {
   }
   /// This file's lists of rare terms.
   TermLists term_lists() { return {kept_->lists, cache_id_}; }
-  /// The file was replaced by another: what is kept of it means nothing.
+  /// The file was replaced by another, or put back to an older state: what is kept of it means
+  /// nothing.
   void forget();
 
   /// Where the log ends, and the index.

@@ -113,6 +113,19 @@ Result<RowWriter> RowWriter::create(Session& session) {
   return RowWriter(std::move(insert));
 }
 
+Result<std::optional<engine::Mark>> mark_at(Statement& select, Position position) {
+  select.bind(1, static_cast<std::int64_t>(position.value));
+  WEIR_TRY_ASSIGN(there, select.step());
+  std::optional<engine::Mark> mark;
+  if (there) {
+    mark = {.position = position,
+            .checksum = static_cast<std::uint64_t>(select.integer(1)),
+            .recorded_at = from_micros(select.integer(0))};
+  }
+  select.reset();
+  return mark;
+}
+
 Result<void> RowWriter::insert(const engine::NewEvent& event, Timestamp recorded_at) {
   const auto& e = *event.event;
   tags_ = '[';

@@ -37,6 +37,12 @@ class RowReader {
   std::deque<std::string> unescaped_;
 };
 
+/// Finds the event of a mark.
+inline constexpr std::string_view select_mark =
+    "SELECT recorded_at, checksum FROM event WHERE position = ?";
+/// `select`: that, prepared. Nothing when there is no such event.
+Result<std::optional<engine::Mark>> mark_at(Statement& select, Position position);
+
 /// Writes events into the event table.
 /// Threads: one at a time.
 class RowWriter {

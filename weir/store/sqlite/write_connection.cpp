@@ -41,6 +41,7 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
   WEIR_TRY_ASSIGN(rollback, session.prepare("ROLLBACK"));
   WEIR_TRY_ASSIGN(last, session.prepare("SELECT position, recorded_at FROM event "
                                         "ORDER BY position DESC LIMIT 1"));
+  WEIR_TRY_ASSIGN(mark, session.prepare(select_mark));
   WEIR_TRY_ASSIGN(key, session.prepare("SELECT fingerprint, first_position, last_position, "
                                        "recorded_at FROM idempotency WHERE key = ?"));
   WEIR_TRY_ASSIGN(tracked, session.prepare("SELECT position FROM tracking WHERE source = ?"));
@@ -65,7 +66,7 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
   WEIR_TRY_ASSIGN(index, IndexApplier::create(session));
   return std::unique_ptr<Open>(new Open{
       std::move(session), std::move(begin), std::move(commit), std::move(rollback), std::move(last),
-      std::move(key), std::move(tracked), std::move(missed), std::move(put_key),
+      std::move(mark), std::move(key), std::move(tracked), std::move(missed), std::move(put_key),
       std::move(forget_keys), std::move(put_tracking), std::move(put_snapshot),
       std::move(delete_snapshot), std::move(rows), RowReader(), std::move(index)});
 }
@@ -163,7 +164,11 @@ Result<engine::Begun> FileWriter::look(WriteConnection::Open& open,
     begun.recorded_at = from_micros(open.last.integer(1));
   }
   open.last.reset();
-  if (begun.head < request.known) file_->forget();
+  if (request.mark) {
+    WEIR_TRY_ASSIGN(there, mark_at(open.mark, request.mark->position));
+    begun.rewound = there != request.mark;
+  }
+  if (begun.rewound || begun.head < request.known) file_->forget();
 
   if (begun.head > request.known) {
     const auto oldest = begun.head.value > request.missed_max

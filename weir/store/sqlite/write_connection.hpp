@@ -8,6 +8,7 @@
 
 #include <weir/store/sqlite/file.hpp>
 #include <weir/store/sqlite/index_steps.hpp>
+#include <weir/store/sqlite/reading.hpp>
 #include <weir/store/sqlite/row.hpp>
 
 namespace weir::sqlite {
@@ -19,7 +20,7 @@ class WriteConnection {
  public:
   struct Open {
     Session session;
-    Statement begin, commit, rollback, last, key, tracked, missed;
+    Statement begin, commit, rollback, last, mark, key, tracked, missed;
     Statement put_key, forget_keys, put_tracking, put_snapshot, delete_snapshot;
     RowWriter rows;
     RowReader row;
@@ -63,6 +64,10 @@ class FileWriter final : public engine::Writer {
       : file_(std::move(file)), connection_(std::move(connection)) {}
 
   Result<engine::Begun> begin(const engine::BeginRequest& request) override;
+  /// On a connection of its own: readers wait for no writer.
+  Result<ReadStep> read_step(const ReadRequest& request) override {
+    return sqlite::read_step(*file_, request);
+  }
   Result<void> commit(const engine::Group& group) override;
   void rollback() override { connection_->rollback(); }
 
