@@ -129,7 +129,7 @@ Result<Exit> import(const Options& options, Program& program) {
   if (options.limits == "umadb") how.limits = &umadb_limits();
   how.on_problem = [&](std::uint64_t line, const std::string& problem) {
     progress.clear();
-    fmt::print(program.err, "line {}: {}\n", line, problem);
+    tell(program, fmt::format("line {}: {}\n", line, problem));
   };
   std::uint64_t reached = 0;
   how.on_progress = [&](std::uint64_t done, std::uint64_t all) {

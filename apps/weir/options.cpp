@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <apps/weir/output.hpp>
+
 namespace weir::cli {
 namespace {
 
@@ -119,7 +121,7 @@ Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Mi
       made = std::move(file);
     }
     auto catalog = program.open_catalog(store, options);
-    if (catalog && made) fmt::print(program.err, "made a new store: {}\n", *made);
+    if (catalog && made) tell(program, fmt::format("made a new store: {}\n", *made));
     return catalog;
   }
   program.target = target;

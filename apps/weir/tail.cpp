@@ -61,7 +61,7 @@ class Tail {
       if (followed.error().code != Code::unavailable) return followed.error();
       // Nothing is lost by starting again at the cursor.
       if (cursor_ > before) pause = pause_min;
-      fmt::print(program_.err, "{}; trying again\n", followed.error().message);
+      tell(program_, fmt::format("{}; trying again\n", followed.error().message));
       if (!wait(stop_, pause)) break;
       pause = std::min(pause * 2, pause_max);
     }
