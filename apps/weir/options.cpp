@@ -11,12 +11,13 @@
 namespace weir::cli {
 namespace {
 
+constexpr std::string_view sqlite_prefix = "sqlite:";
+
 /// The file that opening a store would make; nothing when it is there, or no file.
 /// Errors: not_found when its folder is missing.
 Result<std::optional<std::string>> file_to_make(const std::string& store) {
-  constexpr std::string_view prefix = "sqlite:";
-  if (!store.starts_with(prefix)) return std::optional<std::string>();
-  auto file = store.substr(prefix.size());
+  if (!store.starts_with(sqlite_prefix)) return std::optional<std::string>();
+  auto file = store.substr(sqlite_prefix.size());
   std::error_code error;  // what can't be looked at, opening it will tell
   const bool there = file.empty() || std::filesystem::exists(file, error);
   if (there || error) return std::optional<std::string>();
@@ -32,6 +33,15 @@ Result<std::optional<std::string>> file_to_make(const std::string& store) {
 }
 
 }  // namespace
+
+std::optional<std::string> empty_file_of(const std::string& store) {
+  if (!store.starts_with(sqlite_prefix)) return std::nullopt;
+  auto file = store.substr(sqlite_prefix.size());
+  std::error_code error;  // what can't be looked at, opening it will tell
+  const bool empty = std::filesystem::is_regular_file(file, error) &&
+                     std::filesystem::file_size(file, error) == 0 && !error;
+  return empty ? std::optional(file) : std::nullopt;
+}
 
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option) {
@@ -116,12 +126,16 @@ Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Mi
   OpenOptions options{.create = missing != Missing::fails, .default_log = default_log};
   if (in_process()) {
     std::optional<std::string> made;
+    const auto empty = missing == Missing::fails ? std::nullopt : empty_file_of(store);
     if (missing == Missing::file_is_made) {
       WEIR_TRY_ASSIGN(file, file_to_make(store));
       made = std::move(file);
     }
     auto catalog = program.open_catalog(store, options);
     if (catalog && made) tell(program, fmt::format("made a new store: {}\n", *made));
+    if (catalog && empty) {
+      tell(program, fmt::format("made a new store: {}, where an empty file was\n", *empty));
+    }
     return catalog;
   }
   program.target = target;

@@ -16,6 +16,10 @@ namespace weir::cli {
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option);
 
+/// The file of a store when it is there and empty: opening it with `create` makes a new store,
+/// which shall be said.
+std::optional<std::string> empty_file_of(const std::string& store);
+
 /// --tls, --ca, --cert, --key, --token and --token-file: how a server knows a command, and the
 /// other way round.
 struct CredentialOptions {

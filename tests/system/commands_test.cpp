@@ -105,6 +105,15 @@ TEST_F(Backup, leaves_a_file_alone_that_is_not_its_own) {
   EXPECT_FALSE(std::filesystem::exists(copy_));
 }
 
+TEST(Serve, says_of_an_empty_file_that_a_new_store_was_made_in_it) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("empty.db");
+  std::ofstream(file).close();
+  const ServerProcess server(
+      {.program = testing_support::built_program(), .store = "sqlite:" + file});
+  EXPECT_THAT(server.log(), HasSubstr("made a new store: " + file + ", where an empty file was"));
+}
+
 class Import : public testing::Test {
  protected:
   std::string csv(const std::string& last_row) const {
