@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include <weir/store/engine/committer.hpp>
+
 namespace weir::engine {
 namespace {
 
@@ -38,7 +40,7 @@ class Live::LiveSubscription final : public Subscription {
 
   Result<std::optional<SubscriptionStep>> poll(std::function<void()> wake) override {
     while (true) {
-      if (request_.call.stop.stop_requested()) return cancelled();
+      WEIR_TRY(Committer::still_wanted(request_.call, system_clock().instant()));
       const auto recent = live_.recent(cursor_);
       if (!recent.in_ring) {
         auto read = read_from_store();

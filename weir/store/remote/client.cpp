@@ -34,15 +34,20 @@ void prepare(grpc::ClientContext& context, const Wire& wire, const CallOptions& 
   add_context(call, context);
   wire.authorize(context);
   if (call.deadline) {
-    const auto left = *call.deadline - system_clock().instant();
-    context.set_deadline(std::chrono::system_clock::now() + left);
+    context.set_deadline(std::chrono::system_clock::now() + time_left(*call.deadline));
   }
+}
+
+/// What gRPC would notice too, but perhaps after the answer.
+bool is_late(const CallOptions& call) {
+  return call.deadline && time_left(*call.deadline).count() == 0;
 }
 
 /// A blocking unary call that its stop token can end.
 template <class Call>
 Result<void> unary(const Wire& wire, const CallOptions& options, Call call) {
   if (options.stop.stop_requested()) return cancelled();
+  if (is_late(options)) return deadline_passed();
   grpc::ClientContext context;
   prepare(context, wire, options);
   const std::stop_callback on_stop(options.stop, [&context] { context.TryCancel(); });
@@ -129,7 +134,7 @@ class RemoteLog final : public EventStore {
   std::unique_ptr<StepSource> open_read(ReadRequest request) override {
     // A small bounded read is one step of the session, which saves opening a stream.
     const bool small = request.limit && *request.limit <= 100;
-    if (small || !check(request, highest_limits())) {
+    if (small || is_late(request.call) || !check(request, highest_limits())) {
       return EventReader::open_read(std::move(request));
     }
     return open_read_stream(connection_->wire, info_.name, std::move(request));
@@ -140,6 +145,7 @@ class RemoteLog final : public EventStore {
                                .batch_events_max = request.batch_events_max,
                                .batch_bytes_max = request.batch_bytes_max},
                    highest_limits()));
+    if (is_late(request.call)) return deadline_passed();
     return open_subscription_stream(connection_->wire, info_.name, std::move(request));
   }
 
