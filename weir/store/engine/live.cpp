@@ -52,7 +52,7 @@ class Live::LiveSubscription final : public Subscription {
       // Whoever begins at the end is told that this is where it stands.
       if (!std::exchange(told_, true)) {
         return std::optional(
-            SubscriptionStep{.head = cursor_, .cursor = cursor_, .caught_up = true});
+            SubscriptionStep{.head = recent.head, .cursor = cursor_, .caught_up = true});
       }
       if (live_.wait_past(cursor_, id_, wake)) break;
       if (live_.stopped()) return shutting_down();
@@ -102,7 +102,7 @@ class Live::LiveSubscription final : public Subscription {
     cursor_ = full ? cursor : recent.end;
     reached_.store(cursor_.value, std::memory_order_relaxed);
     return std::optional(SubscriptionStep{.batch = std::move(builder).build(),
-                                          .head = recent.end,
+                                          .head = recent.head,
                                           .cursor = cursor_,
                                           .caught_up = !full});
   }
@@ -198,6 +198,7 @@ Live::Recent Live::recent(Position cursor) const {
   Recent recent;
   if (!ring_started_ || cursor < ring_begin_) return recent;
   recent.in_ring = true;
+  recent.head = ring_end_;
   recent.end = std::max(ring_end_, cursor);
   for (auto chunk = ring_.rbegin(); chunk != ring_.rend() && (*chunk)->last() > cursor; ++chunk) {
     recent.chunks.push_back(*chunk);

@@ -65,7 +65,8 @@ class Live {
   struct Recent {
     bool in_ring = false;  ///< the cursor is not older than the ring
     std::vector<Chunk> chunks;
-    Position end;
+    Position head;  ///< of the log, as far as it has been read
+    Position end;   ///< the head, or the cursor when that lies past it
   };
 
   void run();
