@@ -14,7 +14,7 @@ namespace weir::sqlite {
 class UnfinishedFile {
  public:
   /// Errors: already_exists (the destination; or the file of that other name, and somebody else is
-  /// writing it, or it is no SQLite database), unavailable.
+  /// writing it, or it is no SQLite database), unknown.
   static Result<std::unique_ptr<UnfinishedFile>> create(const std::string& destination);
   ~UnfinishedFile();
   UnfinishedFile(const UnfinishedFile&) = delete;
@@ -23,7 +23,7 @@ class UnfinishedFile {
   /// Empty at first.
   const std::string& path() const { return path_; }
   /// Gives it its name, on disk.
-  /// Errors: already_exists, unavailable.
+  /// Errors: already_exists, unknown.
   Result<void> finish();
 
  private:
