@@ -73,6 +73,9 @@ TEST_F(Commands, import_takes_the_format_from_the_name_the_content_or_the_option
 }
 
 TEST_F(Commands, import_says_which_option_is_wrong) {
+  const auto limits = weir({"import", write("a.ndjson", "{}"), "--limits", "umadb"});
+  EXPECT_EQ(limits.exit, Exit::usage);
+  EXPECT_THAT(limits.err, HasSubstr("--limits: umadb needs --store"));
   const auto csv = write("a.csv", "t,n\nA,1\n");
   EXPECT_THAT(weir({"import", csv}).err, HasSubstr("--type"));
   EXPECT_THAT(weir({"import", csv, "--type", "x"}).err, HasSubstr("no column 'x'"));

@@ -112,6 +112,9 @@ Result<Exit> print(const Imported& imported, const Options& options, Program& pr
 }
 
 Result<Exit> import(const Options& options, Program& program) {
+  if (options.limits == "umadb" && !options.store.in_process()) {
+    return invalid_field("--limits", "umadb needs --store: a server has limits of its own");
+  }
   WEIR_TRY_ASSIGN(source, open_source(options, program));
   WEIR_TRY_ASSIGN(
       store, options.store.open(program, options.dry_run ? StoreOptions::Missing::fails
