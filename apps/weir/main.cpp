@@ -26,6 +26,7 @@ void open_closed_standard_files() {
 
 int main(int argc, char** argv) {
   open_closed_standard_files();
+  weir::cli::exit_on_signals();
   // A reader that goes away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;

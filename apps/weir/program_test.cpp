@@ -212,6 +212,40 @@ TEST_F(RealProgram, waits_for_a_server_when_it_is_asked_to) {
   EXPECT_EQ(weir({"head", "--store", store("a.db")}), "1\n");
 }
 
+TEST_F(RealProgram, every_command_that_is_interrupted_before_it_is_done_says_so) {
+  // A server that takes connections and says nothing.
+  const int listens = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  ASSERT_EQ(::bind(listens, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(listens, 16), 0);
+  ASSERT_EQ(::getsockname(listens, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const auto target = fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+  const std::vector<std::vector<std::string>> commands = {{"read"},
+                                                          {"verify"},
+                                                          {"tail"},
+                                                          {"head"},
+                                                          {"backup", path("copy.db")},
+                                                          {"export"},
+                                                          {"append", "--type", "A"},
+                                                          {"bench", "append"}};
+  for (auto command : commands) {
+    for (const int signal : {SIGINT, SIGTERM}) {
+      auto arguments = command;
+      arguments.insert(arguments.end(), {"--target", target, "--wait", "60"});
+      const auto child = start(arguments);
+      const int connection = ::accept(listens, nullptr, nullptr);
+      ::kill(child, signal);
+      EXPECT_EQ(wait_for(child), 130) << command.front();
+      EXPECT_EQ(output(), "error: interrupted\n") << command.front();
+      ::close(connection);
+    }
+  }
+  ::close(listens);
+}
+
 TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with_six) {
   for (int i = 0; i < 3; ++i) weir({"append", "--type", "A", "--store", store("a.db")});
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}), HasSubstr("no damage"));
