@@ -136,6 +136,16 @@ TEST_F(Commands, serve_refuses_a_limit_outside_of_its_range_and_names_it) {
   EXPECT_THAT(weir({"serve", "--help"}).out, HasSubstr("Bytes of a tag, 1 to 65535"));
 }
 
+TEST_F(Commands, take_no_number_that_is_none_or_infinite) {
+  for (const auto* number : {"nan", "-nan", "inf", "-inf", "1e999", ""}) {
+    for (const auto* option : {"--seconds", "--warm-up", "--timeout", "--wait"}) {
+      const auto refused = weir({"bench", "append", option, number});
+      EXPECT_EQ(refused.exit, Exit::usage) << option << number;
+      EXPECT_THAT(refused.err, HasSubstr(std::string(option) + ": "));
+    }
+  }
+}
+
 TEST_F(Commands, help_and_version_are_there_and_unknown_commands_are_not) {
   EXPECT_THAT(weir({"--version"}).out, ::testing::MatchesRegex("weir [0-9]+\\.[0-9]+\\.[0-9]+\n"));
   EXPECT_THAT(weir({"--help"}).out, HasSubstr("Exit codes"));

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <weir/config/quantity.hpp>
 #include <weir/store/event.hpp>
 
 namespace weir::cli {
@@ -85,7 +86,11 @@ Flag Flags::add(const std::string& name, std::optional<std::string>& to, const s
 }
 
 Flag Flags::add(const std::string& name, double& to, const std::string& help) {
-  return Flag(*app_.add_option(name, to, help));
+  const auto check = [](const std::string& text) {
+    const auto number = config::parse_decimal(text);
+    return number ? std::string() : number.error().message;
+  };
+  return Flag(*app_.add_option(name, to, help)->check(check));
 }
 
 Flag Flags::add(const std::string& name, std::uint64_t& to, const std::string& help) {

@@ -54,6 +54,7 @@ class Flags {
   // missing.
   Flag add(const std::string& name, std::string& to, const std::string& help);
   Flag add(const std::string& name, std::optional<std::string>& to, const std::string& help);
+  /// A number; neither infinite nor none.
   Flag add(const std::string& name, double& to, const std::string& help);
   Flag add(const std::string& name, std::uint64_t& to, const std::string& help);
   /// A whole number up to that of the highest position.
