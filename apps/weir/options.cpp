@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/security/address.hpp>
+
 #include <apps/weir/output.hpp>
 
 namespace weir::cli {
@@ -71,7 +73,8 @@ void CredentialOptions::add_to(Flags& flags) {
 Result<remote::Credentials> CredentialOptions::read(const Program& program) const {
   auto out = credentials;
   // Who names a certificate means TLS.
-  out.tls = out.tls || !out.ca_file.empty() || !out.certificate_file.empty();
+  out.tls =
+      out.tls || !out.ca_file.empty() || !out.certificate_file.empty() || !out.key_file.empty();
   if (!out.token.empty()) return out;
   auto file = token_file;
   if (file.empty()) {
@@ -120,6 +123,15 @@ void StoreOptions::add_store_to(Flags& flags) {
   credentials.add_to(flags);
 }
 
+Result<remote::Credentials> StoreOptions::read_credentials(const Program& program) const {
+  WEIR_TRY_ASSIGN(read, credentials.read(program));
+  if (!read.token.empty() && !read.tls && !security::is_loopback(target)) {
+    tell(program,
+         fmt::format("warning: the token travels to {} in plain text: see --tls\n", target));
+  }
+  return read;
+}
+
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Missing missing,
                                                             const LogOptions& default_log) const {
   program.typed_store = typed_place();
@@ -139,7 +151,7 @@ Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Mi
     return catalog;
   }
   program.target = target;
-  WEIR_TRY_ASSIGN(read, credentials.read(program));
+  WEIR_TRY_ASSIGN(read, read_credentials(program));
   options.credentials = std::move(read);
   const auto milliseconds = [](double seconds) {
     return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));

@@ -52,6 +52,9 @@ struct StoreOptions {
   /// `file_is_made`: in a folder that is there, which is told on standard error; a path with a slip
   /// in it shall not quietly become another store.
   enum class Missing { fails, file_is_made, is_made };
+  /// What --target is spoken to with. A token that would travel in plain text to another machine is
+  /// warned of. Errors: invalid_argument naming the file.
+  Result<remote::Credentials> read_credentials(const Program& program) const;
   Result<std::shared_ptr<Catalog>> open_catalog(Program& program, Missing missing,
                                                 const LogOptions& default_log = {}) const;
   /// Only the log "default" comes with a store that is made.

@@ -43,7 +43,7 @@ void print_remedy(const Error& error, const Program& program) {
   if (remedy != error.details.end()) {
     tell(program, fmt::format("  {}\n", remedy->second));
   } else if (error.code == Code::unavailable && !program.target.empty() &&
-             error.message.find("weir serve") == std::string::npos) {
+             error.message.find("answers at") == std::string::npos) {
     tell(program,
          fmt::format("  no server answers at {}: start one with 'weir serve', or work on a store "
                      "directly with --store\n",
