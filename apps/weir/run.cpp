@@ -68,9 +68,16 @@ Result<Exit> print_help(const CLI::App& app, const CLI::Success& asked, Program&
   return out.finish();
 }
 
+/// With what an engine advises as it must be typed to reach the store that was meant.
+std::string message_of(const Error& error, const Program& program) {
+  const bool advises = error.reason == Reason::log_not_found &&
+                       error.message.find("weir log create") != std::string::npos;
+  return advises ? error.message + program.typed_store : error.message;
+}
+
 Exit exit_with(const Result<Exit>& done, const Program& program) {
   if (done) return done.value();
-  tell(program, fmt::format("error: {}\n", done.error().message));
+  tell(program, fmt::format("error: {}\n", message_of(done.error(), program)));
   print_remedy(done.error(), program);
   return exit_of(done.error());
 }
