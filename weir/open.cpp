@@ -135,7 +135,7 @@ Result<std::shared_ptr<EventReader>> open_reader(const std::string& uri, OpenOpt
 }
 
 int fail(const Error& error) {
-  fmt::print(stderr, "error: {}\n", error.message);
+  std::fputs(fmt::format("error: {}\n", error.message).c_str(), stderr);
   return 1;
 }
 

@@ -14,9 +14,8 @@ namespace {
 
 struct AppendOptions {
   StoreOptions store;
-  std::string file, content_type;
-  // Empty ones are mistakes: what a script meant to put there is missing.
-  std::optional<std::string> type, data, id, if_nothing_new, condition_query, idempotency_key;
+  std::string file, content_type, idempotency_key;
+  std::optional<std::string> type, data, id, if_nothing_new, condition_query;
   std::vector<std::string> tags, metadata;
   std::optional<std::uint64_t> after;
   std::optional<Timestamp> occurred_at;
@@ -27,6 +26,7 @@ void add_event_options(Flags& flags, AppendOptions& options) {
   const auto type = flags.add("--type", options.type, "The event's type");
   flags.add_list("--tag", options.tags, "A tag; repeat for several").needs(type);
   flags.add("--data", options.data, "The payload, @FILE or - for standard input; default {}")
+      .may_be_empty()
       .needs(type);
   flags
       .add("--content-type", options.content_type,
@@ -113,10 +113,7 @@ Result<void> read_events(std::FILE* file, AppendRequest& request) {
 }
 
 Result<AppendRequest> request_of(const AppendOptions& options, Program& program) {
-  AppendRequest request{.idempotency_key = options.idempotency_key.value_or("")};
-  if (options.idempotency_key && options.idempotency_key->empty()) {
-    return invalid_field("--idempotency-key", "must not be empty");
-  }
+  AppendRequest request{.idempotency_key = options.idempotency_key};
   if (options.if_nothing_new) {
     WEIR_TRY_ASSIGN(condition, parse_condition(*options.if_nothing_new));
     request.condition = std::move(condition);

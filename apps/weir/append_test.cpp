@@ -15,21 +15,28 @@ class Append : public Shell {};
 TEST_F(Append, an_empty_type_and_no_events_at_all_are_told_apart) {
   const auto type = weir({"append", "--type", ""});
   EXPECT_EQ(type.exit, Exit::usage);
-  EXPECT_THAT(type.err, HasSubstr("events[0].type: must not be empty"));
+  EXPECT_THAT(type.err, HasSubstr("--type: must not be empty"));
   const auto none = weir({"append"}, "\n");
   EXPECT_EQ(none.exit, Exit::usage);
   EXPECT_THAT(none.err, HasSubstr("events: there are none"));
 }
 
 TEST_F(Append, takes_no_empty_text_for_what_a_script_meant_to_give) {
-  for (const std::string option :
-       {"--if-nothing-new", "--condition-query", "--idempotency-key", "--id"}) {
+  for (const std::string option : {"--if-nothing-new", "--condition-query", "--idempotency-key",
+                                   "--id", "--store", "--target", "--log", "--tag", "--token"}) {
     const auto done = weir({"append", "--type", "A", option, ""});
     EXPECT_EQ(done.exit, Exit::usage) << option;
-    EXPECT_THAT(done.err, HasSubstr(option == "--condition-query" ? "query" : option));
+    EXPECT_THAT(done.err, HasSubstr(option + ": must not be empty"));
+    EXPECT_EQ(opened_, "") << option;
   }
+  for (const auto* option : {"--query", "--type", "--where"}) {
+    EXPECT_EQ(weir({"read", option, ""}).exit, Exit::usage) << option;
+  }
+  EXPECT_EQ(weir({"export", ""}).exit, Exit::usage);
+  EXPECT_EQ(weir({"append", "--type", "A", "--data", "", "--content-type", "x/y"}).exit,
+            Exit::fine);
   EXPECT_EQ(weir({"append", "--type", "A", "--if-nothing-new", " "}).exit, Exit::usage);
-  EXPECT_EQ(weir({"append", "--type", "A", "--if-nothing-new", "after=0"}).exit, Exit::fine);
+  EXPECT_EQ(weir({"append", "--type", "A", "--if-nothing-new", "after=1"}).exit, Exit::fine);
   EXPECT_EQ(weir({"append", "--type", "A", "--if-nothing-new", "after=0"}).exit,
             Exit::condition_failed);
 }
@@ -56,7 +63,15 @@ TEST_F(Append, makes_a_store_in_a_folder_that_is_there_and_says_so) {
   EXPECT_EQ(made.exit, Exit::fine) << made.err;
   EXPECT_EQ(made.err, "made a new store: " + path("new.db") + "\n");
   EXPECT_TRUE(opened_with_.create);
-  EXPECT_EQ(weir({"append", "--type", "A", "--store", "sqlite:" + write("old.db", "")}).err, "");
+  EXPECT_EQ(weir({"append", "--type", "A", "--store", "sqlite:" + write("old.db", "x")}).err, "");
+}
+
+TEST_F(Append, says_of_an_empty_file_that_a_new_store_was_made_in_it) {
+  const auto store = "sqlite:" + write("empty.db", "");
+  const auto said = "made a new store: " + path("empty.db") + ", where an empty file was\n";
+  EXPECT_EQ(weir({"append", "--type", "A", "--store", store}).err, said);
+  EXPECT_EQ(weir({"log", "create", "default", "--store", store}).err, said);
+  EXPECT_EQ(weir({"head", "--store", store}).err, "");
 }
 
 TEST_F(Append, makes_no_store_where_no_folder_is) {

@@ -22,7 +22,12 @@ Result<Exit> backup(const Options& options, Program& program) {
   const auto& store = options.store;
   const bool pages = store.store.starts_with("sqlite:");
   program.target = store.in_process() ? "" : store.target;
-  WEIR_TRY_ASSIGN(credentials, store.credentials.read(program));
+  program.typed_store = store.typed_place();
+  remote::Credentials credentials;
+  if (!store.in_process()) {
+    WEIR_TRY_ASSIGN(read, store.read_credentials(program));
+    credentials = std::move(read);
+  }
   Progress progress(program, "copying", pages ? "pages" : "events");
   const auto done =
       program.backup({.store = store.in_process() ? store.store : "weir://" + store.target,

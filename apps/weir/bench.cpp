@@ -89,16 +89,16 @@ Result<void> decide(Measurement& run) {
   bench::Decisions decisions(run.api, options.workload, options.clients);
   WEIR_TRY(decisions.find_boundaries());
   std::atomic<std::uint64_t> all = 0;
-  WEIR_TRY(bench::drive(
+  const auto driven = bench::drive(
       options.load(),
       [&](std::size_t client, Done<bench::Outcome> done) {
         all.fetch_add(1, std::memory_order_relaxed);
         decisions.begin(client, std::move(done));
       },
-      *run.program.clock, run.stop, run.measured));
+      *run.program.clock, run.stop, run.measured);
   run.boundary_events = static_cast<double>(decisions.events_read()) /
                         static_cast<double>(std::max<std::uint64_t>(all, 1));
-  return {};
+  return driven;
 }
 
 Result<void> run_what(Measurement& run) {
@@ -161,13 +161,18 @@ std::string text_of(const Measurement& run) {
 }
 
 Result<Exit> bench_command(const Options& options, Program& program) {
-  const auto stop = program.interrupted();
   WEIR_TRY_ASSIGN(api, open_api(options, program));
+  const auto stop = program.interrupted();
   Measurement run{.options = options, .program = program, .api = *api, .stop = stop};
-  WEIR_TRY(run_what(run));
+  const auto ran = run_what(run);
+  const bool cut_short = !ran && ran.error().code == Code::cancelled && stop.stop_requested();
+  if (!ran && !cut_short) return ran.error();
   Output out(program.out);
-  out.write(options.json ? json_of(run) : text_of(run));
-  return out.finish();
+  // Before its time began there is nothing to tell.
+  if (run.measured.seconds.count() > 0) out.write(options.json ? json_of(run) : text_of(run));
+  WEIR_TRY_ASSIGN(printed, out.finish());
+  if (cut_short) return interrupted();
+  return printed;
 }
 
 void add_workload(Flags& flags, bench::Workload& workload) {

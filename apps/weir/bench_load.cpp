@@ -72,11 +72,11 @@ class Round {
   Result<void> wait() {
     std::unique_lock lock(mutex_);
     all_left_.wait(lock, [this] { return running_ == 0; });
-    if (error_) return *error_;
-    measured_.seconds = load_.seconds;
+    measured_.seconds = counted(load_, counts_from_, clock_.instant());
     measured_.operations = operations_;
     measured_.events = events_;
     measured_.refused = refused_;
+    if (error_) return *error_;
     return {};
   }
 
@@ -211,6 +211,11 @@ std::chrono::nanoseconds Latencies::at(double share) const {
     if (seen > wanted) return std::chrono::nanoseconds(value_of(slot));
   }
   return max();
+}
+
+std::chrono::duration<double> counted(const Load& load, Instant counts_from, Instant now) {
+  const std::chrono::duration<double> none{0};
+  return std::clamp<std::chrono::duration<double>>(now - counts_from, none, load.seconds);
 }
 
 Result<void> drive(const Load& load, const Operation& operation, const Clock& clock,

@@ -92,8 +92,12 @@ using Operation = std::function<void(std::size_t client, Done<Outcome> done)>;
 /// The same, waiting for its end.
 using BlockingOperation = std::function<Result<Outcome>(std::size_t client)>;
 
+/// How much of the time that counts there has been: all of it, unless it was cut short.
+std::chrono::duration<double> counted(const Load& load, Instant counts_from, Instant now);
+
 /// Keeps one operation of each client outstanding: as one ends, the next begins.
-/// Errors: the first of an operation, which ends all of them; cancelled when `stop` fires.
+/// Errors: the first of an operation, which ends all of them; cancelled when `stop` fires, with
+/// what has been measured until then.
 Result<void> drive(const Load& load, const Operation& operation, const Clock& clock,
                    std::stop_token stop, Measured& measured);
 /// The same with a thread for each client.

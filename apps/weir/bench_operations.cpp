@@ -222,11 +222,11 @@ Result<void> read_everything(Api& api, const Load& load, std::size_t batch, cons
     std::vector<std::jthread> threads;
     for (std::size_t i = 0; i < load.clients; ++i) threads.emplace_back(read, i);
   }
-  if (error) return *error;
-  if (stop.stop_requested()) return cancelled();
-  measured.seconds = load.seconds;
+  measured.seconds = counted(load, counts_from, clock.instant());
   measured.operations = reads;
   measured.events = events;
+  if (error) return *error;
+  if (stop.stop_requested()) return cancelled();
   return {};
 }
 
@@ -301,17 +301,19 @@ Result<void> notify_subscribers(Api& api, const Workload& workload, const Load& 
   const auto counts_from =
       clock.instant() + std::chrono::duration_cast<Instant::duration>(load.warm_up);
   const auto ends = counts_from + std::chrono::duration_cast<Instant::duration>(load.seconds);
+  Result<void> appended;
   while (true) {
     const auto began = clock.instant();
     if (began >= ends) break;
-    WEIR_TRY(append());
+    appended = append();
+    if (!appended) break;
     if (began < counts_from) continue;
     measured.latencies.add(clock.instant() - began);
     ++measured.operations;
     measured.events += batch;
   }
-  measured.seconds = load.seconds;
-  return {};
+  measured.seconds = counted(load, counts_from, clock.instant());
+  return appended;
 }
 
 }  // namespace weir::bench

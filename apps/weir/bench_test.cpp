@@ -105,7 +105,29 @@ TEST_F(Bench, ends_early_when_interrupted) {
   stop_.request_stop();
   const auto done = weir({"bench", "append", "--seconds", "1000"});
   EXPECT_EQ(done.exit, Exit::interrupted);
-  EXPECT_THAT(done.err, HasSubstr("gave up"));
+  EXPECT_EQ(done.err, "error: interrupted\n");
+  EXPECT_EQ(done.out, "");
+}
+
+TEST_F(Bench, that_is_interrupted_tells_what_it_has_measured_so_far) {
+  for (const auto* what : {"append", "decide", "read", "subscribe"}) {
+    stop_ = std::stop_source();
+    std::jthread interrupts([this, before = head()] {
+      while (head() < before + 20) std::this_thread::yield();
+      stop_.request_stop();
+    });
+    // The others append themselves.
+    std::jthread appends([this, needed = what == std::string("read")] {
+      while (needed && !stop_.stop_requested()) {
+        EXPECT_TRUE(store().append({.events = {event("A").json("{}")}}));
+      }
+    });
+    const auto done =
+        weir({"bench", what, "--seconds", "1000", "--warm-up", "0", "--boundaries", "4"});
+    EXPECT_EQ(done.exit, Exit::interrupted) << what;
+    EXPECT_EQ(done.err, "error: interrupted\n") << what;
+    EXPECT_THAT(done.out, HasSubstr(" a second, ")) << what;
+  }
 }
 
 }  // namespace

@@ -73,6 +73,9 @@ TEST_F(Commands, import_takes_the_format_from_the_name_the_content_or_the_option
 }
 
 TEST_F(Commands, import_says_which_option_is_wrong) {
+  const auto limits = weir({"import", write("a.ndjson", "{}"), "--limits", "umadb"});
+  EXPECT_EQ(limits.exit, Exit::usage);
+  EXPECT_THAT(limits.err, HasSubstr("--limits: umadb needs --store"));
   const auto csv = write("a.csv", "t,n\nA,1\n");
   EXPECT_THAT(weir({"import", csv}).err, HasSubstr("--type"));
   EXPECT_THAT(weir({"import", csv, "--type", "x"}).err, HasSubstr("no column 'x'"));
@@ -131,6 +134,16 @@ TEST_F(Commands, serve_refuses_a_limit_outside_of_its_range_and_names_it) {
     EXPECT_THAT(refused.err, HasSubstr(option));
   }
   EXPECT_THAT(weir({"serve", "--help"}).out, HasSubstr("Bytes of a tag, 1 to 65535"));
+}
+
+TEST_F(Commands, take_no_number_that_is_none_or_infinite) {
+  for (const auto* number : {"nan", "-nan", "inf", "-inf", "1e999", ""}) {
+    for (const auto* option : {"--seconds", "--warm-up", "--timeout", "--wait"}) {
+      const auto refused = weir({"bench", "append", option, number});
+      EXPECT_EQ(refused.exit, Exit::usage) << option << number;
+      EXPECT_THAT(refused.err, HasSubstr(std::string(option) + ": "));
+    }
+  }
 }
 
 TEST_F(Commands, help_and_version_are_there_and_unknown_commands_are_not) {

@@ -19,7 +19,7 @@ Result<Exit> check(const std::string& file, Program& program) {
                         configuration->list.all().size()));
   WEIR_TRY(out.finish());
   for (const auto& line : configuration->unknown_variables(program)) {
-    fmt::print(program.err, "warning: {}\n", line);
+    tell(program, fmt::format("warning: {}\n", line));
   }
   return Exit::fine;
 }

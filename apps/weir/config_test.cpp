@@ -254,6 +254,10 @@ TEST_F(Config, serve_does_not_start_with_a_bad_file_variable_or_flag_and_names_i
   EXPECT_THAT(refused({"serve", "--grace", "forever"}), HasSubstr("--grace: 'forever'"));
   EXPECT_THAT(refused({"serve", "--config", file("telemetry: {sampler: sometimes}")}),
               HasSubstr("weir.yaml:1: telemetry.sampler: 'sometimes'"));
+  EXPECT_THAT(refused({"serve", "--store", "sqlite:a.db", "--store", "sqlite:b.db"}),
+              HasSubstr("--store"));
+  EXPECT_THAT(refused({"serve", "--http-threads", "2", "--http-threads", "3"}),
+              HasSubstr("--http-threads"));
   variables_["WEIR_HTTP_THREADS"] = "0";
   EXPECT_THAT(refused({"serve"}), HasSubstr("WEIR_HTTP_THREADS: 0 is not from 1 to 64"));
 }

@@ -1,5 +1,7 @@
 #include <apps/weir/event_text.hpp>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <weir/base/json.hpp>
@@ -15,11 +17,29 @@ constexpr std::string_view bold = "\x1b[1m";
 constexpr std::string_view cyan = "\x1b[36m";
 constexpr std::string_view plain = "\x1b[0m";
 
-bool is_control(std::string_view text, std::size_t i) {
-  const auto byte = static_cast<unsigned char>(text[i]);
+/// What may not be sent to a terminal: how many bytes it has, none when it may; and how it is
+/// shown.
+struct Control {
+  std::size_t bytes = 0;
+  std::string shown;
+};
+
+Control control_at(std::string_view text) {
+  const auto byte = [&](std::size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  if (byte(0) < 0x20 || byte(0) == 0x7F) return {1, fmt::format("\\x{:02x}", byte(0))};
   // C2 80 to C2 9F are the controls of Unicode's second block.
-  return byte < 0x20 || byte == 0x7F ||
-         (byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0);
+  if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) < 0xA0) {
+    return {2, fmt::format("\\x{:02x}", byte(1))};
+  }
+  // Those that turn the direction of writing: text would stand elsewhere than it does.
+  if (text.starts_with("\u061C")) return {2, "\\u061c"};
+  if (byte(0) != 0xE2) return {};
+  const auto code = 0x2000 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
+  const bool turns = code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
+                     (code >= 0x2066 && code <= 0x2069);
+  return turns ? Control{3, fmt::format("\\u{:04x}", code)} : Control{};
 }
 
 }  // namespace
@@ -31,14 +51,11 @@ EventStyle style_for(std::FILE* file, bool json) {
 
 std::string printable(std::string_view text) {
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_control(text, i)) {
-      const bool second_block = static_cast<unsigned char>(text[i]) == 0xC2;
-      if (second_block) ++i;
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
-    } else {
-      out += text[i];
-    }
+  while (!text.empty()) {
+    const auto control = control_at(text);
+    if (control.bytes == 0) out += text.front();
+    out += control.shown;
+    text.remove_prefix(std::max<std::size_t>(control.bytes, 1));
   }
   return out;
 }

@@ -20,7 +20,8 @@ void append_event(std::string& out, const EventView& event, EventStyle style);
 /// The events of a batch, one after the other.
 std::string to_text(const Batch& batch, EventStyle style);
 
-/// A text with its control characters as \xNN.
+/// A text with its control characters as \xNN, and those that turn the direction of writing as
+/// \uNNNN.
 std::string printable(std::string_view text);
 
 }  // namespace weir::cli

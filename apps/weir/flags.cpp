@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <weir/config/quantity.hpp>
 #include <weir/store/event.hpp>
 
 namespace weir::cli {
@@ -19,6 +20,14 @@ Flag add_parsed(CLI::App& app, const std::string& name, std::optional<T>& to,
     to = *value;
   };
   return Flag(*app.add_option_function<std::string>(name, read, help)->type_name(type));
+}
+
+constexpr const char* not_empty = "not empty";
+
+CLI::Option* refuse_empty(CLI::Option* option) {
+  return option->check(
+      [](const std::string& text) { return std::string(text.empty() ? "must not be empty" : ""); },
+      "", not_empty);
 }
 
 }  // namespace
@@ -51,6 +60,11 @@ Flag Flag::one_of(const std::vector<std::string>& values) const {
   return Flag(*option_->check(CLI::IsMember(values)));
 }
 
+Flag Flag::may_be_empty() const {
+  option_->get_validator(not_empty)->active(false);
+  return *this;
+}
+
 Flag Flag::within(int min, int max) const {
   return Flag(*option_->check(CLI::Range(min, max)));
 }
@@ -64,15 +78,19 @@ Flag Flags::add(const std::string& name, bool& to, const std::string& help) {
 }
 
 Flag Flags::add(const std::string& name, std::string& to, const std::string& help) {
-  return Flag(*app_.add_option(name, to, help));
+  return Flag(*refuse_empty(app_.add_option(name, to, help)));
 }
 
 Flag Flags::add(const std::string& name, std::optional<std::string>& to, const std::string& help) {
-  return Flag(*app_.add_option(name, to, help));
+  return Flag(*refuse_empty(app_.add_option(name, to, help)));
 }
 
 Flag Flags::add(const std::string& name, double& to, const std::string& help) {
-  return Flag(*app_.add_option(name, to, help));
+  const auto check = [](const std::string& text) {
+    const auto number = config::parse_decimal(text);
+    return number ? std::string() : number.error().message;
+  };
+  return Flag(*app_.add_option(name, to, help)->check(check));
 }
 
 Flag Flags::add(const std::string& name, std::uint64_t& to, const std::string& help) {
@@ -100,7 +118,7 @@ Flag Flags::add_list(const std::string& name, std::vector<std::string>& to,
     to = values;
     return true;
   };
-  return Flag(*app_.add_option(name, read, help)
+  return Flag(*refuse_empty(app_.add_option(name, read, help))
                    ->type_name("TEXT")
                    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
                    ->allow_extra_args(false));
@@ -108,7 +126,7 @@ Flag Flags::add_list(const std::string& name, std::vector<std::string>& to,
 
 Flag Flags::add_arguments(const std::string& name, std::vector<std::string>& to,
                           const std::string& help) {
-  return Flag(*app_.add_option(name, to, help));
+  return Flag(*refuse_empty(app_.add_option(name, to, help)));
 }
 
 void Flags::footer(const std::string& text) {

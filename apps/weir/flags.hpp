@@ -31,6 +31,8 @@ class Flag {
   /// Under which heading the help has it.
   Flag group(const std::string& heading) const;
   Flag one_of(const std::vector<std::string>& values) const;
+  /// An empty text means something here.
+  Flag may_be_empty() const;
   Flag within(int min, int max) const;
   Flag within(double min, double max) const;
 
@@ -48,8 +50,11 @@ class Flags {
 
   /// A switch.
   Flag add(const std::string& name, bool& to, const std::string& help);
+  // Empty texts are mistakes, unless it is said otherwise: what a script meant to put there is
+  // missing.
   Flag add(const std::string& name, std::string& to, const std::string& help);
   Flag add(const std::string& name, std::optional<std::string>& to, const std::string& help);
+  /// A number; neither infinite nor none.
   Flag add(const std::string& name, double& to, const std::string& help);
   Flag add(const std::string& name, std::uint64_t& to, const std::string& help);
   /// A whole number up to that of the highest position.

@@ -112,6 +112,9 @@ Result<Exit> print(const Imported& imported, const Options& options, Program& pr
 }
 
 Result<Exit> import(const Options& options, Program& program) {
+  if (options.limits == "umadb" && !options.store.in_process()) {
+    return invalid_field("--limits", "umadb needs --store: a server has limits of its own");
+  }
   WEIR_TRY_ASSIGN(source, open_source(options, program));
   WEIR_TRY_ASSIGN(
       store, options.store.open(program, options.dry_run ? StoreOptions::Missing::fails
@@ -129,7 +132,7 @@ Result<Exit> import(const Options& options, Program& program) {
   if (options.limits == "umadb") how.limits = &umadb_limits();
   how.on_problem = [&](std::uint64_t line, const std::string& problem) {
     progress.clear();
-    fmt::print(program.err, "line {}: {}\n", line, problem);
+    tell(program, fmt::format("line {}: {}\n", line, problem));
   };
   std::uint64_t reached = 0;
   how.on_progress = [&](std::uint64_t done, std::uint64_t all) {

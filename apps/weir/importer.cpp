@@ -105,7 +105,7 @@ class Import {
 
   /// Notes which ids are in the log past what has been read of it, also in those given.
   Result<void> read_log(Ids* also) {
-    auto stream = store_.read({.query = touched_, .after = known_});
+    auto stream = store_.read({.query = touched_, .after = known_, .limits = options_.limits});
     while (true) {
       WEIR_TRY_ASSIGN(step, stream.next());
       if (!step) return {};

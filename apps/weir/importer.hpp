@@ -25,7 +25,7 @@ struct ImportOptions {
   bool keep_without_id = false;
   /// Bytes that the import may hold for its ids. Default 1 GiB.
   std::size_t memory_max = 1 << 30;
-  /// For appends; the store's own when null.
+  /// For appends, and their conditions; the store's own when null.
   const Limits* limits = nullptr;
   io::OnProblem on_problem = [](std::uint64_t, const std::string&) {};
   std::function<void(std::uint64_t done, std::uint64_t all)> on_progress = [](std::uint64_t,

@@ -179,6 +179,16 @@ TEST(Import, keeps_tracking_and_skips_an_id_that_the_file_repeats) {
   EXPECT_EQ(import_events(*lines_of(text), store, {}).value().imported, 0U);
 }
 
+TEST(Import, past_the_default_limits_is_on_a_condition_past_them_too) {
+  const auto text = "{\"type\":\"" + std::string(1025, 'T') + "\"}\n";
+  testing::MemoryStore store("default");
+  const auto source = lines_of(text);
+  source->set_limits(umadb_limits());
+  const auto imported = import_events(*source, store, {.limits = &umadb_limits()});
+  ASSERT_TRUE(imported) << imported.error().message;
+  EXPECT_EQ(imported.value().imported, 1U);
+}
+
 TEST(Import, keeps_events_without_id_so_and_finds_them_again) {
   const std::string line = "{\"id\":null,\"type\":\"A\",\"occurredAt\":\"2020-01-01T00:00:00Z\"}\n";
   const auto text = line + line + "{\"type\":\"B\"}\n" + line;

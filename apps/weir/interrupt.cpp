@@ -4,11 +4,14 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <string_view>
 #include <thread>
 
 #include <unistd.h>
 
 #include <weir/base/assert.hpp>
+
+#include <apps/weir/program.hpp>
 
 namespace weir::cli {
 namespace {
@@ -23,6 +26,14 @@ void on_signal(int number) {
   // The pipe is empty, so there is room.
   if (::write(signal_pipe[1], &byte, 1) != 1) ::_exit(128 + number);
   errno = before;
+}
+
+/// What a handler may do.
+void on_early_signal(int) {
+  constexpr std::string_view said = "error: interrupted\n";
+  // Where that cannot be written there is nobody to be told.
+  static_cast<void>(::write(STDERR_FILENO, said.data(), said.size()) == 0);
+  ::_exit(static_cast<int>(Exit::interrupted));
 }
 
 std::stop_source& start() {
@@ -51,6 +62,17 @@ void on_hangup(int) {
 }
 
 }  // namespace
+
+void exit_on_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_early_signal;
+  for (const int number : {SIGINT, SIGTERM}) {
+    struct sigaction before {};
+    WEIR_ASSERT(::sigaction(number, nullptr, &before) == 0);
+    if (before.sa_handler == SIG_IGN) continue;
+    WEIR_ASSERT(::sigaction(number, &action, nullptr) == 0);
+  }
+}
 
 std::uint64_t count_hangups() {
   static const bool installed = [] {

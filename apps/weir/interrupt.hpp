@@ -5,6 +5,10 @@
 
 namespace weir::cli {
 
+/// From now on SIGINT and SIGTERM end the process with Exit::interrupted, and it says so, until
+/// stop_on_signals() is called. A signal that is ignored stays so.
+void exit_on_signals();
+
 /// A token that fires on SIGINT or SIGTERM. From the first call on, the first of these signals no
 /// longer ends the process by itself; a second one does, so that it can always be ended.
 /// Threads: any.

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -10,7 +11,22 @@
 #include <apps/weir/interrupt.hpp>
 #include <apps/weir/program.hpp>
 
+namespace {
+
+/// What is opened later shall not come to stand where results and errors are written.
+void open_closed_standard_files() {
+  for (int file = 0; file <= 2; ++file) {
+    if (::fcntl(file, F_GETFD) >= 0) continue;
+    // The lowest free number is given: this one. Without /dev/null there is nothing to be done.
+    if (::open("/dev/null", O_RDWR) != file) std::_Exit(static_cast<int>(weir::cli::Exit::failed));
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  open_closed_standard_files();
+  weir::cli::exit_on_signals();
   // A reader that goes away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
   weir::cli::Program program;

@@ -6,15 +6,20 @@
 
 #include <fmt/format.h>
 
+#include <weir/security/address.hpp>
+
+#include <apps/weir/output.hpp>
+
 namespace weir::cli {
 namespace {
+
+constexpr std::string_view sqlite_prefix = "sqlite:";
 
 /// The file that opening a store would make; nothing when it is there, or no file.
 /// Errors: not_found when its folder is missing.
 Result<std::optional<std::string>> file_to_make(const std::string& store) {
-  constexpr std::string_view prefix = "sqlite:";
-  if (!store.starts_with(prefix)) return std::optional<std::string>();
-  auto file = store.substr(prefix.size());
+  if (!store.starts_with(sqlite_prefix)) return std::optional<std::string>();
+  auto file = store.substr(sqlite_prefix.size());
   std::error_code error;  // what can't be looked at, opening it will tell
   const bool there = file.empty() || std::filesystem::exists(file, error);
   if (there || error) return std::optional<std::string>();
@@ -30,6 +35,15 @@ Result<std::optional<std::string>> file_to_make(const std::string& store) {
 }
 
 }  // namespace
+
+std::optional<std::string> empty_file_of(const std::string& store) {
+  if (!store.starts_with(sqlite_prefix)) return std::nullopt;
+  auto file = store.substr(sqlite_prefix.size());
+  std::error_code error;  // what can't be looked at, opening it will tell
+  const bool empty = std::filesystem::is_regular_file(file, error) &&
+                     std::filesystem::file_size(file, error) == 0 && !error;
+  return empty ? std::optional(file) : std::nullopt;
+}
 
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option) {
@@ -59,7 +73,8 @@ void CredentialOptions::add_to(Flags& flags) {
 Result<remote::Credentials> CredentialOptions::read(const Program& program) const {
   auto out = credentials;
   // Who names a certificate means TLS.
-  out.tls = out.tls || !out.ca_file.empty() || !out.certificate_file.empty();
+  out.tls =
+      out.tls || !out.ca_file.empty() || !out.certificate_file.empty() || !out.key_file.empty();
   if (!out.token.empty()) return out;
   auto file = token_file;
   if (file.empty()) {
@@ -108,6 +123,15 @@ void StoreOptions::add_store_to(Flags& flags) {
   credentials.add_to(flags);
 }
 
+Result<remote::Credentials> StoreOptions::read_credentials(const Program& program) const {
+  WEIR_TRY_ASSIGN(read, credentials.read(program));
+  if (!read.token.empty() && !read.tls && !security::is_loopback(target)) {
+    tell(program,
+         fmt::format("warning: the token travels to {} in plain text: see --tls\n", target));
+  }
+  return read;
+}
+
 Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Missing missing,
                                                             const LogOptions& default_log) const {
   program.typed_store = typed_place();
@@ -119,16 +143,20 @@ Result<std::shared_ptr<Catalog>> StoreOptions::open_catalog(Program& program, Mi
                       .open_timeout = milliseconds(timeout_seconds)};
   if (in_process()) {
     std::optional<std::string> made;
+    const auto empty = missing == Missing::fails ? std::nullopt : empty_file_of(store);
     if (missing == Missing::file_is_made) {
       WEIR_TRY_ASSIGN(file, file_to_make(store));
       made = std::move(file);
     }
     auto catalog = program.open_catalog(store, options);
-    if (catalog && made) fmt::print(program.err, "made a new store: {}\n", *made);
+    if (catalog && made) tell(program, fmt::format("made a new store: {}\n", *made));
+    if (catalog && empty) {
+      tell(program, fmt::format("made a new store: {}, where an empty file was\n", *empty));
+    }
     return catalog;
   }
   program.target = target;
-  WEIR_TRY_ASSIGN(read, credentials.read(program));
+  WEIR_TRY_ASSIGN(read, read_credentials(program));
   options.credentials = std::move(read);
   options.wait_until_up = wait_seconds > 0;
   options.connect_timeout = options.wait_until_up

@@ -16,6 +16,10 @@ namespace weir::cli {
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text,
                                                        std::string_view option);
 
+/// The file of a store when it is there and empty: opening it with `create` makes a new store,
+/// which shall be said.
+std::optional<std::string> empty_file_of(const std::string& store);
+
 /// --tls, --ca, --cert, --key, --token and --token-file: how a server knows a command, and the
 /// other way round.
 struct CredentialOptions {
@@ -48,6 +52,9 @@ struct StoreOptions {
   /// `file_is_made`: in a folder that is there, which is told on standard error; a path with a slip
   /// in it shall not quietly become another store.
   enum class Missing { fails, file_is_made, is_made };
+  /// What --target is spoken to with. A token that would travel in plain text to another machine is
+  /// warned of. Errors: invalid_argument naming the file.
+  Result<remote::Credentials> read_credentials(const Program& program) const;
   Result<std::shared_ptr<Catalog>> open_catalog(Program& program, Missing missing,
                                                 const LogOptions& default_log = {}) const;
   /// Only the log "default" comes with a store that is made.

@@ -33,6 +33,10 @@ Result<Exit> Output::finish(Exit exit) {
                .message = fmt::format("the output cannot be written: {}", std::strerror(error_))};
 }
 
+void tell(const Program& program, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), program.err);
+}
+
 bool is_terminal(std::FILE* file) {
   const int descriptor = ::fileno(file);
   return descriptor >= 0 && ::isatty(descriptor) == 1;

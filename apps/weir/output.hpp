@@ -28,6 +28,10 @@ class Output {
   int error_ = 0;
 };
 
+/// Says something beside the results, on standard error. When that cannot be written there is
+/// nobody to be told.
+void tell(const Program& program, std::string_view text);
+
 /// Whether a person is looking.
 bool is_terminal(std::FILE* file);
 /// Whether to print in colour: on a terminal, unless NO_COLOR is set or TERM is "dumb".

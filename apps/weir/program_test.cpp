@@ -38,7 +38,10 @@ class RealProgram : public ::testing::Test {
 
   /// Starts the program with its output in the file "out".
   pid_t start(std::vector<std::string> arguments) const {
-    std::string program = testing_support::built_program();
+    return start_any(testing_support::built_program(), std::move(arguments));
+  }
+
+  pid_t start_any(std::string program, std::vector<std::string> arguments) const {
     std::vector<char*> argv = {program.data()};
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -61,6 +64,14 @@ class RealProgram : public ::testing::Test {
     std::stringstream content;
     content << std::ifstream(path("out")).rdbuf();
     return content.str();
+  }
+
+  /// Runs the program with arguments and redirections as a shell takes them.
+  std::string shell(const std::string& arguments, int expected = 0) const {
+    const auto command =
+        "cd " + folder_.string() + " && exec " + testing_support::built_program() + " " + arguments;
+    EXPECT_EQ(wait_for(start_any("/bin/sh", {"-c", command})), expected) << output();
+    return output();
   }
 
   std::string weir(std::vector<std::string> arguments, int expected = 0) const {
@@ -201,6 +212,40 @@ TEST_F(RealProgram, waits_for_a_server_when_it_is_asked_to) {
   EXPECT_EQ(weir({"head", "--store", store("a.db")}), "1\n");
 }
 
+TEST_F(RealProgram, every_command_that_is_interrupted_before_it_is_done_says_so) {
+  // A server that takes connections and says nothing.
+  const int listens = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  ASSERT_EQ(::bind(listens, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(listens, 16), 0);
+  ASSERT_EQ(::getsockname(listens, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const auto target = fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+  const std::vector<std::vector<std::string>> commands = {{"read"},
+                                                          {"verify"},
+                                                          {"tail"},
+                                                          {"head"},
+                                                          {"backup", path("copy.db")},
+                                                          {"export"},
+                                                          {"append", "--type", "A"},
+                                                          {"bench", "append"}};
+  for (auto command : commands) {
+    for (const int signal : {SIGINT, SIGTERM}) {
+      auto arguments = command;
+      arguments.insert(arguments.end(), {"--target", target, "--wait", "60"});
+      const auto child = start(arguments);
+      const int connection = ::accept(listens, nullptr, nullptr);
+      ::kill(child, signal);
+      EXPECT_EQ(wait_for(child), 130) << command.front();
+      EXPECT_EQ(output(), "error: interrupted\n") << command.front();
+      ::close(connection);
+    }
+  }
+  ::close(listens);
+}
+
 TEST_F(RealProgram, verify_names_what_was_changed_behind_its_back_and_exits_with_six) {
   for (int i = 0; i < 3; ++i) weir({"append", "--type", "A", "--store", store("a.db")});
   EXPECT_THAT(weir({"verify", "--store", store("a.db")}), HasSubstr("no damage"));
@@ -302,6 +347,20 @@ TEST_F(RealProgram, verify_says_of_a_file_that_is_no_store_what_it_is_and_no_mor
             fmt::format("damaged: '{}' is no SQLite database, or its beginning is damaged\n"
                         "0 events read, all 0 index terms compared: 1 damages found\n",
                         path("g.db")));
+}
+
+TEST_F(RealProgram, runs_with_closed_standard_files_and_says_so_of_those_that_cannot_be_written) {
+  shell("head --store sqlite:none.db 2>&-", 4);
+  shell("append --store sqlite:a.db --type A <&- >&- 2>&-");
+  std::ofstream(path("rows.csv")) << "t\nB\n";
+  shell("import rows.csv --type t --store sqlite:a.db <&- >&- 2>&-");
+  EXPECT_EQ(weir({"head", "--store", store("a.db")}), "2\n");
+  shell("head --store sqlite:none.db 2>/dev/full", 4);
+  shell("append --no-such-option 2>/dev/full", 2);
+  shell("append --store sqlite:b.db --type A 2>/dev/full");
+  for (const auto* asked : {"--help", "--version", "read --help"}) {
+    EXPECT_THAT(shell(asked + std::string(" >/dev/full"), 1), HasSubstr("No space left"));
+  }
 }
 
 TEST_F(RealProgram, refuses_a_port_that_is_none_instead_of_listening_on_another) {

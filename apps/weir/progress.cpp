@@ -27,13 +27,13 @@ void Progress::show(std::uint64_t done, std::uint64_t all) {
   drawn_ = now;
   on_screen_ = true;
   const auto seconds = std::chrono::duration<double>(now - began_).count();
-  fmt::print(program_.err, "\r\x1b[K{}", progress_line(doing_, unit_, done, all, seconds));
+  tell(program_, fmt::format("\r\x1b[K{}", progress_line(doing_, unit_, done, all, seconds)));
   std::fflush(program_.err);
 }
 
 void Progress::clear() {
   if (!on_screen_) return;
-  fmt::print(program_.err, "\r\x1b[K");
+  tell(program_, "\r\x1b[K");
   std::fflush(program_.err);
   on_screen_ = false;
 }

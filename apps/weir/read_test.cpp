@@ -157,6 +157,9 @@ TEST_F(Reading, tail_starts_at_the_head_and_ends_cleanly_when_interrupted) {
 
 TEST(EventText, shows_control_characters_instead_of_sending_them_to_the_terminal) {
   EXPECT_EQ(printable("a\x1b[31m\nb\x7F\xC2\x9B é"), "a\\x1b[31m\\x0ab\\x7f\\x9b é");
+  EXPECT_EQ(printable("a\u202Eb\u2066\u2069\u200F\u061Cc \u2019\u20AC"),
+            "a\\u202eb\\u2066\\u2069\\u200f\\u061cc \u2019\u20AC");
+  EXPECT_EQ(printable("\xE2\x80"), "\xE2\x80") << "cut off";
 }
 
 }  // namespace

@@ -43,6 +43,38 @@ TEST_F(Remote, import_and_export_give_what_they_give_in_process) {
   EXPECT_THAT(over_the_wire, HasSubstr(R"("tags":["who:ada"],"data":{"n":"x\ny"})"));
 }
 
+TEST_F(Remote, advice_keeps_the_options_that_say_where_the_log_is) {
+  const auto unknown = weir({"read", "--log", "zz9", "--target", "host:1"}).err;
+  EXPECT_THAT(unknown, HasSubstr("weir log list --target host:1\n"));
+  open_ = [] {
+    return Result<std::shared_ptr<Catalog>>(
+        Error{.code = Code::not_found,
+              .reason = Reason::log_not_found,
+              .message = "log 'a' does not exist; create it with: weir log create a"});
+  };
+  EXPECT_THAT(weir({"head", "--store", "sqlite:a b.db"}).err,
+              HasSubstr("create it with: weir log create a --store 'sqlite:a b.db'\n"));
+  backup_ = [](const BackupRequest&) {
+    return Error{.code = Code::not_found, .reason = Reason::log_not_found, .message = "no log"};
+  };
+  EXPECT_THAT(weir({"backup", "b.db", "--log", "a", "--store", "sqlite:a.db"}).err,
+              HasSubstr("weir log list --store sqlite:a.db\n"));
+}
+
+TEST_F(Remote, a_token_in_plain_text_to_another_machine_is_warned_of) {
+  const auto warned = [this](std::vector<std::string> more) {
+    more.insert(more.begin(), "head");
+    return weir(std::move(more)).err;
+  };
+  const auto warning = HasSubstr("warning: the token travels to 10.0.0.1:1 in plain text");
+  EXPECT_THAT(warned({"--token", "t", "--target", "10.0.0.1:1"}), warning);
+  EXPECT_EQ(warned({"--token", "t", "--target", "10.0.0.1:1", "--tls"}), "");
+  EXPECT_EQ(warned({"--token", "t", "--target", "127.0.0.1:1"}), "");
+  EXPECT_EQ(warned({"--target", "10.0.0.1:1"}), "");
+  weir({"head", "--key", "k.pem"});
+  EXPECT_TRUE(opened_with_.credentials.tls) << "who names a key means TLS";
+}
+
 TEST_F(Remote, a_failed_condition_names_the_event) {
   ASSERT_EQ(weir({"append", "--type", "Lent", "--tag", "book:dune"}).out, "1\n");
   const auto refused =

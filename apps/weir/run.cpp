@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <apps/weir/output.hpp>
 #include <apps/weir/program.hpp>
 
 namespace weir::cli {
@@ -40,18 +41,45 @@ CLI::App* add_command(CLI::App& program, const Command& command) {
 void print_remedy(const Error& error, const Program& program) {
   const auto remedy = error.details.find("remedy");
   if (remedy != error.details.end()) {
-    fmt::print(program.err, "  {}\n", remedy->second);
+    tell(program, fmt::format("  {}\n", remedy->second));
   } else if (error.code == Code::unavailable && !program.target.empty() &&
-             error.message.find("weir serve") == std::string::npos) {
-    fmt::print(program.err,
-               "  no server answers at {}: start one with 'weir serve', or work on a store "
-               "directly with --store\n",
-               program.target);
+             error.message.find("answers at") == std::string::npos) {
+    tell(program,
+         fmt::format("  no server answers at {}: start one with 'weir serve', or work on a store "
+                     "directly with --store\n",
+                     program.target));
   } else if (error.reason == Reason::log_not_found) {
-    fmt::print(program.err, "  see which there are with: weir log list{}\n", program.typed_store);
+    tell(program,
+         fmt::format("  see which there are with: weir log list{}\n", program.typed_store));
   } else if (error.retry_after) {
-    fmt::print(program.err, "  try again in {} ms\n", error.retry_after->count());
+    tell(program, fmt::format("  try again in {} ms\n", error.retry_after->count()));
   }
+}
+
+/// What was asked for instead of a command.
+Result<Exit> print_help(const CLI::App& app, const CLI::Success& asked, Program& program) {
+  Output out(program.out);
+  if (dynamic_cast<const CLI::CallForVersion*>(&asked) != nullptr) {
+    out.write(fmt::format("{}\n", asked.what()));
+  } else {
+    const bool all = dynamic_cast<const CLI::CallForAllHelp*>(&asked) != nullptr;
+    out.write(app.help("", all ? CLI::AppFormatMode::All : CLI::AppFormatMode::Normal));
+  }
+  return out.finish();
+}
+
+/// With what an engine advises as it must be typed to reach the store that was meant.
+std::string message_of(const Error& error, const Program& program) {
+  const bool advises = error.reason == Reason::log_not_found &&
+                       error.message.find("weir log create") != std::string::npos;
+  return advises ? error.message + program.typed_store : error.message;
+}
+
+Exit exit_with(const Result<Exit>& done, const Program& program) {
+  if (done) return done.value();
+  tell(program, fmt::format("error: {}\n", message_of(done.error(), program)));
+  print_remedy(done.error(), program);
+  return exit_of(done.error());
 }
 
 }  // namespace
@@ -102,24 +130,13 @@ Exit run(std::vector<std::string> arguments, Program& program) {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     app->parse(std::move(arguments));
   } catch (const CLI::Success& done) {
-    if (dynamic_cast<const CLI::CallForVersion*>(&done) != nullptr) {
-      fmt::print(program.out, "{}\n", done.what());
-    } else {
-      const bool all = dynamic_cast<const CLI::CallForAllHelp*>(&done) != nullptr;
-      fmt::print(program.out, "{}",
-                 app->help("", all ? CLI::AppFormatMode::All : CLI::AppFormatMode::Normal));
-    }
-    return Exit::fine;
+    return exit_with(print_help(*app, done, program), program);
   } catch (const CLI::ParseError& error) {
-    fmt::print(program.err, "error: {}\n  see: weir --help, weir COMMAND --help\n", error.what());
+    tell(program,
+         fmt::format("error: {}\n  see: weir --help, weir COMMAND --help\n", error.what()));
     return Exit::usage;
   }
-  const auto done = chosen();
-  if (done) return done.value();
-  const auto& error = done.error();
-  fmt::print(program.err, "error: {}\n", error.message);
-  print_remedy(error, program);
-  return exit_of(error);
+  return exit_with(chosen(), program);
 }
 
 }  // namespace weir::cli

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <apps/weir/options.hpp>
 #include <apps/weir/output.hpp>
 #include <apps/weir/protection.hpp>
 #include <apps/weir/settings.hpp>
@@ -135,7 +136,9 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   WEIR_TRY_ASSIGN(shield, make_shield(settings, *reporting));
   const auto options = service_options(settings, protection, reporting, shield, *program.clock);
   WEIR_TRY(server::check(options));
+  const auto empty = empty_file_of(settings.store);
   WEIR_TRY_ASSIGN(catalog, open_store(settings, shield, stop, program));
+  if (empty) spdlog::warn("made a new store: {}, where an empty file was", *empty);
   WEIR_TRY_ASSIGN(log, catalog->open("default", {}));
   WEIR_TRY_ASSIGN(head, log->head());
   warn_of_plain_text(options);

@@ -33,17 +33,21 @@ CLI::Option* add_switch(CLI::App& app, const config::Setting& setting, Given& gi
 }
 
 CLI::Option* add_value(CLI::App& app, const config::Setting& setting, Given& given) {
-  const auto take = [&given, name = setting.name()](const std::vector<std::string>& texts) {
-    given[name] = fmt::format("{}", fmt::join(texts, ","));
-  };
   const auto help =
       setting.range().empty() ? setting.what() : setting.what() + ", " + setting.range();
-  auto* option = app.add_option_function<std::vector<std::string>>(setting.flag(), take, help)
-                     ->allow_extra_args(false)
-                     ->type_name(type_of(setting.kind()))
-                     ->multi_option_policy(setting.kind() == config::Kind::list
-                                               ? CLI::MultiOptionPolicy::TakeAll
-                                               : CLI::MultiOptionPolicy::TakeLast);
+  const auto take = [&given, name = setting.name()](const std::string& text) {
+    given[name] = text;
+  };
+  const auto take_all = [&given, name = setting.name()](const std::vector<std::string>& texts) {
+    given[name] = fmt::format("{}", fmt::join(texts, ","));
+  };
+  auto* option =
+      setting.kind() == config::Kind::list
+          ? app.add_option_function<std::vector<std::string>>(setting.flag(), take_all, help)
+                ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+                ->allow_extra_args(false)
+          : app.add_option_function<std::string>(setting.flag(), take, help);
+  option->type_name(type_of(setting.kind()));
   if (!setting.standard().empty()) option->default_str(setting.standard());
   return option;
 }

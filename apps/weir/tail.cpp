@@ -34,7 +34,6 @@ class Tail {
   Tail(const Options& options, Program& program)
       : options_(options),
         program_(program),
-        stop_(program.interrupted()),
         style_(style_for(program.out, options.json)),
         out_(program.out) {}
 
@@ -42,6 +41,8 @@ class Tail {
     WEIR_TRY_ASSIGN(query, options_.query.query());
     query_ = std::move(query);
     WEIR_TRY_ASSIGN(store, options_.store.open(program_));
+    // From here on there is something to end well.
+    stop_ = program_.interrupted();
     if (options_.after) {
       cursor_ = Position(*options_.after);
     } else {
@@ -61,7 +62,7 @@ class Tail {
       if (followed.error().code != Code::unavailable) return followed.error();
       // Nothing is lost by starting again at the cursor.
       if (cursor_ > before) pause = pause_min;
-      fmt::print(program_.err, "{}; trying again\n", followed.error().message);
+      tell(program_, fmt::format("{}; trying again\n", followed.error().message));
       if (!wait(stop_, pause)) break;
       pause = std::min(pause * 2, pause_max);
     }
@@ -114,7 +115,7 @@ class Tail {
 
   const Options& options_;
   Program& program_;
-  const std::stop_token stop_;
+  std::stop_token stop_;
   const EventStyle style_;
   Output out_;
   Query query_;

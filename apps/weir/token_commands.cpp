@@ -66,9 +66,10 @@ Result<Exit> create(const Creating& options, Program& program) {
     out.write(fmt::format("{{\"id\":\"{}\",\"token\":\"{}\"}}\n", made.token.id, made.secret));
   } else {
     out.write(made.secret + "\n");
-    fmt::print(program.err,
-               "token {} is in {}; it is not shown again. A server that runs takes it on SIGHUP\n",
-               made.token.id, file);
+    tell(program,
+         fmt::format(
+             "token {} is in {}; it is not shown again. A server that runs takes it on SIGHUP\n",
+             made.token.id, file));
   }
   return out.finish();
 }
@@ -126,7 +127,7 @@ Result<Exit> revoke(const FileOption& option, const std::vector<std::string>& id
     }
     return {};
   }));
-  fmt::print(program.err, "a server that runs takes it on SIGHUP, and ends the token's streams\n");
+  tell(program, "a server that runs takes it on SIGHUP, and ends the token's streams\n");
   return Exit::fine;
 }
 

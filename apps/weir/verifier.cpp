@@ -70,7 +70,10 @@ class Terms {
 class Verifier {
  public:
   Verifier(EventStore& store, const VerifyOptions& options)
-      : store_(store), options_(options), terms_(options.terms_max) {}
+      : store_(store),
+        options_(options),
+        limits_(options.limits != nullptr ? *options.limits : store.info().limits),
+        terms_(options.terms_max) {}
 
   Result<Verified> run() {
     WEIR_TRY_ASSIGN(head, store_.head());
@@ -178,18 +181,23 @@ class Verifier {
     }
   }
 
+  void add_term(QueryItem item, Position position) {
+    if (check(Query{{item}}, limits_, "query")) return terms_.add(std::move(item), position);
+    result_.terms_past_limits = true;
+  }
+
   void add_terms(const EventView& event) {
     const std::string type(event.type());
     const auto position = event.position();
     // An empty term cannot be asked for.
-    if (!type.empty()) terms_.add({.types = {type}}, position);
+    if (!type.empty()) add_term({.types = {type}}, position);
     std::vector<std::string_view> tags(event.tags());
     std::sort(tags.begin(), tags.end());
     tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
     for (const auto tag : tags) {
       if (tag.empty()) continue;
-      terms_.add({.tags = {std::string(tag)}}, position);
-      if (!type.empty()) terms_.add({.types = {type}, .tags = {std::string(tag)}}, position);
+      add_term({.tags = {std::string(tag)}}, position);
+      if (!type.empty()) add_term({.types = {type}, .tags = {std::string(tag)}}, position);
     }
     add_indexed_values(event);
   }
@@ -205,7 +213,7 @@ class Verifier {
       }
     });
     for (const auto& [key, value] : values) {
-      terms_.add({.where = {{key, value}}}, event.position());
+      add_term({.where = {{key, value}}}, event.position());
     }
   }
 
@@ -213,7 +221,7 @@ class Verifier {
     for (const auto& [text, scanned] : terms_.found()) {
       WEIR_TRY_ASSIGN(query, parse_query(text));
       Positions indexed;
-      auto stream = store_.read({.query = std::move(query), .until = head_});
+      auto stream = store_.read({.query = std::move(query), .until = head_, .limits = &limits_});
       while (true) {
         WEIR_TRY_ASSIGN(step, stream.next());
         if (!step) break;
@@ -233,6 +241,7 @@ class Verifier {
 
   EventStore& store_;
   const VerifyOptions& options_;
+  const Limits& limits_;
   Terms terms_;
   Position head_;
   Position expected_{1};

@@ -40,13 +40,16 @@ class Report {
   Result<Exit> finish(const Verified& verified) {
     progress_.clear();
     const auto terms = verified.every_term ? "all" : "a sample of";
+    const auto past_limits =
+        verified.terms_past_limits ? " but those past the server's limits" : "";
     if (json_) {
       out_.write(fmt::format("{{\"events\":{},\"terms\":{},\"everyTerm\":{},\"damages\":{}}}\n",
-                             verified.events, verified.terms, verified.every_term, damages_));
+                             verified.events, verified.terms,
+                             verified.every_term && !verified.terms_past_limits, damages_));
     } else {
       out_.write(fmt::format(
-          "{} events read, {} {} index terms compared: {}\n", verified.events, terms,
-          verified.terms,
+          "{} events read, {} {} index terms{} compared: {}\n", verified.events, terms,
+          verified.terms, past_limits,
           damages_ == 0 ? std::string("no damage") : fmt::format("{} damages found", damages_)));
     }
     return out_.finish(damages_ == 0 ? Exit::fine : Exit::damaged);
@@ -72,11 +75,15 @@ Result<Exit> verify(const Options& options, Program& program) {
     if (report.damaged()) return report.finish({});
     return store.error();
   }
-  WEIR_TRY_ASSIGN(verified,
-                  verify_log(**store, {.on_damage = on_damage,
-                                       .on_progress = [&](std::uint64_t done, std::uint64_t all) {
-                                         report.progress(done, all);
-                                       }}));
+  WEIR_TRY_ASSIGN(
+      verified,
+      verify_log(**store, {// What is in the log an engine can be asked for, whatever
+                           // was allowed when it came; a server has limits of its own.
+                           .limits = options.store.in_process() ? &umadb_limits() : nullptr,
+                           .on_damage = on_damage,
+                           .on_progress = [&](std::uint64_t done, std::uint64_t all) {
+                             report.progress(done, all);
+                           }}));
   return report.finish(verified);
 }
 

@@ -105,6 +105,28 @@ TEST_F(Backup, leaves_a_file_alone_that_is_not_its_own) {
   EXPECT_FALSE(std::filesystem::exists(copy_));
 }
 
+TEST_F(Backup, into_a_folder_that_is_not_there_is_no_fault_of_the_server) {
+  ServerProcess server({.program = testing_support::built_program(), .store = store()});
+  const auto file = folder_.file("none/copy.db");
+  for (const auto& from : {std::vector<std::string>{"--target", server.grpc()},
+                           std::vector<std::string>{"--store", store()}}) {
+    std::vector<std::string> arguments = {"backup", file};
+    arguments.insert(arguments.end(), from.begin(), from.end());
+    const auto refused = weir(arguments);
+    EXPECT_EQ(refused.exit, 1);
+    EXPECT_EQ(refused.output, "error: '" + file + ".part': No such file or directory\n");
+  }
+}
+
+TEST(Serve, says_of_an_empty_file_that_a_new_store_was_made_in_it) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("empty.db");
+  std::ofstream(file).close();
+  const ServerProcess server(
+      {.program = testing_support::built_program(), .store = "sqlite:" + file});
+  EXPECT_THAT(server.log(), HasSubstr("made a new store: " + file + ", where an empty file was"));
+}
+
 class Import : public testing::Test {
  protected:
   std::string csv(const std::string& last_row) const {

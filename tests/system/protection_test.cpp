@@ -120,6 +120,31 @@ TEST_F(Protection, commands_work_over_tls_with_a_token_and_not_without) {
   EXPECT_EQ((*opened)->head().value(), Position(1));
 }
 
+TEST_F(Protection, commands_say_what_keeps_them_from_a_server) {
+  const auto issued = authority_.issue({.names = {"DNS:localhost"}});
+  const auto server = serve(tls(issued));
+  const auto plain = serve({});
+  const auto ca = write("ca.pem", authority_.certificate());
+  const auto other = write("other.pem", Authority("another authority").certificate());
+  const auto key = write("some.key", issued.key);
+  const auto said = [&](const ServerProcess& to, std::vector<std::string> with, int exit) {
+    with.insert(with.begin(), "head");
+    const auto refused = weir(to, with);
+    EXPECT_EQ(refused.exit, exit) << refused.output;
+    EXPECT_THAT(refused.output, Not(HasSubstr("no server answers"))) << "one does";
+    return refused.output;
+  };
+  EXPECT_THAT(said(*server, {}, 5), HasSubstr("does it speak TLS? See --tls"));
+  EXPECT_THAT(said(*server, {"--ca", ca}, 5), HasSubstr("127.0.0.1 is not in peer certificate"));
+  EXPECT_THAT(said(*server, {"--ca", other}, 5), HasSubstr("certificate verify failed"));
+  EXPECT_THAT(said(*plain, {"--ca", ca}, 5), HasSubstr("wrong version number"));
+  EXPECT_THAT(said(*server, {"--ca", key}, 2), HasSubstr(key + ": it holds no certificate"));
+  const auto certificate = write("own.pem", authority_.issue().certificate);
+  EXPECT_THAT(said(*server, {"--ca", ca, "--cert", certificate, "--key", key}, 2),
+              HasSubstr(key + ": it is not the key of the certificate in " + certificate));
+  EXPECT_THAT(said(*server, {"--key", key}, 2), HasSubstr("a client's certificate and its key"));
+}
+
 TEST_F(Protection, grpc_speaks_tls_1_2_at_least_and_only_with_whom_it_trusts) {
   const auto ca = write("ca.pem", authority_.certificate());
   const Authority other("another authority");
@@ -151,6 +176,12 @@ TEST_F(Protection, grpc_speaks_tls_1_2_at_least_and_only_with_whom_it_trusts) {
                        .key = shown.key,
                        .version_max = TLS1_1_VERSION});
   EXPECT_NE(old.error(), "");
+  const auto expired = authority_.issue({.from_seconds = -7200, .until_seconds = -60});
+  TlsClient late(port, {.ca = authority_.certificate(),
+                        .certificate = expired.certificate,
+                        .key = expired.key,
+                        .version_max = TLS1_2_VERSION});
+  EXPECT_NE(late.error(), "");
   TlsClient recent(port, {.ca = authority_.certificate(),
                           .certificate = shown.certificate,
                           .key = shown.key,

@@ -21,6 +21,10 @@ struct Details {
 Details details_of(const grpc::Status& status) {
   Details out;
   google::rpc::Status packed;
+  // gRPC says this of itself.
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    out.reason = name_of(Reason::deadline_passed);
+  }
   // Other protocols put other bytes here; what is not this status has no details for us.
   if (!packed.ParseFromString(status.error_details()) ||
       packed.code() != static_cast<int>(status.error_code())) {

@@ -48,6 +48,7 @@ class Reader {
     }
     // Last, because the content type may stand behind it.
     if (payload) return set_payload(message, *payload);
+    set_no_payload(message);
     return {};
   }
 
@@ -123,6 +124,19 @@ class Reader {
     }
     message.GetReflection()->SetString(&message, payload.field, std::move(bytes));
     return {};
+  }
+
+  /// As in NDJSON, JSON that is not given is an empty object.
+  static void set_no_payload(pb::Message& message) {
+    const auto& type = *message.GetDescriptor();
+    for (int i = 0; i < type.field_count(); ++i) {
+      const auto& field = *type.field(i);
+      const auto& reflection = *message.GetReflection();
+      std::string scratch;
+      const bool missing = is_payload(field) && payload_form(message, field) == PayloadForm::json &&
+                           reflection.GetStringReference(message, &field, &scratch).empty();
+      if (missing) reflection.SetString(&message, &field, "{}");
+    }
   }
 
   Result<void> list(pb::Message& message, const Field& field) {

@@ -16,8 +16,9 @@ inline constexpr std::size_t body_depth_max = 2 * json_depth_max;
 
 /// Reads a JSON object into a message by the proto3 mapping: names in camelCase or as in the proto,
 /// 64-bit integers as numbers or strings. A payload field (weir.gateway.v1.payload) takes the exact
-/// source text of whatever value is there, which may nest json_depth_max levels by itself. Fields
-/// not named keep what they had. Threads: any. Errors: invalid_argument naming the field
+/// source text of whatever value is there, which may nest json_depth_max levels by itself; one of
+/// JSON that is empty and not named is {}. Other fields not named keep what they had. Threads: any.
+/// Errors: invalid_argument naming the field
 /// ("events[3].tags") for what is unknown, given twice or of another type, or for a payload that
 /// nests too deep; naming the byte for what is not JSON or nests deeper than body_depth_max.
 Result<void> read_json(std::string_view text, google::protobuf::Message& message);

@@ -145,6 +145,12 @@ TEST(Payload, takes_any_json_value) {
   }
 }
 
+TEST(Payload, of_json_that_is_not_given_is_an_empty_object) {
+  EXPECT_EQ(read(R"({"title":"x"})").data(), "{}");
+  EXPECT_EQ(read(R"({"contentType":"application/x+json"})").data(), "{}");
+  EXPECT_EQ(read(R"({"contentType":"text/plain"})").data(), "");
+}
+
 TEST(Payload, follows_the_content_type_wherever_it_stands) {
   EXPECT_EQ(read(R"({"data":"a\nb","contentType":"text/plain; charset=utf-8"})").data(), "a\nb");
   EXPECT_EQ(read(R"({"contentType":"application/x","data":"AP8="})").data(),

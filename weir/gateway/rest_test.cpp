@@ -164,6 +164,7 @@ TEST_F(Rest, passes_on_authorization_and_traceparent) {
 TEST_F(Rest, keeps_a_deadline) {
   const auto answer = get("/v1/wait", "Request-Timeout: 0.1\r\n");
   EXPECT_EQ(answer.status, 504);
+  EXPECT_THAT(answer.body, HasSubstr(R"("reason":"DEADLINE_PASSED")"));
   EXPECT_TRUE(eventually([&] { return shelf_.waiting() == 0; }));
 }
 

@@ -12,6 +12,16 @@ namespace {
 
 constexpr std::size_t npos = std::string::npos;
 
+/// Whether there is a CR outside of quotes that belongs to no CRLF.
+bool has_bare_cr(std::string_view row) {
+  bool quoted = false;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (row[i] == '"') quoted = !quoted;
+    if (!quoted && row[i] == '\r' && row.substr(i + 1, 1) != "\n") return true;
+  }
+  return false;
+}
+
 /// Where in a row the parts of an event stand.
 struct Columns {
   std::size_t type = npos;
@@ -91,6 +101,10 @@ class CsvEvents final : public EventSource {
     CsvRow header;
     if (!reader_.next(header)) return invalid_field("header", "is missing: the file is empty");
     if (!header.problem.empty()) return invalid_field("header", header.problem);
+    const std::string_view text = text_;
+    if (has_bare_cr(text.substr(header.offset, reader_.offset() - header.offset))) {
+      return invalid_field("header", "its line ends with a CR alone; LF or CRLF is needed");
+    }
     WEIR_TRY_ASSIGN(columns, map_columns(header.cells, mapping_));
     columns_ = std::move(columns);
     return {};

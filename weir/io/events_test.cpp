@@ -110,6 +110,9 @@ TEST(CsvEvents, can_be_read_again_from_the_start) {
 }
 
 TEST(CsvEvents, name_the_column_that_the_header_lacks_or_has_twice) {
+  EXPECT_THAT(open_csv_events("t,n\rA,1\rB,2\r", {.type = "t"}).error().message,
+              HasSubstr("header: its line ends with a CR alone"));
+  EXPECT_TRUE(open_csv_events("t,\"n\rm\"\r\nA,1\r\n", {.type = "t"}));
   EXPECT_THAT(open_csv_events("a,b\n", {.type = "c"}).error().message, HasSubstr("'c'"));
   EXPECT_THAT(open_csv_events("a,a\n", {.type = "a"}).error().message, HasSubstr("twice"));
   EXPECT_THAT(open_csv_events("", {.type = "a"}).error().message, HasSubstr("empty"));

@@ -45,7 +45,10 @@ Result<SubscriptionStep> Subscription::next(std::optional<std::chrono::milliseco
   const auto wake = std::make_shared<Wake>();
   while (true) {
     WEIR_TRY_ASSIGN(step, poll([wake] { wake->set(); }));
-    if (step) return std::move(*step);
+    if (step) {
+      head_ = step->head;
+      return std::move(*step);
+    }
     const auto until = earlier(deadline(), heartbeat);
     std::unique_lock lock(wake->mutex);
     const auto woken = [&] { return wake->woken; };
@@ -53,7 +56,11 @@ Result<SubscriptionStep> Subscription::next(std::optional<std::chrono::milliseco
       wake->changed.wait(lock, woken);
     } else if (!wake->changed.wait_until(lock, *until, woken)) {
       if (deadline() && *deadline() <= *until) return deadline_passed();
-      return SubscriptionStep{.head = cursor(), .cursor = cursor(), .caught_up = true};
+      // Before there was any step, nothing is known of what lies past the cursor.
+      return SubscriptionStep{.batch = {},
+                              .head = head_.value_or(cursor()),
+                              .cursor = cursor(),
+                              .caught_up = head_ && cursor() >= *head_};
     }
     wake->woken = false;
   }

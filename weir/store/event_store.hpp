@@ -119,7 +119,8 @@ class Subscription {
   /// but may read from the disk: call it where that is allowed.
   virtual Result<std::optional<SubscriptionStep>> poll(std::function<void()> wake) = 0;
 
-  /// Waits for the next step. `heartbeat`: answer with an empty step after so long without news.
+  /// Waits for the next step. `heartbeat`: answer with an empty step after so long without news,
+  /// with the head of the step before it.
   /// Errors: cancelled, deadline_exceeded, shutting_down, and those of a read.
   Result<SubscriptionStep> next(std::optional<std::chrono::milliseconds> heartbeat = std::nullopt);
 
@@ -127,6 +128,10 @@ class Subscription {
   virtual Position cursor() const = 0;
   /// When the subscriber's own deadline ends it.
   virtual std::optional<Instant> deadline() const = 0;
+
+ private:
+  /// As next() was last told.
+  std::optional<Position> head_;
 };
 
 /// The events of a decision's boundary, and what to append under.

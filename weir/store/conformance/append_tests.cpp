@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <future>
+
 #include <weir/store/conformance/conformance.hpp>
 
 namespace weir::conformance {
@@ -246,11 +248,54 @@ TEST_P(Conformance, a_call_whose_deadline_passed_or_whose_caller_left_does_nothi
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().code, Code::cancelled);
   EXPECT_EQ(log_->head()->value, 0u);
-  const CallOptions passed{.deadline = system_clock().instant()}, left{.stop = stop.get_token()};
-  EXPECT_EQ(log_->head(passed).error().reason, Reason::deadline_passed);
+  const CallOptions left{.stop = stop.get_token()};
   EXPECT_EQ(log_->head(left).error().reason, Reason::caller_cancelled);
-  EXPECT_EQ(log_->read_step({.call = passed}).error().reason, Reason::deadline_passed);
   EXPECT_EQ(log_->read_step({.call = left}).error().reason, Reason::caller_cancelled);
+}
+
+TEST_P(Conformance, every_call_whose_deadline_passed_says_so) {
+  const SnapshotKey key{"p", "h"};
+  const auto now = system_clock().instant();
+  for (const auto deadline : {now, now - std::chrono::seconds(1), Instant::min()}) {
+    const CallOptions late{.deadline = deadline};
+    const auto passed = [](const auto& result) {
+      return !result && result.error().reason == Reason::deadline_passed;
+    };
+    EXPECT_TRUE(passed(log_->append({.events = {simple("A")}, .call = late})));
+    EXPECT_TRUE(passed(log_->read_step({.call = late})));
+    EXPECT_TRUE(passed(log_->read({.call = late}).collect()));
+    EXPECT_TRUE(passed(log_->head(late)));
+    EXPECT_TRUE(passed(log_->load_snapshot(key, late)));
+    EXPECT_TRUE(passed(log_->save_snapshot({.key = key, .data = "d"}, late)));
+    EXPECT_TRUE(passed(log_->delete_snapshot(key, late)));
+    EXPECT_TRUE(passed(log_->tracked("s", late)));
+    auto subscription = log_->subscribe({.call = late});
+    EXPECT_TRUE(subscription ? passed((*subscription)->next()) : passed(subscription));
+    std::promise<Result<ReadStep>> step;
+    log_->read_step({.call = late}, [&](auto result) { step.set_value(std::move(result)); });
+    EXPECT_TRUE(passed(step.get_future().get()));
+  }
+  EXPECT_EQ(log_->head()->value, 0u);
+  EXPECT_FALSE(log_->load_snapshot(key)->has_value());
+}
+
+TEST_P(Conformance, a_deadline_may_be_as_far_off_as_can_be_said) {
+  // One that is nearer comes first.
+  const CallOptions soon{.deadline = system_clock().instant() + std::chrono::seconds(60)};
+  const CallOptions never{.deadline = Instant::max()};
+  append({simple("A")});
+  ASSERT_TRUE(log_->read_step({.limit = 1, .call = soon}));
+  const auto step = log_->read_step({.limit = 1, .call = never});
+  ASSERT_TRUE(step) << to_string(step.error());
+  EXPECT_EQ(step->batch.size(), 1u);
+  EXPECT_TRUE(log_->append({.events = {simple("A")}, .call = never}));
+  EXPECT_TRUE(log_->head(never));
+  EXPECT_TRUE(log_->read({.call = never}).collect());
+  EXPECT_TRUE(log_->load_snapshot({"p", "h"}, never));
+  EXPECT_TRUE(log_->tracked("s", never));
+  auto subscription = log_->subscribe({.call = never});
+  ASSERT_TRUE(subscription);
+  EXPECT_TRUE((*subscription)->next());
 }
 
 }  // namespace weir::conformance

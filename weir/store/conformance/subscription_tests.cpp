@@ -65,6 +65,29 @@ TEST_P(Conformance, a_subscription_says_when_it_has_caught_up) {
   }
 }
 
+TEST_P(Conformance, a_subscription_past_the_head_tells_the_head_that_there_is) {
+  append({simple("A"), simple("A")});
+  // The second finds the log being followed already.
+  std::vector<std::unique_ptr<Subscription>> subscriptions;
+  for (int i = 0; i < 2; ++i) {
+    auto opened = log_->subscribe({.after = Position(9999), .call = for_a_minute()});
+    ASSERT_TRUE(opened);
+    subscriptions.push_back(std::move(*opened));
+    SubscriptionStep step;
+    while (!step.caught_up) {
+      auto next = subscriptions.back()->next(20ms);
+      ASSERT_TRUE(next) << to_string(next.error());
+      step = std::move(*next);
+    }
+    EXPECT_EQ(step.head.value, 2u);
+    EXPECT_EQ(step.cursor.value, 9999u);
+    const auto heartbeat = subscriptions.back()->next(1ms);
+    ASSERT_TRUE(heartbeat) << to_string(heartbeat.error());
+    EXPECT_EQ(heartbeat->head.value, 2u);
+    EXPECT_TRUE(heartbeat->caught_up);
+  }
+}
+
 TEST_P(Conformance, a_subscription_ends_with_its_stop_token_and_its_deadline) {
   std::stop_source stop;
   auto stopped = log_->subscribe({.call = {.stop = stop.get_token()}});

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include <weir/store/engine/committer.hpp>
+
 namespace weir::engine {
 namespace {
 
@@ -55,7 +57,7 @@ class Live::LiveSubscription final : public Subscription {
 
   Result<std::optional<SubscriptionStep>> poll(std::function<void()> wake) override {
     while (true) {
-      if (request_.call.stop.stop_requested()) return cancelled();
+      WEIR_TRY(Committer::still_wanted(request_.call, system_clock().instant()));
       const auto recent = live_.recent(cursor_);
       if (!told_) rewinds_ = recent.rewinds;
       if (recent.rewinds != rewinds_) return log_rewound(recent.rewound_to.value);
@@ -115,7 +117,7 @@ class Live::LiveSubscription final : public Subscription {
     cursor_ = full ? cursor : recent.end;
     reached_.store(cursor_.value, std::memory_order_relaxed);
     return std::optional(SubscriptionStep{.batch = std::move(builder).build(),
-                                          .head = recent.end,
+                                          .head = recent.head,
                                           .cursor = cursor_,
                                           .caught_up = !full});
   }
@@ -219,6 +221,7 @@ Live::Recent Live::recent(Position cursor) const {
   Recent recent{.rewinds = rewinds_, .rewound_to = rewound_to_};
   if (!ring_started_ || cursor < ring_begin_) return recent;
   recent.in_ring = true;
+  recent.head = ring_end_;
   recent.end = std::max(ring_end_, cursor);
   for (auto chunk = ring_.rbegin(); chunk != ring_.rend() && (*chunk)->last() > cursor; ++chunk) {
     recent.chunks.push_back(*chunk);

@@ -70,7 +70,8 @@ class Live {
     Position rewound_to;
     bool in_ring = false;  ///< the cursor is not older than the ring
     std::vector<Chunk> chunks;
-    Position end;
+    Position head;  ///< of the log, as far as it has been read
+    Position end;   ///< the head, or the cursor when that lies past it
   };
 
   void run();

@@ -56,7 +56,8 @@ const LogInfo& Log::info() const {
 }
 
 template <class F>
-auto Log::traced(std::string_view operation, const CallOptions& call, F&& f) {
+auto Log::traced(std::string_view operation, const CallOptions& call, F&& f) -> decltype(f(call)) {
+  WEIR_TRY(Committer::still_wanted(call, clock_.instant()));
   auto* observer = options_.committer.observer;
   if (observer == nullptr || !call.context.span.sampled) return f(call);
   auto span = observer->begin(operation, info().name, {&call.context, 1}, clock_.instant());
@@ -187,7 +188,9 @@ Result<ReadStep> Log::read_step(ReadRequest request) {
 
 std::optional<Result<ReadStep>> Log::read_at_once(const ReadRequest& request) {
   const auto began = clock_.instant();
-  if (!check(request, limits_of(request))) return std::nullopt;
+  if (!check(request, limits_of(request)) || !Committer::still_wanted(request.call, began)) {
+    return std::nullopt;
+  }
   auto read = backend_->read_at_once(request);
   if (!read) return std::nullopt;
   Result<ReadStep> step(std::move(*read));
@@ -240,7 +243,6 @@ void Log::read_step(ReadRequest request, Done<ReadStep> done) {
 }
 
 Result<Position> Log::head(CallOptions call) {
-  WEIR_TRY(Committer::still_wanted(call, clock_.instant()));
   return traced("head", call, [&](const CallOptions& within) { return backend_->head(within); });
 }
 

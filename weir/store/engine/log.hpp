@@ -76,9 +76,9 @@ class Log final : public EventStore, public std::enable_shared_from_this<Log> {
   std::optional<Result<ReadStep>> read_at_once(const ReadRequest& request);
   void tell_read(const ReadRequest& request, const Result<ReadStep>& step, Instant began,
                  telemetry::Span* span);
-  /// Does `f(call)` under a span of its own when the call is being traced.
+  /// Does `f(call)` for a caller who still waits, under a span of its own when the call is traced.
   template <class F>
-  auto traced(std::string_view operation, const CallOptions& call, F&& f);
+  auto traced(std::string_view operation, const CallOptions& call, F&& f) -> decltype(f(call));
   bool needs_look(const PendingAppend& pending) const;
   Result<void> look(PendingAppend& pending);
   Result<void> look_back(PendingAppend& pending, const CallOptions& call);

@@ -34,15 +34,20 @@ void prepare(grpc::ClientContext& context, const Wire& wire, const CallOptions& 
   add_context(call, context);
   wire.authorize(context);
   if (call.deadline) {
-    const auto left = *call.deadline - system_clock().instant();
-    context.set_deadline(std::chrono::system_clock::now() + left);
+    context.set_deadline(std::chrono::system_clock::now() + time_left(*call.deadline));
   }
+}
+
+/// What gRPC would notice too, but perhaps after the answer.
+bool is_late(const CallOptions& call) {
+  return call.deadline && time_left(*call.deadline).count() == 0;
 }
 
 /// A blocking unary call that its stop token can end.
 template <class Call>
 Result<void> unary(const Wire& wire, const CallOptions& options, Call call) {
   if (options.stop.stop_requested()) return cancelled();
+  if (is_late(options)) return deadline_passed();
   grpc::ClientContext context;
   prepare(context, wire, options);
   const std::stop_callback on_stop(options.stop, [&context] { context.TryCancel(); });
@@ -129,7 +134,7 @@ class RemoteLog final : public EventStore {
   std::unique_ptr<StepSource> open_read(ReadRequest request) override {
     // A small bounded read is one step of the session, which saves opening a stream.
     const bool small = request.limit && *request.limit <= 100;
-    if (small || !check(request, highest_limits())) {
+    if (small || is_late(request.call) || !check(request, highest_limits())) {
       return EventReader::open_read(std::move(request));
     }
     return open_read_stream(connection_->wire, info_.name, std::move(request));
@@ -140,6 +145,7 @@ class RemoteLog final : public EventStore {
                                .batch_events_max = request.batch_events_max,
                                .batch_bytes_max = request.batch_bytes_max},
                    highest_limits()));
+    if (is_late(request.call)) return deadline_passed();
     return open_subscription_stream(connection_->wire, info_.name, std::move(request));
   }
 
@@ -260,16 +266,20 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> credentials_of(const Credentia
   if (authorities.empty()) authorities = security::system_authorities();
   if (!authorities.empty()) {
     WEIR_TRY_ASSIGN(pem, security::read_pem(authorities));
+    if (pem.find("CERTIFICATE-----") == std::string::npos) {
+      return invalid_field(authorities, "it holds no certificate in PEM");
+    }
     options.pem_root_certs = std::move(pem);
   }
   if (credentials.certificate_file.empty() != credentials.key_file.empty()) {
     return invalid_field("tls", "a client's certificate and its key go together");
   }
   if (!credentials.certificate_file.empty()) {
-    WEIR_TRY_ASSIGN(certificate, security::read_pem(credentials.certificate_file));
-    WEIR_TRY_ASSIGN(key, security::read_pem(credentials.key_file));
-    options.pem_cert_chain = std::move(certificate);
-    options.pem_private_key = std::move(key);
+    WEIR_TRY_ASSIGN(own, security::load_tls({.certificate = credentials.certificate_file,
+                                             .key = credentials.key_file},
+                                            system_clock().now()));
+    options.pem_cert_chain = std::move(own.certificate);
+    options.pem_private_key = std::move(own.key);
   }
   return grpc::SslCredentials(options);
 }
@@ -293,6 +303,37 @@ bool wait_until_connected(grpc::Channel& channel, const ClientOptions& options) 
   }
 }
 
+/// Why the last attempt to connect failed, as gRPC has it: it answers a call with that. Empty when
+/// it says nothing.
+std::string last_error(const std::shared_ptr<grpc::Channel>& channel) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  v1::Log ignored;
+  const auto status = v1::EventLog::NewStub(channel)->GetLog(&context, {}, &ignored);
+  constexpr std::string_view mark = "last error: ";
+  const auto at = status.error_message().find(mark);
+  return at == std::string::npos ? "" : status.error_message().substr(at + mark.size());
+}
+
+Error nobody_answers(const std::string& target, bool tls, const std::string& why) {
+  const auto because = why.empty() ? "" : fmt::format(" ({})", why);
+  if (tls) {
+    return unavailable(
+        fmt::format("no server that speaks TLS with a certificate to be trusted answers at {}{}",
+                    target, because));
+  }
+  // There was a connection, which the other end had no use for.
+  if (!why.empty() && why.find("Failed to connect") == std::string::npos) {
+    return unavailable(fmt::format(
+        "what answers at {} does not speak gRPC in plain text{}; does it speak TLS? See --tls",
+        target, because));
+  }
+  return unavailable(
+      fmt::format("no server answers at {}{}; start one with 'weir serve', or work on a store "
+                  "directly with --store",
+                  target, because));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
@@ -306,16 +347,7 @@ Result<std::shared_ptr<Catalog>> connect(const ClientOptions& options) {
   WEIR_TRY_ASSIGN(authorization, authorization_of(options.credentials.token));
   auto channel = grpc::CreateCustomChannel(options.target, credentials, arguments);
   if (!wait_until_connected(*channel, options)) {
-    if (options.credentials.tls) {
-      return unavailable(
-          fmt::format("no server that speaks TLS with a certificate to be trusted "
-                      "answers at {}",
-                      options.target));
-    }
-    return unavailable(
-        fmt::format("no server answers at {}; start one with 'weir serve', or work "
-                    "on a store directly with --store",
-                    options.target));
+    return nobody_answers(options.target, options.credentials.tls, last_error(channel));
   }
   return std::shared_ptr<Catalog>(std::make_shared<Client>(std::make_shared<Connection>(
       Wire{.channel = std::move(channel), .authorization = std::move(authorization)})));

@@ -66,4 +66,12 @@ void add_context(const CallOptions& call, grpc::ClientContext& to) {
   telemetry::w3c_propagator().inject(context, headers);
 }
 
+std::chrono::nanoseconds time_left(Instant deadline) {
+  constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
+  const auto now = system_clock().instant();
+  // Compared before anything is subtracted: the first and the last instant are deadlines too.
+  if (deadline <= now) return std::chrono::nanoseconds(0);
+  return deadline >= now + longest ? longest : deadline - now;
+}
+
 }  // namespace weir::remote

@@ -24,8 +24,7 @@ constexpr int streams_tried_max = 3;
 constexpr std::chrono::milliseconds grace{100};
 
 std::uint32_t milliseconds_left(Instant deadline) {
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().instant());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(time_left(deadline));
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left.count(), 0, UINT32_MAX));
 }
 
@@ -74,7 +73,9 @@ class SessionClient::Stream final
     }
     auto& outstanding = outstanding_[number];
     outstanding.answered = std::move(answered);
-    if (options.deadline) give_up(outstanding, *options.deadline + grace);
+    if (options.deadline) {
+      give_up(outstanding, system_clock().instant() + time_left(*options.deadline) + grace);
+    }
     waiting_bytes_ += bytes;
     if (waiting_.empty() || waiting_bytes_ > options_.message_bytes_max) {
       waiting_bytes_ = bytes;

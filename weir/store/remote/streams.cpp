@@ -56,8 +56,7 @@ class MessageStream final : public rpc::ClientStream<grpc::ByteBuffer, grpc::Byt
     add_context(call, context());
     wire.authorize(context());
     if (call.deadline) {
-      context().set_deadline(std::chrono::system_clock::now() +
-                             (*call.deadline - system_clock().instant()));
+      context().set_deadline(std::chrono::system_clock::now() + time_left(*call.deadline));
     }
     StartCall(wire.channel, method, rpc::client_poller());
     // Reads are started by whoever takes messages out, so the call must not end by itself.

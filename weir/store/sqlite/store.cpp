@@ -157,7 +157,8 @@ Result<void> make_file(FileOptions options) {
     auto unfinished = UnfinishedFile::create(path, UnfinishedFile::Others::wait);
     if (!unfinished) {
       const bool others = unfinished.error().code == Code::already_exists;
-      if (!others || tries == tries_max) return unfinished.error();
+      if (!others) return unavailable(unfinished.error().message);
+      if (tries == tries_max) return unfinished.error();
       continue;
     }
     options.path = (*unfinished)->path();

@@ -21,8 +21,9 @@ std::string part_of(const std::string& destination) {
 }
 
 Error failed(const std::string& path) {
-  return unavailable(
-      fmt::format("'{}': {}", path, std::error_code(errno, std::system_category()).message()));
+  return {.code = Code::unknown,
+          .message = fmt::format("'{}': {}", path,
+                                 std::error_code(errno, std::system_category()).message())};
 }
 
 Error exists(const std::string& path, std::string_view more = "") {

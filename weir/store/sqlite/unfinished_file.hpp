@@ -17,7 +17,7 @@ class UnfinishedFile {
  public:
   enum class Others : std::uint8_t { refuse, wait };
   /// Errors: already_exists (the destination; or the file of that other name, and somebody else is
-  /// or was writing it, or it is no SQLite database), unavailable.
+  /// or was writing it, or it is no SQLite database), unknown.
   static Result<std::unique_ptr<UnfinishedFile>> create(const std::string& destination,
                                                         Others others = Others::refuse);
   ~UnfinishedFile();
@@ -27,7 +27,7 @@ class UnfinishedFile {
   /// Empty at first.
   const std::string& path() const { return path_; }
   /// Gives it its name, on disk.
-  /// Errors: already_exists, unavailable.
+  /// Errors: already_exists, unknown.
   Result<void> finish();
 
  private:
