@@ -9,6 +9,7 @@
 #include <apps/weir/output.hpp>
 #include <apps/weir/protection.hpp>
 #include <apps/weir/settings.hpp>
+#include <weir/base/descriptors.hpp>
 #include <weir/security/address.hpp>
 #include <weir/server/access.hpp>
 #include <weir/server/log_format.hpp>
@@ -131,6 +132,7 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   program.statement_text = settings.open.statement_text;
   Buffers::shared().configure(settings.buffers);
   const auto stop = program.interrupted();
+  raise_descriptors_max();
   program.hangups();  // from here on a hang-up ends nothing
   WEIR_TRY_ASSIGN(shield, make_shield(settings, *reporting));
   const auto options = service_options(settings, protection, reporting, shield, *program.clock);

@@ -107,7 +107,8 @@ void add_http(config::Settings& list, gateway::HttpOptions& to) {
       .flag("--http");
   list.number("http.threads", to.threads, 1, 64, "Threads that serve sockets");
   list.number("http.connections_max", to.connections_max, 1, 1'000'000,
-              "Connections at a time; one more is answered with 503")
+              "Connections at a time, at most half as many as the process may have files open; "
+              "one more is answered with 503")
       .reloads();
   list.bytes("http.header_bytes_max", to.header_bytes_max, 1024, 16 * mebibyte,
              "Bytes of a request's line and headers; more is answered with 431")

@@ -13,6 +13,7 @@
 
 #include <weir/base/assert.hpp>
 #include <weir/gateway/connection.hpp>
+#include <weir/security/address.hpp>
 
 namespace weir::gateway {
 
@@ -21,29 +22,6 @@ using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 
 namespace {
-
-struct HostPort {
-  std::string host;
-  std::string port;
-};
-
-Result<HostPort> split_address(std::string_view address) {
-  const auto colon = address.rfind(':');
-  const auto wrong = [&] {
-    return invalid_field("http.address", fmt::format("'{}' is not HOST:PORT", address));
-  };
-  if (colon == std::string_view::npos) return wrong();
-  HostPort out{std::string(address.substr(0, colon)), std::string(address.substr(colon + 1))};
-  if (out.host.starts_with('[') && out.host.ends_with(']')) {
-    out.host = out.host.substr(1, out.host.size() - 2);
-  } else if (out.host.find(':') != std::string::npos) {
-    return wrong();
-  }
-  const bool digits = !out.port.empty() && out.port.size() <= 5 &&
-                      out.port.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || std::stoi(out.port) > 65535) return wrong();
-  return out;
-}
 
 Result<void> check_origins(const HttpOptions& options) {
   for (const auto& origin : options.cors_origins) {
@@ -161,10 +139,11 @@ Result<void> HttpServer::State::listen() {
   const auto& options = *terms_.options;
   WEIR_TRY(check(options));
   if (options.tls) WEIR_TRY(replace_tls(*options.tls));
-  WEIR_TRY_ASSIGN(where, split_address(options.address));
+  WEIR_TRY_ASSIGN(where, security::split_address(options.address, "http.address"));
   ErrorCode error;
   tcp::resolver resolver(context_->io);
-  const auto found = resolver.resolve(where.host, where.port, tcp::resolver::passive, error);
+  const auto found =
+      resolver.resolve(where.host, std::to_string(where.port), tcp::resolver::passive, error);
   if (error) {
     return unavailable(
         fmt::format("http.address: can't resolve '{}': {}", where.host, error.message()));

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/descriptors.hpp>
 #include <weir/gateway/errors.hpp>
 #include <weir/gateway/gateway.hpp>
 #include <weir/security/address.hpp>
@@ -41,6 +42,13 @@ Result<void> check_exposure(const ServiceOptions& options) {
                      "network itself keeps others out"}}};
   }
   return {};
+}
+
+/// With connections of HTTP alone the process must not run out of descriptors: gRPC and the store
+/// need some too.
+gateway::HttpOptions bounded(gateway::HttpOptions http) {
+  http.connections_max = std::min(http.connections_max, descriptors_max() / 2);
+  return http;
 }
 
 /// The same route for those with any token.
@@ -103,7 +111,7 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   WEIR_TRY_ASSIGN(server, Server::start(catalog, std::move(grpc)));
   parts->server = std::move(server);
   gateway::GatewayOptions http;
-  http.http = options.http;
+  http.http = bounded(options.http);
   http.peer_metadata = peer_metadata;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
@@ -152,7 +160,7 @@ Result<void> Service::replace_limits(const Limits& limits, const gateway::HttpOp
                                      const AdmissionOptions& admission) {
   WEIR_TRY(check(limits));
   WEIR_TRY(check(admission));
-  WEIR_TRY(parts_->gateway->replace_limits(http));
+  WEIR_TRY(parts_->gateway->replace_limits(bounded(http)));
   parts_->server->replace_limits(limits);
   return parts_->server->admission()->replace(admission);
 }
