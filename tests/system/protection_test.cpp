@@ -185,7 +185,7 @@ TEST_F(Protection, a_hang_up_brings_new_certificates_to_both_ports_and_refuses_b
   // A certificate whose key has not come yet.
   write("server.pem", authority_.issue({.name = "third"}).certificate);
   server->signal(SIGHUP);
-  EXPECT_TRUE(said(*server, "nothing was changed")) << server->log();
+  EXPECT_TRUE(said(*server, "settings and certificates stay as they were")) << server->log();
   EXPECT_THAT(server->log(), HasSubstr("server.key: it is not the key of the certificate"));
   EXPECT_EQ(names(), "second second ");
   tls(authority_.issue({.name = "old", .from_seconds = -7200, .until_seconds = -60}));
@@ -229,6 +229,52 @@ TEST_F(Protection, a_token_revoked_by_a_hang_up_ends_its_streams_within_seconds)
   EXPECT_TRUE(eventually([&] { return head(*server, {.token = added}).ok(); }));
   ASSERT_EQ(weir(*server, {"append", "--type", "A"}, {"WEIR_TOKEN=" + added}).exit, 0);
   EXPECT_THAT(other.read_until("id: 1"), HasSubstr("id: 1")) << "the other's stream goes on";
+}
+
+// What was wrong with a certificate kept a revoked token alive.
+TEST_F(Protection, a_hang_up_ends_a_revoked_token_whatever_else_is_wrong) {
+  const auto revoked = token({"--read", "*"});
+  const auto ca = write("ca.pem", authority_.certificate());
+  const auto file = write("weir.yaml", "limits: {tags_max: 2}\n");
+  auto flags = tls(authority_.issue());
+  flags.insert(flags.end(), {"--tokens", tokens_, "--config", file});
+  const auto server = serve(flags);
+  const remote::Credentials with{.tls = true, .ca_file = ca, .token = revoked};
+  ASSERT_TRUE(head(*server, with)) << server->log();
+  tls(authority_.issue({.from_seconds = -7200, .until_seconds = -60}));
+  write("weir.yaml", "limit: {tags_max: 2}\n");
+  const auto revoking = run_program(testing_support::built_program(),
+                                    {"token", "revoke", id_of(revoked), "--tokens", tokens_});
+  ASSERT_EQ(revoking.exit, 0) << revoking.output;
+  server->signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return !head(*server, with); })) << server->log();
+  EXPECT_TRUE(said(*server, "settings and certificates stay as they were: " + file))
+      << server->log();
+}
+
+TEST_F(Protection, a_hang_up_takes_the_settings_when_the_tokens_are_cut_off) {
+  const auto kept = token({"--read", "*"});
+  const auto file = write("weir.yaml", "limits: {tags_max: 2}\n");
+  const auto server = serve({"--tokens", tokens_, "--config", file});
+  write("tokens", "");
+  std::filesystem::permissions(tokens_, std::filesystem::perms(0600));
+  write("weir.yaml", "limits: {tags_max: 3}\n");
+  server->signal(SIGHUP);
+  EXPECT_TRUE(said(*server, "limits.tags_max is 3 now")) << server->log();
+  EXPECT_THAT(server->log(), HasSubstr("tokens stay as they were: " + tokens_ + ": it is empty"));
+  EXPECT_TRUE(head(*server, {.token = kept})) << server->log();
+}
+
+// HTTP showed the new certificate, and gRPC completed no handshake.
+TEST_F(Protection, files_that_hold_more_than_a_certificate_and_its_key_work_on_both_ports) {
+  auto issued = authority_.issue({.name = "first"});
+  issued.certificate = "\xEF\xBB\xBF" + issued.certificate;
+  issued.key = authority_.certificate() + issued.key;
+  const auto server = serve(tls(issued));
+  const auto ca = write("ca.pem", authority_.certificate());
+  EXPECT_TRUE(head(*server, {.tls = true, .ca_file = ca})) << server->log();
+  TlsClient http(server->http_port(), {.ca = authority_.certificate()});
+  EXPECT_EQ(http.server_name(), "first") << http.error();
 }
 
 TEST_F(Protection, a_token_that_expires_ends_its_streams_by_itself) {
@@ -281,7 +327,7 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
 
   write("weir.yaml", "limits: {tags_max: 9}\nhttp: {body_bytes_max: 4KiB, treads: 7}\n");
   server->signal(SIGHUP);
-  ASSERT_TRUE(said(*server, "nothing was changed: " + file +
+  ASSERT_TRUE(said(*server, "settings and certificates stay as they were: " + file +
                                 ":2: http.treads: there is no such "
                                 "setting; did you mean http.threads?"))
       << server->log();
