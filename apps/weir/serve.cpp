@@ -12,6 +12,7 @@
 #include <weir/base/descriptors.hpp>
 #include <weir/security/address.hpp>
 #include <weir/server/access.hpp>
+#include <weir/server/grpc_log.hpp>
 #include <weir/server/log_format.hpp>
 #include <weir/server/reporting.hpp>
 #include <weir/server/service.hpp>
@@ -122,6 +123,7 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   // Logs go to standard error, so that what scripts read stays clean.
   WEIR_TRY_ASSIGN(log_format, server::parse_log_format(settings.log_format, "log-format"));
   WEIR_TRY(server::log_to_stderr(log_format, settings.log_level));
+  server::log_grpc();
   for (const auto& line : configuration->unknown_variables(program)) spdlog::warn("{}", line);
   WEIR_TRY_ASSIGN(protection, read_protection(settings, program.clock->now()));
   WEIR_TRY_ASSIGN(telemetry, configuration->telemetry(program));

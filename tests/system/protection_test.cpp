@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include <weir/gateway/testing/http_client.hpp>
@@ -347,6 +348,39 @@ TEST_F(Protection, a_server_without_tokens_refuses_addresses_that_others_can_rea
   EXPECT_THAT(refused.output, HasSubstr("others could reach 0.0.0.0:0"));
   EXPECT_THAT(refused.output, HasSubstr("weir token create"));
   EXPECT_THAT(refused.output, HasSubstr("--insecure-listen-anywhere"));
+}
+
+TEST_F(Protection, handshakes_that_fail_leave_a_few_lines_of_the_logs_own_format) {
+  auto flags = tls(authority_.issue());
+  flags.insert(flags.end(), {"--log-format", "json"});
+  const auto server = serve(flags);
+  const auto port =
+      static_cast<std::uint16_t>(std::stoi(server->grpc().substr(server->grpc().rfind(':') + 1)));
+  for (int i = 0; i < 200; ++i) {
+    HttpClient client(port);
+    client.send("GET / HTTP/1.1\r\n\r\n");
+    EXPECT_TRUE(client.closed());
+  }
+  ASSERT_TRUE(said(*server, "Handshake failed")) << server->log();
+  std::istringstream log(server->log());
+  std::size_t lines = 0;
+  for (std::string line; std::getline(log, line); ++lines) {
+    EXPECT_THAT(line, testing::StartsWith("{\"time\":"));
+  }
+  EXPECT_LE(lines, 20u);
+}
+
+TEST_F(Protection, what_grpc_says_of_itself_is_not_mixed_with_what_commands_say) {
+  const auto server = serve({});
+  const auto plain = weir(*server, {"head", "--tls"});
+  EXPECT_EQ(plain.exit, 5);
+  EXPECT_THAT(plain.output, Not(HasSubstr(".cc:")));
+  const auto taken = run_program(
+      testing_support::built_program(),
+      {"serve", "--store", place_->uri(), "--grpc", server->grpc(), "--http", "127.0.0.1:0"});
+  EXPECT_EQ(taken.exit, 5);
+  EXPECT_THAT(taken.output, HasSubstr("is another server running there?"));
+  EXPECT_THAT(taken.output, Not(HasSubstr(".cc:")));
 }
 
 TEST_F(Protection, thousands_of_denied_calls_leave_a_few_lines) {
