@@ -45,6 +45,8 @@ class Caller {
   Result<void> known(const telemetry::Context& context = {}) const;
   /// The same as may() of any right, without counting: to leave out what somebody may not see.
   bool sees(std::string_view log) const;
+  /// The same as known(), without counting: to show more to those who have a token.
+  bool is_known() const { return access_ == nullptr || holder_ != nullptr; }
   /// Fires when the token is revoked, loses rights or expires: streams end then.
   std::stop_token ended() const;
 

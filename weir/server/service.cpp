@@ -51,6 +51,15 @@ gateway::HttpOptions bounded(gateway::HttpOptions http) {
   return http;
 }
 
+/// What nobody may ask for is not read: bodies take memory, up to http.body_bytes_max each. What is
+/// open to everybody has none.
+std::optional<gateway::HttpResponse> refuse_unknown(const Access& access,
+                                                    const gateway::HttpRequest& head) {
+  const auto caller = access.caller(head.header("Authorization"), "http:" + head.peer);
+  const auto known = caller.known();
+  return known ? std::nullopt : std::optional(gateway::error_response(known.error()));
+}
+
 /// The same route for those with any token.
 gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handler handler) {
   return [access = std::move(access), handler = std::move(handler)](
@@ -112,6 +121,11 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   parts->server = std::move(server);
   gateway::GatewayOptions http;
   http.http = bounded(options.http);
+  if (parts->access->has_tokens()) {
+    http.http.before_body = [access = parts->access](const gateway::HttpRequest& head) {
+      return refuse_unknown(*access, head);
+    };
+  }
   http.peer_metadata = peer_metadata;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
@@ -127,7 +141,7 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.descriptor_set = std::string(weir_server_comments);
   http.routes =
       parts->health->routes([access = parts->access](const gateway::HttpRequest& request) {
-        return access->caller(request.header("Authorization"), request.peer).sees("default");
+        return access->caller(request.header("Authorization"), request.peer).is_known();
       });
   for (auto& route : dcb_adapter_routes(std::move(log), parts->access, parts->server->admission(),
                                         parts->server->request_limits())) {
