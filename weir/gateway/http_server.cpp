@@ -23,6 +23,16 @@ using ErrorCode = boost::system::error_code;
 
 namespace {
 
+/// Browsers send names in lower case, and no port that goes without saying.
+std::string as_sent(std::string origin) {
+  for (auto& c : origin) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  for (const auto& [scheme, port] : {std::pair("https://", ":443"), std::pair("http://", ":80")}) {
+    if (!origin.starts_with(scheme) || !origin.ends_with(port)) continue;
+    origin.resize(origin.size() - std::string_view(port).size());
+  }
+  return origin;
+}
+
 Result<void> check_origins(const HttpOptions& options) {
   for (const auto& origin : options.cors_origins) {
     if (origin == "*") {
@@ -37,6 +47,10 @@ Result<void> check_origins(const HttpOptions& options) {
                            fmt::format("'{}' is no origin, such as https://a.example:8443, "
                                        "nor '*'",
                                        origin));
+    }
+    if (const auto sent = as_sent(origin); sent != origin) {
+      return invalid_field("http.cors_origins",
+                           fmt::format("'{}' is sent as '{}': write it so", origin, sent));
     }
   }
   return {};
