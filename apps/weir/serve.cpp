@@ -49,7 +49,8 @@ server::ServiceOptions::OpenTo open_to(const std::string& word) {
 void warn_of_plain_text(const server::ServiceOptions& options) {
   if (!options.grpc.access->has_tokens() || options.grpc.tls) return;
   for (const auto& address : {options.grpc.grpc_address, options.http.address}) {
-    if (security::is_loopback(address)) continue;
+    const auto loopback = security::is_loopback(address, "address");
+    if (loopback && *loopback) continue;
     spdlog::warn("tokens and events travel to {} in plain text: see tls.certificate", address);
   }
 }

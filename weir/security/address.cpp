@@ -51,20 +51,22 @@ Result<HostPort> split_address(std::string_view address, std::string_view field)
   return out;
 }
 
-bool is_loopback(const std::string& address) {
-  const auto where = split_address(address, "");
-  if (!where || where->host.empty()) return false;
-  const auto& host = where->host;
+Result<bool> is_loopback(const std::string& address, std::string_view field) {
+  WEIR_TRY_ASSIGN(where, split_address(address, field));
+  if (where.host.empty()) return false;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+  if (const int failed = ::getaddrinfo(where.host.c_str(), nullptr, &hints, &found); failed != 0) {
+    return unavailable(
+        fmt::format("{}: can't resolve '{}': {}", field, where.host, ::gai_strerror(failed)));
+  }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(found, ::freeaddrinfo);
   for (const auto* each = found; each != nullptr; each = each->ai_next) {
     if (!is_loopback(*each->ai_addr)) return false;
   }
-  return found != nullptr;
+  return true;
 }
 
 }  // namespace weir::security

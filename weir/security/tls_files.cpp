@@ -129,9 +129,16 @@ Result<std::string> read_pem(const std::string& path) {
   return text;
 }
 
-Result<TlsMaterial> load_tls(const TlsFiles& files, Timestamp now) {
+Result<void> check(const TlsFiles& files) {
+  if (files == TlsFiles{}) return {};
   if (files.certificate.empty()) return wrong("tls.certificate", "it is missing");
   if (files.key.empty()) return wrong("tls.key", "it is missing");
+  return {};
+}
+
+Result<TlsMaterial> load_tls(const TlsFiles& files, Timestamp now) {
+  if (files == TlsFiles{}) return wrong("tls.certificate", "it is missing");
+  WEIR_TRY(check(files));
   TlsMaterial material;
   WEIR_TRY_ASSIGN(certificate, read_pem(files.certificate));
   WEIR_TRY_ASSIGN(key, read_pem(files.key));

@@ -18,6 +18,7 @@ struct TlsFiles {
   std::string client_ca = {};
 
   bool enabled() const { return !certificate.empty(); }
+  bool operator==(const TlsFiles&) const = default;
 };
 
 /// What the files hold, checked. A value; the key is in it.
@@ -31,6 +32,9 @@ struct TlsMaterial {
 
   bool operator==(const TlsMaterial&) const = default;
 };
+
+/// Whether all files are named that must be, or none. Errors: invalid_argument naming the setting.
+Result<void> check(const TlsFiles& files);
 
 /// Reads the files and checks that they are what they should be and that the key is the
 /// certificate's.

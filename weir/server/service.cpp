@@ -23,27 +23,6 @@ namespace weir::server {
 
 namespace {
 
-/// Whoever can reach a server without tokens may read and append anything.
-Result<void> check_exposure(const ServiceOptions& options) {
-  const bool tokens = options.grpc.access && options.grpc.access->has_tokens();
-  if (tokens || options.listen_unprotected) return {};
-  for (const auto& [name, address] : {std::pair("grpc.address", options.grpc.grpc_address),
-                                      std::pair("http.address", options.http.address)}) {
-    if (security::is_loopback(address)) continue;
-    return Error{
-        .code = Code::invalid_argument,
-        .reason = Reason::invalid_field,
-        .message = fmt::format("{}: others could reach {}, and nothing protects this server", name,
-                               address),
-        .details = {{"field", name},
-                    {"remedy",
-                     "make a token with 'weir token create' and give its file with --tokens, or "
-                     "listen on 127.0.0.1 only, or say --insecure-listen-anywhere where the "
-                     "network itself keeps others out"}}};
-  }
-  return {};
-}
-
 /// With connections of HTTP alone the process must not run out of descriptors: gRPC and the store
 /// need some too.
 gateway::HttpOptions bounded(gateway::HttpOptions http) {
@@ -71,16 +50,37 @@ gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handl
   };
 }
 
-bool is_open(ServiceOptions::OpenTo to, const std::string& address) {
-  return to == ServiceOptions::OpenTo::everybody ||
-         (to == ServiceOptions::OpenTo::loopback && security::is_loopback(address));
+bool is_open(ServiceOptions::OpenTo to, const std::string& http_address) {
+  if (to != ServiceOptions::OpenTo::loopback) return to == ServiceOptions::OpenTo::everybody;
+  const auto loopback = security::is_loopback(http_address, "http.address");
+  return loopback && *loopback;
 }
 
 }  // namespace
 
+/// Whoever can reach a server without tokens may read and append anything.
+Result<void> check_exposure(const ServiceOptions& options, bool has_tokens) {
+  for (const auto& [name, address] : {std::pair("grpc.address", options.grpc.grpc_address),
+                                      std::pair("http.address", options.http.address)}) {
+    WEIR_TRY_ASSIGN(loopback, security::is_loopback(address, name));
+    if (loopback || has_tokens || options.listen_unprotected) continue;
+    return Error{
+        .code = Code::invalid_argument,
+        .reason = Reason::invalid_field,
+        .message = fmt::format("{}: others could reach {}, and nothing protects this server", name,
+                               address),
+        .details = {{"field", name},
+                    {"remedy",
+                     "make a token with 'weir token create' and give its file with --tokens, or "
+                     "listen on 127.0.0.1 only, or say --insecure-listen-anywhere where the "
+                     "network itself keeps others out"}}};
+  }
+  return {};
+}
+
 Result<void> check(const ServiceOptions& options) {
   WEIR_TRY(check(options.health));
-  return check_exposure(options);
+  return check_exposure(options, options.grpc.access && options.grpc.access->has_tokens());
 }
 
 struct Service::Parts {

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/uri.hpp>
+
 namespace weir::postgres {
 namespace {
 
@@ -84,6 +86,13 @@ Result<std::shared_ptr<Hosts>> Hosts::of(const std::string& uri,
   const std::unique_ptr<char, void (*)(void*)> freed(problem, PQfreemem);
   if (!parsed) {
     // An address that can't be read is the caller's mistake, not a database that is down.
+    if (const auto shown = without_password(uri); shown != uri) {
+      // What libpq says of it may quote the password.
+      return invalid_field("store",
+                           fmt::format("libpq can't read '{}'; in a password, @ is written "
+                                       "%40, / %2F and % %25",
+                                       shown));
+    }
     std::string_view text = problem != nullptr ? problem : "out of memory";
     while (text.ends_with('\n')) text.remove_suffix(1);
     return invalid_field("store", text);

@@ -40,6 +40,13 @@ TEST(Hosts, that_cannot_be_read_are_named) {
   }
 }
 
+TEST(Hosts, that_cannot_be_read_are_named_without_their_password) {
+  const auto hosts = Hosts::of("postgres://u:s3cret%zz@h/d");
+  ASSERT_FALSE(hosts);
+  EXPECT_TRUE(hosts.error().message.starts_with("store: libpq can't read 'postgres://u:***@h/d'"))
+      << hosts.error().message;
+}
+
 TEST(Hosts, are_tried_in_the_order_given_until_something_is_known) {
   EXPECT_THAT(Hosts::of("host=a,b,c").value()->order(), ElementsAre(0, 1, 2));
 }
