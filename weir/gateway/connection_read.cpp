@@ -272,6 +272,10 @@ void Connection::refuse(HttpResponse response) {
   keep_alive_ = false;
   head_only_ = false;
   summary_ = {};
+  if (request_) {
+    summary_.method = request_->method;
+    summary_.path = request_->path;
+  }
   span_ = telemetry::Span();
   request_read_ = options_->clock->instant();
   note_origin();

@@ -64,6 +64,21 @@ TEST_F(Head, refuses_a_body_before_it_comes) {
   EXPECT_EQ(handled_, 0);
 }
 
+TEST_F(Head, that_was_refused_is_told_of_with_what_it_asked_for) {
+  auto options = nobody_unknown();
+  std::atomic<int> told = 0;
+  options.on_response = [&](const HttpSummary& summary) {
+    EXPECT_EQ(summary.status, 401);
+    EXPECT_EQ(summary.method, "POST");
+    EXPECT_EQ(summary.path, "/a");
+    ++told;
+  };
+  serve(std::move(options));
+  EXPECT_EQ(HttpClient(port()).post("/a", "body").status, 401);
+  EXPECT_TRUE(testing::eventually([&] { return told == 1; }));
+  server_.reset();
+}
+
 TEST_F(Head, lets_a_body_in_that_may_come_and_asks_of_no_request_without_one) {
   serve(nobody_unknown());
   HttpClient client(port());
