@@ -135,7 +135,9 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   program.statement_text = settings.open.statement_text;
   Buffers::shared().configure(settings.buffers);
   const auto stop = program.interrupted();
-  raise_descriptors_max();
+  if (const auto raised = raise_descriptors_max(); !raised) {
+    spdlog::warn("{}", raised.error().message);
+  }
   program.hangups();  // from here on a hang-up ends nothing
   WEIR_TRY_ASSIGN(shield, make_shield(settings, *reporting));
   const auto options = service_options(settings, protection, reporting, shield, *program.clock);

@@ -2,6 +2,11 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
+#include <system_error>
+
+#include <fmt/format.h>
+
 #include <weir/base/assert.hpp>
 
 namespace weir {
@@ -19,10 +24,12 @@ std::size_t descriptors_max() {
   return limit().rlim_cur;
 }
 
-void raise_descriptors_max() {
+Result<void> raise_descriptors_max() {
   auto now = limit();
   now.rlim_cur = now.rlim_max;
-  WEIR_ASSERT(::setrlimit(RLIMIT_NOFILE, &now) == 0);
+  if (::setrlimit(RLIMIT_NOFILE, &now) == 0) return {};
+  return unavailable(fmt::format("the limit of open files stays at {}: {}", descriptors_max(),
+                                 std::generic_category().message(errno)));
 }
 
 }  // namespace weir

@@ -214,9 +214,9 @@ void HttpServer::State::accept(std::size_t index) {
       [self = shared_from_this(), index](ErrorCode error, tcp::socket socket) {
         if (error == asio::error::operation_aborted || !self->acceptors_[index].is_open()) return;
         if (!error) self->welcome(std::move(socket));
-        // Out of descriptors: waiting for one to be freed is all that can be done, and the listen
-        // queue waits meanwhile.
-        if (error == asio::error::no_descriptors) {
+        // Out of descriptors or memory: waiting for some to be freed is all that can be done, and
+        // the listen queue waits meanwhile.
+        if (error && error != asio::error::connection_aborted) {
           auto timer = std::make_shared<asio::steady_timer>(self->acceptors_[index].get_executor());
           timer->expires_after(std::chrono::milliseconds(50));
           timer->async_wait([self, index, timer](ErrorCode) {
