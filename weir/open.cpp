@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/uri.hpp>
 #include <weir/look.hpp>
 #include <weir/sql/postgres/errors.hpp>
 #include <weir/store/postgres/store.hpp>
@@ -89,7 +90,18 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
 
 }  // namespace
 
+Result<void> check_store(std::string_view uri) {
+  if (uri == "sqlite:") return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");
+  for (const auto* known : {"sqlite:", "postgres://", "postgresql://", "weir://"}) {
+    if (uri.starts_with(known)) return {};
+  }
+  return invalid_field("store", fmt::format("'{}' is not sqlite:PATH, postgres://... or "
+                                            "weir://HOST:PORT",
+                                            without_password(uri)));
+}
+
 Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOptions options) {
+  WEIR_TRY(check_store(uri));
   WEIR_TRY(check(options));
   const engine::LogEngineOptions engine{
       .limits = options.limits,
@@ -99,7 +111,6 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                     .observer = options.observer}};
   std::string_view rest = uri;
   if (take_prefix(rest, "sqlite:")) {
-    if (rest.empty()) return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");
     WEIR_TRY_ASSIGN(store, sqlite::Store::open(
                                {.path = std::string(rest),
                                 .create = options.create,
@@ -112,15 +123,11 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
   if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {
     return open_postgres(uri, options, engine);
   }
-  if (take_prefix(rest, "weir://")) {
-    return remote::connect({.target = std::string(rest),
-                            .credentials = options.credentials,
-                            .connect_timeout = options.connect_timeout,
-                            .wait_until_up = options.wait_until_up});
-  }
-  // Not what it is: there may be a password in it.
-  return invalid_field("store",
-                       "the address is not sqlite:PATH, postgres://... or weir://HOST:PORT");
+  take_prefix(rest, "weir://");
+  return remote::connect({.target = std::string(rest),
+                          .credentials = options.credentials,
+                          .connect_timeout = options.connect_timeout,
+                          .wait_until_up = options.wait_until_up});
 }
 
 Result<std::shared_ptr<EventStore>> open(const std::string& uri, OpenOptions options) {

@@ -66,6 +66,9 @@ struct OpenOptions {
   bool statement_text = false;
 };
 
+/// Whether open_catalog() takes such an address; opens nothing. Errors: invalid_argument.
+Result<void> check_store(std::string_view uri);
+
 /// The logs at "sqlite:PATH" (embedded), "postgres://..." (embedded, over a PostgreSQL), or
 /// "weir://HOST:PORT" (a server).
 /// Errors: invalid_argument (what is not such an address, a limit outside of its range), and those

@@ -193,6 +193,53 @@ TEST_F(Config, check_names_a_file_that_is_not_there) {
   EXPECT_THAT(checked.err, HasSubstr("/no/such.yaml: can't be read"));
 }
 
+// Check said that these were fine, and serve refused them.
+TEST_F(Config, check_finds_what_a_server_would_not_start_with) {
+  const auto refused = [&](const std::string& text) {
+    const auto checked = weir({"config", "check", file(text)});
+    EXPECT_EQ(checked.exit, Exit::usage) << text << checked.out;
+    return checked.err;
+  };
+  EXPECT_THAT(refused("tls: {certificate: a.pem}"), HasSubstr("tls.key: it is missing"));
+  EXPECT_THAT(refused("tls: {key: a.pem}"), HasSubstr("tls.certificate: it is missing"));
+  EXPECT_THAT(refused("grpc: {address: 0.0.0.0:50051}"), HasSubstr("others could reach"));
+  EXPECT_THAT(refused("grpc: {address: 8080}"), HasSubstr("grpc.address: '8080' is not HOST:PORT"));
+  EXPECT_THAT(refused("http: {address: x}"), HasSubstr("http.address: 'x' is not HOST:PORT"));
+  EXPECT_THAT(refused("store: foo:bar"), HasSubstr("store: 'foo:bar' is not sqlite:PATH"));
+  EXPECT_THAT(refused("store: ''"), HasSubstr("store: '' is not sqlite:PATH"));
+  EXPECT_EQ(weir({"config", "check",
+                  file("access: {tokens: no-such-file}\ngrpc: {address: 0.0.0.0:50051}")})
+                .exit,
+            Exit::fine)
+      << "it looks at the file alone";
+}
+
+TEST_F(Config, serve_says_what_is_wrong_with_an_address) {
+  EXPECT_THAT(weir({"serve", "--grpc", ""}).err, HasSubstr("grpc.address: '' is not HOST:PORT"));
+  EXPECT_THAT(weir({"serve", "--grpc", "::1:0"}).err, HasSubstr("IPv6 address is in brackets"));
+  EXPECT_THAT(weir({"serve", "--grpc", "no-such-host.invalid:0"}).err,
+              HasSubstr("grpc.address: can't resolve 'no-such-host.invalid': "));
+  variables_["WEIR_HTTP_ADDRESS"] = "x";
+  EXPECT_THAT(weir({"serve"}).err, HasSubstr("http.address: 'x' is not HOST:PORT"));
+}
+
+TEST_F(Config, print_says_what_the_variables_of_opentelemetry_say) {
+  variables_["OTEL_SERVICE_NAME"] = "lending";
+  variables_["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://user:s3/cret@collector:4317";
+  const auto printed = weir({"config", "print"});
+  EXPECT_THAT(printed.out, HasSubstr("lending"));
+  EXPECT_THAT(printed.out, HasSubstr("OTEL_SERVICE_NAME"));
+  EXPECT_THAT(printed.out, HasSubstr("http://user:***@collector:4317"));
+  variables_["WEIR_TELEMETRY_SERVICE_NAME"] = "own";
+  EXPECT_THAT(weir({"config", "print"}).out, Not(HasSubstr("lending")));
+}
+
+TEST_F(Config, serve_shows_no_password_of_a_store_that_it_does_not_know) {
+  const auto refused = weir({"serve", "--store", "postgress://u:s3cret@h/d"});
+  EXPECT_EQ(refused.exit, Exit::usage);
+  EXPECT_THAT(refused.err, HasSubstr("'postgress://u:***@h/d' is not sqlite:PATH"));
+}
+
 TEST_F(Config, print_says_what_holds_and_where_it_comes_from) {
   variables_["WEIR_CONFIG"] = file("http: {threads: 4, connections_max: 100, idle_timeout: 20s}");
   variables_["WEIR_HTTP_CONNECTIONS_MAX"] = "200";
@@ -302,14 +349,6 @@ TEST(Settings, have_each_a_name_a_sentence_and_a_flag_of_their_own) {
     EXPECT_EQ(++flags[setting.flag()], 1) << setting.flag();
     EXPECT_EQ(++flags[setting.variable()], 1) << setting.variable();
   }
-}
-
-TEST(Password, is_taken_out_of_a_uri_wherever_it_stands) {
-  EXPECT_EQ(without_password("postgres://a:b@c/d"), "postgres://a:***@c/d");
-  EXPECT_EQ(without_password("postgres://a:b@x@c/d"), "postgres://a:***@c/d");
-  EXPECT_EQ(without_password("postgres://a@c:5432/d"), "postgres://a@c:5432/d");
-  EXPECT_EQ(without_password("postgres://c/d?password=p"), "postgres://c/d?password=***");
-  EXPECT_EQ(without_password("sqlite:a.db"), "sqlite:a.db");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include <weir/open.hpp>
+#include <weir/server/grpc_log.hpp>
 
 #include <apps/weir/engines.hpp>
 #include <apps/weir/interrupt.hpp>
@@ -29,6 +30,8 @@ int main(int argc, char** argv) {
   weir::cli::exit_on_signals();
   // A reader that goes away shows as a failed write.
   std::signal(SIGPIPE, SIG_IGN);
+  // Whoever sets GRPC_VERBOSITY wants to see it.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) weir::server::drop_grpc_log();
   weir::cli::Program program;
   program.open_catalog = [&program](const std::string& uri, weir::OpenOptions options) {
     options.callbacks_never_block = true;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/uri.hpp>
 #include <weir/security/address.hpp>
 
 #include <apps/weir/output.hpp>
@@ -180,7 +181,7 @@ CallOptions StoreOptions::call(const Program& program) const {
 std::string StoreOptions::typed_place() const {
   std::string out;
   if (target != StoreOptions().target) out += " --target " + shell_quoted(target);
-  if (!store.empty()) out += " --store " + shell_quoted(store);
+  if (!store.empty()) out += " --store " + shell_quoted(without_password(store));
   return out + credentials.typed();
 }
 

@@ -39,15 +39,18 @@ class Reloader {
   Reloader(SettingFlags flags, std::unique_ptr<ServeConfiguration> configuration, Running running,
            Program& program);
 
-  /// Reads everything again, and takes all of it or, when anything is wrong, nothing. What has
-  /// changed and can't be taken while the server runs is logged each time. Counted and logged.
+  /// Reads everything again: tokens, and settings with certificates. Takes of these two each that
+  /// is all right, and nothing of the other. What has changed and can't be taken while the server
+  /// runs is logged each time. Counted, once, and logged.
   void reload();
 
   const ServeSettings& settings() const { return now_->values; }
 
  private:
-  Result<void> try_reload();
-  Result<void> apply(const ServeSettings& settings, const Protection& protection);
+  Result<void> reload_tokens();
+  Result<void> reload_others();
+  Result<void> apply(const ServeSettings& settings,
+                     const std::optional<security::TlsMaterial>& tls);
   void tell(const ServeConfiguration& fresh) const;
 
   const SettingFlags flags_;

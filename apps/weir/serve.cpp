@@ -10,8 +10,10 @@
 #include <apps/weir/output.hpp>
 #include <apps/weir/protection.hpp>
 #include <apps/weir/settings.hpp>
+#include <weir/base/descriptors.hpp>
 #include <weir/security/address.hpp>
 #include <weir/server/access.hpp>
+#include <weir/server/grpc_log.hpp>
 #include <weir/server/log_format.hpp>
 #include <weir/server/reporting.hpp>
 #include <weir/server/service.hpp>
@@ -48,7 +50,8 @@ server::ServiceOptions::OpenTo open_to(const std::string& word) {
 void warn_of_plain_text(const server::ServiceOptions& options) {
   if (!options.grpc.access->has_tokens() || options.grpc.tls) return;
   for (const auto& address : {options.grpc.grpc_address, options.http.address}) {
-    if (security::is_loopback(address)) continue;
+    const auto loopback = security::is_loopback(address, "address");
+    if (loopback && *loopback) continue;
     spdlog::warn("tokens and events travel to {} in plain text: see tls.certificate", address);
   }
 }
@@ -122,6 +125,7 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   // Logs go to standard error, so that what scripts read stays clean.
   WEIR_TRY_ASSIGN(log_format, server::parse_log_format(settings.log_format, "log-format"));
   WEIR_TRY(server::log_to_stderr(log_format, settings.log_level));
+  server::log_grpc();
   for (const auto& line : configuration->unknown_variables(program)) spdlog::warn("{}", line);
   WEIR_TRY_ASSIGN(protection, read_protection(settings, program.clock->now()));
   WEIR_TRY_ASSIGN(telemetry, configuration->telemetry(program));
@@ -132,6 +136,9 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   program.statement_text = settings.open.statement_text;
   Buffers::shared().configure(settings.buffers);
   const auto stop = program.interrupted();
+  if (const auto raised = raise_descriptors_max(); !raised) {
+    spdlog::warn("{}", raised.error().message);
+  }
   program.hangups();  // from here on a hang-up ends nothing
   WEIR_TRY_ASSIGN(shield, make_shield(settings, *reporting));
   const auto options = service_options(settings, protection, reporting, shield, *program.clock);

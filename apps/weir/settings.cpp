@@ -5,7 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/uri.hpp>
 #include <weir/config/reference.hpp>
+#include <weir/open.hpp>
+#include <weir/security/address.hpp>
 
 namespace weir::cli {
 namespace {
@@ -46,7 +49,11 @@ void add_telemetry(config::Settings& list, ServeSettings& to) {
   for (const auto& standard : standards) {
     auto& setting = list.text(standard.setting, to.telemetry[standard.variable],
                               fmt::format("{} (`{}`)", standard.what, standard.variable));
+    setting.other_variable(standard.variable);
     if (standard.secret) setting.secret();
+    if (std::string_view(standard.setting) == "telemetry.endpoint") {
+      setting.shown_as(without_password);
+    }
   }
   list.flag_switch("telemetry.statement_text", to.open.statement_text,
                    "Put the texts of SQL statements, without values, into their spans")
@@ -107,7 +114,8 @@ void add_http(config::Settings& list, gateway::HttpOptions& to) {
       .flag("--http");
   list.number("http.threads", to.threads, 1, 64, "Threads that serve sockets");
   list.number("http.connections_max", to.connections_max, 1, 1'000'000,
-              "Connections at a time; one more is answered with 503")
+              "Connections at a time, at most half as many as the process may have files open; "
+              "one more is answered with 503")
       .reloads();
   list.bytes("http.header_bytes_max", to.header_bytes_max, 1024, 16 * mebibyte,
              "Bytes of a request's line and headers; more is answered with 431")
@@ -324,6 +332,10 @@ ServeConfiguration::ServeConfiguration() {
 }
 
 Result<void> ServeConfiguration::check() const {
+  WEIR_TRY(check_store(values.store));
+  WEIR_TRY(security::split_address(values.service.grpc.grpc_address, "grpc.address"));
+  WEIR_TRY(security::split_address(values.service.http.address, "http.address"));
+  WEIR_TRY(security::check(values.tls));
   WEIR_TRY(weir::check(values.open.limits));
   WEIR_TRY(gateway::check(values.service.http));
   WEIR_TRY(server::check(admission_options(values)));
@@ -403,6 +415,7 @@ Result<std::unique_ptr<ServeConfiguration>> ServeConfiguration::load_file(const 
   made->file_ = file;
   WEIR_TRY(made->list.read_file(file));
   WEIR_TRY(made->check());
+  WEIR_TRY(server::check_exposure(made->values.service, !made->values.tokens.empty()));
   const Program nothing;
   WEIR_TRY(made->telemetry(nothing));
   return made;
@@ -424,11 +437,7 @@ Result<telemetry::TelemetrySettings> ServeConfiguration::telemetry(const Program
       return std::string_view(each.variable) == variable;
     });
     if (standard == standards.end()) return program.environment(variable);
-    const auto& setting = *list.find(standard->setting);
-    if (setting.origin() > config::Origin::file) return setting.value();
-    const auto theirs = program.environment(variable);
-    if (theirs && !theirs->empty()) return theirs;
-    return setting.value();
+    return list.find(standard->setting)->value();
   };
   auto read = telemetry::read_environment(lookup);
   if (read) return read;
@@ -437,10 +446,8 @@ Result<telemetry::TelemetrySettings> ServeConfiguration::telemetry(const Program
   for (const auto& standard : standards) {
     const auto& setting = *list.find(standard.setting);
     const auto named = std::string(standard.variable) + ":";
-    const auto theirs = program.environment(standard.variable);
-    const bool ours = setting.origin() > config::Origin::file ||
-                      (setting.origin() == config::Origin::file && theirs.value_or("").empty());
-    if (!ours || !error.message.starts_with(named)) continue;
+    if (setting.origin() == config::Origin::standard) continue;
+    if (!error.message.starts_with(named)) continue;
     const auto place = setting.origin() == config::Origin::file
                            ? fmt::format("{}: {}:", setting.place(), setting.name())
                            : setting.place() + ":";
@@ -457,26 +464,6 @@ std::string configuration_reference() {
       "Made from the program's own list by `tools/build release configuration_reference`; how to "
       "use them\nis in [configuration.md](../configuration.md). Those marked *Reloads* change on "
       "SIGHUP, the others\nwhen the server starts again.\n");
-}
-
-std::string without_password(const std::string& uri) {
-  auto out = uri;
-  const auto scheme = out.find("://");
-  if (scheme != std::string::npos) {
-    const auto begin = scheme + 3;
-    const auto end = std::min(out.find_first_of("/?", begin), out.size());
-    const auto at = out.rfind('@', end);
-    const auto colon = out.find(':', begin);
-    if (at != std::string::npos && at > begin && colon < at) {
-      out.replace(colon + 1, at - colon - 1, "***");
-    }
-  }
-  for (auto found = out.find("password="); found != std::string::npos;
-       found = out.find("password=", found + 1)) {
-    const auto value = found + 9;
-    out.replace(value, std::min(out.find_first_of("& ", value), out.size()) - value, "***");
-  }
-  return out;
 }
 
 }  // namespace weir::cli

@@ -133,7 +133,4 @@ server::AdmissionOptions admission_options(const ServeSettings& settings);
 /// docs/reference/configuration.md.
 std::string configuration_reference();
 
-/// A store's URI without the password that may be in it.
-std::string without_password(const std::string& uri);
-
 }  // namespace weir::cli

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,6 +9,7 @@
 #include <weir/config/quantity.hpp>
 #include <weir/security/token_file.hpp>
 
+#include <apps/weir/event_text.hpp>
 #include <apps/weir/options.hpp>
 #include <apps/weir/output.hpp>
 
@@ -36,7 +38,7 @@ struct FileOption {
 struct Creating {
   FileOption file;
   security::TokenRequest request;
-  std::string expires;
+  std::optional<std::string> expires;
   bool json = false;
 };
 
@@ -54,8 +56,8 @@ Result<Exit> create(const Creating& options, Program& program) {
   WEIR_TRY_ASSIGN(file, options.file.file(program));
   const auto now = program.clock->now();
   auto request = options.request;
-  if (!options.expires.empty()) {
-    WEIR_TRY_ASSIGN(end, end_of(options.expires, now));
+  if (options.expires) {
+    WEIR_TRY_ASSIGN(end, end_of(*options.expires, now));
     request.expires_at = end;
   }
   WEIR_TRY_ASSIGN(made, security::make_token(request, now, random_secret(), random_seed()));
@@ -88,7 +90,8 @@ std::string to_text(const security::Token& token, Timestamp now) {
   add("read", token.rights.read);
   add("append", token.rights.append);
   add("admin", token.rights.admin);
-  return fmt::format("{}  {:<24} {:<40} {}\n", token.id, token.name, rights, state_of(token, now));
+  return fmt::format("{}  {:<24} {:<40} {}\n", token.id, printable(token.name), rights,
+                     state_of(token, now));
 }
 
 std::string to_json(const security::Token& token) {

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include <weir/gateway/testing/http_client.hpp>
@@ -216,7 +217,7 @@ TEST_F(Protection, a_hang_up_brings_new_certificates_to_both_ports_and_refuses_b
   // A certificate whose key has not come yet.
   write("server.pem", authority_.issue({.name = "third"}).certificate);
   server->signal(SIGHUP);
-  EXPECT_TRUE(said(*server, "nothing was changed")) << server->log();
+  EXPECT_TRUE(said(*server, "settings and certificates stay as they were")) << server->log();
   EXPECT_THAT(server->log(), HasSubstr("server.key: it is not the key of the certificate"));
   EXPECT_EQ(names(), "second second ");
   tls(authority_.issue({.name = "old", .from_seconds = -7200, .until_seconds = -60}));
@@ -260,6 +261,52 @@ TEST_F(Protection, a_token_revoked_by_a_hang_up_ends_its_streams_within_seconds)
   EXPECT_TRUE(eventually([&] { return head(*server, {.token = added}).ok(); }));
   ASSERT_EQ(weir(*server, {"append", "--type", "A"}, {"WEIR_TOKEN=" + added}).exit, 0);
   EXPECT_THAT(other.read_until("id: 1"), HasSubstr("id: 1")) << "the other's stream goes on";
+}
+
+// What was wrong with a certificate kept a revoked token alive.
+TEST_F(Protection, a_hang_up_ends_a_revoked_token_whatever_else_is_wrong) {
+  const auto revoked = token({"--read", "*"});
+  const auto ca = write("ca.pem", authority_.certificate());
+  const auto file = write("weir.yaml", "limits: {tags_max: 2}\n");
+  auto flags = tls(authority_.issue());
+  flags.insert(flags.end(), {"--tokens", tokens_, "--config", file});
+  const auto server = serve(flags);
+  const remote::Credentials with{.tls = true, .ca_file = ca, .token = revoked};
+  ASSERT_TRUE(head(*server, with)) << server->log();
+  tls(authority_.issue({.from_seconds = -7200, .until_seconds = -60}));
+  write("weir.yaml", "limit: {tags_max: 2}\n");
+  const auto revoking = run_program(testing_support::built_program(),
+                                    {"token", "revoke", id_of(revoked), "--tokens", tokens_});
+  ASSERT_EQ(revoking.exit, 0) << revoking.output;
+  server->signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return !head(*server, with); })) << server->log();
+  EXPECT_TRUE(said(*server, "settings and certificates stay as they were: " + file))
+      << server->log();
+}
+
+TEST_F(Protection, a_hang_up_takes_the_settings_when_the_tokens_are_cut_off) {
+  const auto kept = token({"--read", "*"});
+  const auto file = write("weir.yaml", "limits: {tags_max: 2}\n");
+  const auto server = serve({"--tokens", tokens_, "--config", file});
+  write("tokens", "");
+  std::filesystem::permissions(tokens_, std::filesystem::perms(0600));
+  write("weir.yaml", "limits: {tags_max: 3}\n");
+  server->signal(SIGHUP);
+  EXPECT_TRUE(said(*server, "limits.tags_max is 3 now")) << server->log();
+  EXPECT_THAT(server->log(), HasSubstr("tokens stay as they were: " + tokens_ + ": it is empty"));
+  EXPECT_TRUE(head(*server, {.token = kept})) << server->log();
+}
+
+// HTTP showed the new certificate, and gRPC completed no handshake.
+TEST_F(Protection, files_that_hold_more_than_a_certificate_and_its_key_work_on_both_ports) {
+  auto issued = authority_.issue({.name = "first"});
+  issued.certificate = "\xEF\xBB\xBF" + issued.certificate;
+  issued.key = authority_.certificate() + issued.key;
+  const auto server = serve(tls(issued));
+  const auto ca = write("ca.pem", authority_.certificate());
+  EXPECT_TRUE(head(*server, {.tls = true, .ca_file = ca})) << server->log();
+  TlsClient http(server->http_port(), {.ca = authority_.certificate()});
+  EXPECT_EQ(http.server_name(), "first") << http.error();
 }
 
 TEST_F(Protection, a_token_that_expires_ends_its_streams_by_itself) {
@@ -312,7 +359,7 @@ TEST_F(Protection, a_hang_up_takes_what_can_change_and_names_what_can_not) {
 
   write("weir.yaml", "limits: {tags_max: 9}\nhttp: {body_bytes_max: 4KiB, treads: 7}\n");
   server->signal(SIGHUP);
-  ASSERT_TRUE(said(*server, "nothing was changed: " + file +
+  ASSERT_TRUE(said(*server, "settings and certificates stay as they were: " + file +
                                 ":2: http.treads: there is no such "
                                 "setting; did you mean http.threads?"))
       << server->log();
@@ -332,6 +379,39 @@ TEST_F(Protection, a_server_without_tokens_refuses_addresses_that_others_can_rea
   EXPECT_THAT(refused.output, HasSubstr("others could reach 0.0.0.0:0"));
   EXPECT_THAT(refused.output, HasSubstr("weir token create"));
   EXPECT_THAT(refused.output, HasSubstr("--insecure-listen-anywhere"));
+}
+
+TEST_F(Protection, handshakes_that_fail_leave_a_few_lines_of_the_logs_own_format) {
+  auto flags = tls(authority_.issue());
+  flags.insert(flags.end(), {"--log-format", "json"});
+  const auto server = serve(flags);
+  const auto port =
+      static_cast<std::uint16_t>(std::stoi(server->grpc().substr(server->grpc().rfind(':') + 1)));
+  for (int i = 0; i < 200; ++i) {
+    HttpClient client(port);
+    client.send("GET / HTTP/1.1\r\n\r\n");
+    EXPECT_TRUE(client.closed());
+  }
+  ASSERT_TRUE(said(*server, "Handshake failed")) << server->log();
+  std::istringstream log(server->log());
+  std::size_t lines = 0;
+  for (std::string line; std::getline(log, line); ++lines) {
+    EXPECT_THAT(line, testing::StartsWith("{\"time\":"));
+  }
+  EXPECT_LE(lines, 20u);
+}
+
+TEST_F(Protection, what_grpc_says_of_itself_is_not_mixed_with_what_commands_say) {
+  const auto server = serve({});
+  const auto plain = weir(*server, {"head", "--tls"});
+  EXPECT_EQ(plain.exit, 5);
+  EXPECT_THAT(plain.output, Not(HasSubstr(".cc:")));
+  const auto taken = run_program(
+      testing_support::built_program(),
+      {"serve", "--store", place_->uri(), "--grpc", server->grpc(), "--http", "127.0.0.1:0"});
+  EXPECT_EQ(taken.exit, 5);
+  EXPECT_THAT(taken.output, HasSubstr("is another server running there?"));
+  EXPECT_THAT(taken.output, Not(HasSubstr(".cc:")));
 }
 
 TEST_F(Protection, thousands_of_denied_calls_leave_a_few_lines) {

@@ -110,6 +110,11 @@ Setting& Setting::flag(std::string name) {
   return *this;
 }
 
+Setting& Setting::other_variable(std::string name) {
+  other_variable_ = std::move(name);
+  return *this;
+}
+
 Setting& Setting::reloads() {
   reloadable_ = true;
   return *this;
@@ -330,11 +335,12 @@ Texts texts_of(Kind kind, const std::string& text) {
 Result<void> Settings::read_environment(const Lookup& lookup) {
   Errors errors;
   for (auto& setting : all_) {
-    const auto text = lookup(setting.variable_.c_str());
-    if (!text || text->empty()) continue;
-    const auto set =
-        setting.set(texts_of(setting.kind_, *text), Origin::environment, setting.variable_);
-    if (!set) errors.add(set.error().message);
+    for (const auto& variable : {setting.other_variable_, setting.variable_}) {
+      const auto text = variable.empty() ? std::nullopt : lookup(variable.c_str());
+      if (!text || text->empty()) continue;
+      const auto set = setting.set(texts_of(setting.kind_, *text), Origin::environment, variable);
+      if (!set) errors.add(set.error().message);
+    }
   }
   return errors.result();
 }

@@ -59,6 +59,8 @@ class Setting {
 
   // Said when it is added.
 
+  /// Another variable that says it too, without the prefix; weaker than the setting's own.
+  Setting& other_variable(std::string name);
   /// A flag of another name than the setting's.
   Setting& flag(std::string name);
   Setting& reloads();
@@ -71,7 +73,7 @@ class Setting {
   friend class Settings;
   Result<void> set(const std::vector<std::string>& texts, Origin origin, std::string place);
 
-  std::string name_, what_, range_, standard_, flag_, variable_;
+  std::string name_, what_, range_, standard_, flag_, variable_, other_variable_;
   Kind kind_ = Kind::text;
   bool secret_ = false;
   bool reloadable_ = false;

@@ -86,12 +86,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void watch();
   void on_watched(ErrorCode error, std::size_t bytes);
   void read_request();
+  void on_head_read();
   void read_body();
   void on_read_failed(ErrorCode error);
   void handle_request();
-  Result<HttpRequest> take_request();
+  Result<HttpRequest> take_head() const;
+  void note_origin();
   bool answer_preflight(const HttpRequest& request);
   void refuse(int status, std::string_view message);
+  void refuse(HttpResponse response);
 
   // connection_write.cpp: from an exchange to bytes.
   void respond(HttpResponse response);
@@ -124,6 +127,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::function<void(Connection*)> on_closed_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
+  /// What is known of the request that is being read.
+  std::optional<HttpRequest> request_;
   boost::asio::steady_timer read_timer_;
   boost::asio::steady_timer write_timer_;
   boost::asio::steady_timer stream_timer_;

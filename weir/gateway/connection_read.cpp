@@ -179,6 +179,8 @@ void Connection::read_request() {
   phase_ = Phase::reading;
   answered_ = false;
   head_.reset();
+  request_.reset();
+  origin_.clear();
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(options_->header_bytes_max));
   parser_->body_limit(options_->body_bytes_max);
@@ -188,31 +190,42 @@ void Connection::read_request() {
     self->refuse(408, fmt::format("the request did not arrive within {} ms",
                                   self->options_->read_timeout.count()));
   });
-  http::async_read_header(
-      socket_, buffer_, *parser_, [self = shared_from_this()](ErrorCode error, std::size_t) {
-        if (self->phase_ != Phase::reading) return;
-        if (error) return self->on_read_failed(error);
-        const auto& fields = self->parser_->get();
-        const auto count = static_cast<std::size_t>(std::distance(fields.begin(), fields.end()));
-        if (count > self->options_->headers_max) {
-          return self->refuse(431, fmt::format("the request has {} headers, the limit is {}", count,
-                                               self->options_->headers_max));
-        }
-        if (const auto refusal = framing_refusal(*self->parser_)) {
-          return self->refuse(refusal->status, refusal->message);
-        }
-        const auto expect = self->parser_->get()[http::field::expect];
-        if (expect.empty()) return self->read_body();
-        if (!boost::beast::iequals(expect, "100-continue")) {
-          return self->refuse(417, "Expect: only 100-continue is understood");
-        }
-        Output go_on;
-        go_on.head = "HTTP/1.1 100 Continue\r\n\r\n";
-        go_on.then = [self] {
-          if (self->phase_ == Phase::reading) self->read_body();
-        };
-        self->output(std::move(go_on));
-      });
+  http::async_read_header(socket_, buffer_, *parser_,
+                          [self = shared_from_this()](ErrorCode error, std::size_t) {
+                            if (self->phase_ != Phase::reading) return;
+                            if (error) return self->on_read_failed(error);
+                            self->on_head_read();
+                          });
+}
+
+void Connection::on_head_read() {
+  const auto& fields = parser_->get();
+  const auto count = static_cast<std::size_t>(std::distance(fields.begin(), fields.end()));
+  if (count > options_->headers_max) {
+    return refuse(431, fmt::format("the request has {} headers, the limit is {}", count,
+                                   options_->headers_max));
+  }
+  if (const auto refusal = framing_refusal(*parser_)) {
+    return refuse(refusal->status, refusal->message);
+  }
+  http_1_0_ = fields.version() < 11;
+  auto head = take_head();
+  if (!head) return refuse(400, head.error().message);
+  request_ = std::move(*head);
+  if (options_->before_body && !parser_->is_done()) {
+    if (auto refusal = options_->before_body(*request_)) return refuse(std::move(*refusal));
+  }
+  const auto expect = fields[http::field::expect];
+  if (expect.empty()) return read_body();
+  if (!boost::beast::iequals(expect, "100-continue")) {
+    return refuse(417, "Expect: only 100-continue is understood");
+  }
+  Output go_on;
+  go_on.head = "HTTP/1.1 100 Continue\r\n\r\n";
+  go_on.then = [self = shared_from_this()] {
+    if (self->phase_ == Phase::reading) self->read_body();
+  };
+  output(std::move(go_on));
 }
 
 void Connection::read_body() {
@@ -247,24 +260,34 @@ void Connection::on_read_failed(ErrorCode error) {
 }
 
 void Connection::refuse(int status, std::string_view message) {
+  const auto code = status == 408   ? Code::deadline_exceeded
+                    : status == 501 ? Code::unimplemented
+                                    : Code::invalid_argument;
+  refuse(error_response(Error{.code = code, .message = std::string(message)}, status));
+}
+
+void Connection::refuse(HttpResponse response) {
   phase_ = Phase::handling;
   ++exchange_number_;
   keep_alive_ = false;
   head_only_ = false;
   summary_ = {};
+  if (request_) {
+    summary_.method = request_->method;
+    summary_.path = request_->path;
+  }
   span_ = telemetry::Span();
   request_read_ = options_->clock->instant();
+  note_origin();
   ErrorCode ignored;
   // A read that is still going on would take what comes next; the socket is drained later instead.
   socket_.tcp().cancel(ignored);
-  const auto code = status == 408   ? Code::deadline_exceeded
-                    : status == 501 ? Code::unimplemented
-                                    : Code::invalid_argument;
-  respond(error_response(Error{.code = code, .message = std::string(message)}, status));
+  respond(std::move(response));
 }
 
-Result<HttpRequest> Connection::take_request() {
-  auto message = parser_->release();
+/// Everything but the body.
+Result<HttpRequest> Connection::take_head() const {
+  const auto& message = parser_->get();
   HttpRequest request;
   request.method = std::string(message.method_string());
   std::string_view target(message.target().data(), message.target().size());
@@ -278,6 +301,10 @@ Result<HttpRequest> Connection::take_request() {
   if (!http_1_0_ && message.count(http::field::host) != 1) {
     return invalid_field("Host", "an HTTP/1.1 request has this header exactly once");
   }
+  // What counts must not depend on which one somebody in between has looked at.
+  if (message.count(http::field::authorization) > 1) {
+    return invalid_field("Authorization", "a request has this header once at most");
+  }
   target = target.substr(0, target.find('#'));
   const auto question = std::min(target.find('?'), target.size());
   request.path = std::string(target.substr(0, question));
@@ -285,7 +312,6 @@ Result<HttpRequest> Connection::take_request() {
   for (const auto& field : message) {
     request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   }
-  request.body = std::move(message.body());
   request.peer = peer_;
   if (options_->trust_forwarded) {
     const auto forwarded = forwarded_for(request);
@@ -294,14 +320,19 @@ Result<HttpRequest> Connection::take_request() {
   return request;
 }
 
-bool Connection::answer_preflight(const HttpRequest& request) {
+/// Whether a page may see the answer, as far as the request's head has been read.
+void Connection::note_origin() {
   const auto& origins = options_->cors_origins;
-  const auto origin = request.header("Origin");
+  const auto given = parser_->get()[http::field::origin];
+  const std::string_view origin(given.data(), given.size());
   const bool allowed = !origin.empty() && std::any_of(origins.begin(), origins.end(), [&](auto& o) {
     return o == "*" || o == origin;
   });
-  if (!allowed) return false;
-  origin_ = std::string(origin);
+  if (allowed) origin_ = std::string(origin);
+}
+
+bool Connection::answer_preflight(const HttpRequest& request) {
+  if (origin_.empty()) return false;
   if (request.method != "OPTIONS" || request.header("Access-Control-Request-Method").empty()) {
     return false;
   }
@@ -340,18 +371,17 @@ void Connection::handle_request() {
   const auto number = ++exchange_number_;
   ++context_->requests;
   keep_alive_ = parser_->get().keep_alive();
-  http_1_0_ = parser_->get().version() < 11;
   head_only_ = parser_->get().method() == http::verb::head;
-  origin_.clear();
-  auto request = take_request();
+  note_origin();
+  auto request = std::move(*request_);
+  request.body = std::move(parser_->get().body());
+  request_.reset();
   parser_.reset();
-  if (!request) return refuse(400, request.error().message);
-  summary_ = {
-      .method = request->method, .path = request->path, .request_bytes = request->body.size()};
+  summary_ = {.method = request.method, .path = request.path, .request_bytes = request.body.size()};
   request_read_ = options_->clock->instant();
-  begin_span(*request);
-  if (answer_preflight(*request)) return;
-  context_->handler(std::move(*request),
+  begin_span(request);
+  if (answer_preflight(request)) return;
+  context_->handler(std::move(request),
                     std::make_shared<ConnectionExchange>(shared_from_this(), number));
   const bool waiting = phase_ == Phase::handling || phase_ == Phase::streaming;
   if (waiting && !watching_ && buffer_.size() == 0) watch();

@@ -56,27 +56,6 @@ std::vector<Header> headers_of(std::string_view page) {
                    hash_of(page, "<script>", "</script>"), hash_of(page, "<style>", "</style>"))}};
 }
 
-/// A browser's EventSource can't send headers, so that for streams of events the token may be in
-/// the query (RFC 6750, 2.3): for nothing else, since addresses end up in histories and logs.
-void take_query_token(HttpRequest& request) {
-  constexpr std::string_view name = "access_token=";
-  const bool stream = request.method == "GET" &&
-                      request.header("Accept").find("text/event-stream") != std::string_view::npos;
-  if (!stream || !request.header("Authorization").empty()) return;
-  std::size_t at = 0;
-  while (request.query.compare(at, name.size(), name) != 0) {
-    at = request.query.find('&', at);
-    if (at == std::string::npos) return;
-    ++at;
-  }
-  const auto end = std::min(request.query.find('&', at), request.query.size());
-  const auto from = at + name.size();
-  request.headers.push_back({"Authorization", "Bearer " + request.query.substr(from, end - from)});
-  // With one of the '&' around it.
-  const auto begin = at > 0 ? at - 1 : at;
-  request.query.erase(begin, (at > 0 ? end : std::min(end + 1, request.query.size())) - begin);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
@@ -120,7 +99,6 @@ Result<std::unique_ptr<Gateway>> Gateway::create(GatewayOptions options) {
   WEIR_TRY_ASSIGN(
       server, HttpServer::create(std::move(options.http),
                                  [router](HttpRequest request, std::shared_ptr<Exchange> exchange) {
-                                   take_query_token(request);
                                    router->handle(std::move(request), std::move(exchange));
                                  }));
   return std::unique_ptr<Gateway>(new Gateway(std::move(server)));

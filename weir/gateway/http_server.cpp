@@ -13,6 +13,7 @@
 
 #include <weir/base/assert.hpp>
 #include <weir/gateway/connection.hpp>
+#include <weir/security/address.hpp>
 
 namespace weir::gateway {
 
@@ -22,27 +23,14 @@ using ErrorCode = boost::system::error_code;
 
 namespace {
 
-struct HostPort {
-  std::string host;
-  std::string port;
-};
-
-Result<HostPort> split_address(std::string_view address) {
-  const auto colon = address.rfind(':');
-  const auto wrong = [&] {
-    return invalid_field("http.address", fmt::format("'{}' is not HOST:PORT", address));
-  };
-  if (colon == std::string_view::npos) return wrong();
-  HostPort out{std::string(address.substr(0, colon)), std::string(address.substr(colon + 1))};
-  if (out.host.starts_with('[') && out.host.ends_with(']')) {
-    out.host = out.host.substr(1, out.host.size() - 2);
-  } else if (out.host.find(':') != std::string::npos) {
-    return wrong();
+/// Browsers send names in lower case, and no port that goes without saying.
+std::string as_sent(std::string origin) {
+  for (auto& c : origin) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  for (const auto& [scheme, port] : {std::pair("https://", ":443"), std::pair("http://", ":80")}) {
+    if (!origin.starts_with(scheme) || !origin.ends_with(port)) continue;
+    origin.resize(origin.size() - std::string_view(port).size());
   }
-  const bool digits = !out.port.empty() && out.port.size() <= 5 &&
-                      out.port.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || std::stoi(out.port) > 65535) return wrong();
-  return out;
+  return origin;
 }
 
 Result<void> check_origins(const HttpOptions& options) {
@@ -59,6 +47,10 @@ Result<void> check_origins(const HttpOptions& options) {
                            fmt::format("'{}' is no origin, such as https://a.example:8443, "
                                        "nor '*'",
                                        origin));
+    }
+    if (const auto sent = as_sent(origin); sent != origin) {
+      return invalid_field("http.cors_origins",
+                           fmt::format("'{}' is sent as '{}': write it so", origin, sent));
     }
   }
   return {};
@@ -161,10 +153,11 @@ Result<void> HttpServer::State::listen() {
   const auto& options = *terms_.options;
   WEIR_TRY(check(options));
   if (options.tls) WEIR_TRY(replace_tls(*options.tls));
-  WEIR_TRY_ASSIGN(where, split_address(options.address));
+  WEIR_TRY_ASSIGN(where, security::split_address(options.address, "http.address"));
   ErrorCode error;
   tcp::resolver resolver(context_->io);
-  const auto found = resolver.resolve(where.host, where.port, tcp::resolver::passive, error);
+  const auto found =
+      resolver.resolve(where.host, std::to_string(where.port), tcp::resolver::passive, error);
   if (error) {
     return unavailable(
         fmt::format("http.address: can't resolve '{}': {}", where.host, error.message()));
@@ -221,9 +214,9 @@ void HttpServer::State::accept(std::size_t index) {
       [self = shared_from_this(), index](ErrorCode error, tcp::socket socket) {
         if (error == asio::error::operation_aborted || !self->acceptors_[index].is_open()) return;
         if (!error) self->welcome(std::move(socket));
-        // Out of descriptors: waiting for one to be freed is all that can be done, and the listen
-        // queue waits meanwhile.
-        if (error == asio::error::no_descriptors) {
+        // Out of descriptors or memory: waiting for some to be freed is all that can be done, and
+        // the listen queue waits meanwhile.
+        if (error && error != asio::error::connection_aborted) {
           auto timer = std::make_shared<asio::steady_timer>(self->acceptors_[index].get_executor());
           timer->expires_after(std::chrono::milliseconds(50));
           timer->async_wait([self, index, timer](ErrorCode) {

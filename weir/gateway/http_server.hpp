@@ -64,6 +64,9 @@ struct HttpOptions {
   std::vector<std::string> cors_origins;
   /// Let their pages send cookies and client certificates. Not with "*". Default: they may not.
   bool cors_credentials = false;
+  /// Asked about each request with a body before that is read, with what came before it. An answer
+  /// is sent, and the connection closed. Must not block. Default: all bodies are read.
+  std::function<std::optional<HttpResponse>(const HttpRequest& head)> before_body;
   /// Told of each response when it has been sent or given up. Must not block. Default: nobody.
   std::function<void(const HttpSummary&)> on_response;
   /// Makes a span of each request. Must outlive the server. Default: none are made.

@@ -288,8 +288,8 @@ TEST(HttpServer, lets_listed_pages_send_cookies_only_when_told_and_never_those_o
                   .error()
                   .message,
               HasSubstr("http.cors_credentials"));
-  for (const auto* origin :
-       {"a.example", "https://a.example/", "https://", "https://*.a.example"}) {
+  for (const auto* origin : {"a.example", "https://a.example/", "https://", "https://*.a.example",
+                             "https://A.example", "https://a.example:443", "http://a.example:80"}) {
     const auto made =
         HttpServer::create({.address = "127.0.0.1:0", .cors_origins = {origin}}, echo);
     ASSERT_FALSE(made) << origin;

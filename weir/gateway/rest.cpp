@@ -127,12 +127,38 @@ Result<void> apply_last_event_id(const StreamShape& shape, const HttpRequest& re
   return invalid_field("Last-Event-ID", "it is not an id of this stream");
 }
 
+/// A browser's EventSource can't send headers, so that for streams of events the token may be in
+/// the query (RFC 6750, 2.3): for nothing else, since addresses end up in histories and logs.
+void take_query_token(HttpRequest& request) {
+  constexpr std::string_view name = "access_token=";
+  if (!request.header("Authorization").empty()) return;
+  std::size_t at = 0;
+  while (request.query.compare(at, name.size(), name) != 0) {
+    at = request.query.find('&', at);
+    if (at == std::string::npos) return;
+    ++at;
+  }
+  const auto end = std::min(request.query.find('&', at), request.query.size());
+  const auto from = at + name.size();
+  request.headers.push_back({"Authorization", "Bearer " + request.query.substr(from, end - from)});
+  // With one of the '&' around it.
+  const auto begin = at > 0 ? at - 1 : at;
+  request.query.erase(begin, (at > 0 ? end : std::min(end + 1, request.query.size())) - begin);
+}
+
 void handle(const RestBinding& binding, Upstream& upstream, HttpRequest request,
             const PathTemplate::Bindings& path, std::shared_ptr<Exchange> exchange) {
   const bool takes_body = binding.body != RestBinding::Body::none;
   if (const auto refused = takes_body ? request.not_json() : std::nullopt) {
     return exchange->respond(
         error_response(Error{.code = Code::invalid_argument, .message = *refused}, 415));
+  }
+  const bool streams = binding.method->server_streaming();
+  const auto format =
+      choose_format(request.header("Accept"),
+                    binding.shape.resume != nullptr ? StreamFormat::sse : StreamFormat::json);
+  if (streams && format == StreamFormat::sse && binding.http_method == "GET") {
+    take_query_token(request);
   }
   pb::Arena arena;
   auto* message = prototype_of(binding.method->input_type()).New(&arena);
@@ -145,12 +171,9 @@ void handle(const RestBinding& binding, Upstream& upstream, HttpRequest request,
   if (!timeout) return exchange->respond(error_response(timeout.error()));
   options->timeout = *timeout;
 
-  if (!binding.method->server_streaming()) {
+  if (!streams) {
     return call_unary(binding, upstream, std::move(*options), *message, std::move(exchange));
   }
-  const auto format =
-      choose_format(request.header("Accept"),
-                    binding.shape.resume != nullptr ? StreamFormat::sse : StreamFormat::json);
   std::make_shared<RestStream>(format, binding, std::move(exchange))
       ->start(upstream, std::move(*options), *message);
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
 namespace weir::gateway {
 namespace {
@@ -45,6 +46,10 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(
   if (!material.client_ca.empty()) {
     context->add_certificate_authority(asio::buffer(material.client_ca), error);
     if (error) return failed("the authorities of clients can't be used");
+    // As gRPC has it: whoever is in the list is trusted, be it an authority under another's, or the
+    // client itself.
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->native_handle()),
+                                X509_V_FLAG_PARTIAL_CHAIN);
     context->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert,
                              error);
     if (error) return failed("clients can't be verified");

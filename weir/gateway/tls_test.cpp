@@ -150,6 +150,20 @@ TEST_F(Https, turns_away_clients_without_a_good_certificate_when_one_is_wanted) 
   EXPECT_THAT(try_with(authority_.issue({.name = "client"})), HasSubstr("200 OK"));
 }
 
+// gRPC let it in, HTTP did not.
+TEST_F(Https, lets_in_a_client_whose_own_certificate_is_in_the_list) {
+  const auto named = authority_.issue({.name = "client"});
+  const auto server = serve(material(issued_, named.certificate));
+  const auto answer_to = [&](const Issued& shown) {
+    return TlsClient(
+               server->port(),
+               {.ca = authority_.certificate(), .certificate = shown.certificate, .key = shown.key})
+        .get("/x");
+  };
+  EXPECT_THAT(answer_to(named), HasSubstr("200 OK"));
+  EXPECT_EQ(answer_to(authority_.issue({.name = "another"})), "");
+}
+
 TEST_F(Https, tells_somebody_who_speaks_plain_http_so) {
   const auto server = serve(material(issued_));
   HttpClient plain(server->port());

@@ -4,8 +4,11 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+#include <charconv>
 #include <cstring>
 #include <memory>
+
+#include <fmt/format.h>
 
 namespace weir::security {
 namespace {
@@ -27,20 +30,43 @@ bool is_loopback(const sockaddr& address) {
 
 }  // namespace
 
-bool is_loopback(const std::string& address) {
-  auto host = address.substr(0, address.rfind(':'));
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host.empty()) return false;
+Result<HostPort> split_address(std::string_view address, std::string_view field) {
+  const auto wrong = [&](std::string_view what) {
+    return invalid_field(field, fmt::format("'{}' {}", address, what));
+  };
+  const auto colon = address.rfind(':');
+  if (colon == std::string_view::npos) return wrong("is not HOST:PORT");
+  HostPort out{.host = std::string(address.substr(0, colon))};
+  if (out.host.starts_with('[') && out.host.ends_with(']')) {
+    out.host = out.host.substr(1, out.host.size() - 2);
+  } else if (out.host.find(':') != std::string::npos) {
+    return wrong("is not HOST:PORT: an IPv6 address is in brackets there, as in [::1]:8080");
+  }
+  const auto port = address.substr(colon + 1);
+  const auto* end = port.data() + port.size();
+  const auto read = std::from_chars(port.data(), end, out.port);
+  if (read.ec != std::errc() || read.ptr != end) {
+    return wrong("is not HOST:PORT, with a port from 0 to 65535");
+  }
+  return out;
+}
+
+Result<bool> is_loopback(const std::string& address, std::string_view field) {
+  WEIR_TRY_ASSIGN(where, split_address(address, field));
+  if (where.host.empty()) return false;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+  if (const int failed = ::getaddrinfo(where.host.c_str(), nullptr, &hints, &found); failed != 0) {
+    return unavailable(
+        fmt::format("{}: can't resolve '{}': {}", field, where.host, ::gai_strerror(failed)));
+  }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(found, ::freeaddrinfo);
   for (const auto* each = found; each != nullptr; each = each->ai_next) {
     if (!is_loopback(*each->ai_addr)) return false;
   }
-  return found != nullptr;
+  return true;
 }
 
 }  // namespace weir::security

@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/assert.hpp>
+
 namespace weir::security {
 namespace {
 
@@ -43,14 +45,40 @@ int no_password(char*, int, int, void*) {
   return -1;
 }
 
-std::vector<Certificate> certificates_of(const std::string& pem) {
+Result<std::vector<Certificate>> certificates_of(const std::string& pem, const std::string& path) {
   std::vector<Certificate> all;
   const auto bio = bio_of(pem);
   while (auto* one = PEM_read_bio_X509(bio.get(), nullptr, no_password, nullptr)) {
     all.emplace_back(one);
   }
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
+  if (!at_end) return wrong(path, "it holds a certificate that can't be read");
+  if (all.empty()) return wrong(path, "it holds no certificate in PEM");
   return all;
+}
+
+std::string text_of(BIO& written) {
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(&written, &bytes);
+  return {bytes, static_cast<std::size_t>(size)};
+}
+
+/// The certificates and nothing else: what a file holds besides, and a mark of its encoding before
+/// the first line, is passed over by OpenSSL here and not by gRPC.
+std::string pem_of(const std::vector<Certificate>& certificates) {
+  const Bio out(BIO_new(BIO_s_mem()));
+  for (const auto& certificate : certificates) {
+    WEIR_ASSERT(PEM_write_bio_X509(out.get(), certificate.get()) == 1);
+  }
+  return text_of(*out);
+}
+
+std::string pem_of(EVP_PKEY& key) {
+  const Bio out(BIO_new(BIO_s_secmem()));
+  WEIR_ASSERT(
+      PEM_write_bio_PKCS8PrivateKey(out.get(), &key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  return text_of(*out);
 }
 
 Timestamp time_of(const ASN1_TIME& time) {
@@ -72,9 +100,9 @@ Result<void> check_validity(const X509& certificate, const std::string& path, Ti
   return {};
 }
 
-Result<void> check_key(const X509& certificate, const TlsMaterial& material,
-                       const TlsFiles& files) {
-  const auto bio = bio_of(material.key);
+/// The certificate's key, in PEM.
+Result<std::string> key_of(const X509& certificate, const std::string& pem, const TlsFiles& files) {
+  const auto bio = bio_of(pem);
   const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
   ERR_clear_error();
   if (!key) return wrong(files.key, "it holds no private key in PEM, or an encrypted one");
@@ -82,7 +110,7 @@ Result<void> check_key(const X509& certificate, const TlsMaterial& material,
     ERR_clear_error();
     return wrong(files.key, "it is not the key of the certificate in " + files.certificate);
   }
-  return {};
+  return pem_of(*key);
 }
 
 }  // namespace
@@ -101,25 +129,29 @@ Result<std::string> read_pem(const std::string& path) {
   return text;
 }
 
-Result<TlsMaterial> load_tls(const TlsFiles& files, Timestamp now) {
+Result<void> check(const TlsFiles& files) {
+  if (files == TlsFiles{}) return {};
   if (files.certificate.empty()) return wrong("tls.certificate", "it is missing");
   if (files.key.empty()) return wrong("tls.key", "it is missing");
+  return {};
+}
+
+Result<TlsMaterial> load_tls(const TlsFiles& files, Timestamp now) {
+  if (files == TlsFiles{}) return wrong("tls.certificate", "it is missing");
+  WEIR_TRY(check(files));
   TlsMaterial material;
   WEIR_TRY_ASSIGN(certificate, read_pem(files.certificate));
   WEIR_TRY_ASSIGN(key, read_pem(files.key));
-  material.certificate = std::move(certificate);
-  material.key = std::move(key);
-  const auto chain = certificates_of(material.certificate);
-  if (chain.empty()) return wrong(files.certificate, "it holds no certificate in PEM");
+  WEIR_TRY_ASSIGN(chain, certificates_of(certificate, files.certificate));
   WEIR_TRY(check_validity(*chain.front(), files.certificate, now));
-  WEIR_TRY(check_key(*chain.front(), material, files));
+  WEIR_TRY_ASSIGN(own_key, key_of(*chain.front(), key, files));
+  material.certificate = pem_of(chain);
+  material.key = std::move(own_key);
   material.expires_at = time_of(*X509_get0_notAfter(chain.front().get()));
   if (!files.client_ca.empty()) {
-    WEIR_TRY_ASSIGN(authorities, read_pem(files.client_ca));
-    material.client_ca = std::move(authorities);
-    if (certificates_of(material.client_ca).empty()) {
-      return wrong(files.client_ca, "it holds no certificate in PEM");
-    }
+    WEIR_TRY_ASSIGN(pem, read_pem(files.client_ca));
+    WEIR_TRY_ASSIGN(authorities, certificates_of(pem, files.client_ca));
+    material.client_ca = pem_of(authorities);
   }
   return material;
 }

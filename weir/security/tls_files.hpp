@@ -18,11 +18,12 @@ struct TlsFiles {
   std::string client_ca = {};
 
   bool enabled() const { return !certificate.empty(); }
+  bool operator==(const TlsFiles&) const = default;
 };
 
 /// What the files hold, checked. A value; the key is in it.
 struct TlsMaterial {
-  /// All PEM.
+  /// All PEM, of certificates or the key and nothing else, whatever the files hold besides.
   std::string certificate;
   std::string key;
   std::string client_ca;
@@ -32,10 +33,13 @@ struct TlsMaterial {
   bool operator==(const TlsMaterial&) const = default;
 };
 
+/// Whether all files are named that must be, or none. Errors: invalid_argument naming the setting.
+Result<void> check(const TlsFiles& files);
+
 /// Reads the files and checks that they are what they should be and that the key is the
 /// certificate's.
-/// Errors: invalid_argument naming the file: missing, not PEM, an encrypted key, a key of another
-/// certificate, a certificate that has expired or is not valid yet.
+/// Errors: invalid_argument naming the file: missing, not PEM, damaged, an encrypted key, a key of
+/// another certificate, a certificate that has expired or is not valid yet.
 Result<TlsMaterial> load_tls(const TlsFiles& files, Timestamp now);
 
 /// One file of PEM, not checked. Errors: invalid_argument naming the file.

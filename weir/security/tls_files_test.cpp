@@ -48,6 +48,28 @@ TEST_F(Tls, loads_a_certificate_with_its_key_and_the_authorities_of_clients) {
   EXPECT_LT(loaded->expires_at, now + std::chrono::minutes(61));
 }
 
+// gRPC could not use what was accepted here: it finds no key behind another certificate, and no
+// certificate behind a byte order mark.
+TEST_F(Tls, takes_certificates_and_key_out_of_files_that_hold_more) {
+  const auto issued = authority_.issue();
+  TlsFiles wanted{
+      .certificate = write("cert.pem", "\xEF\xBB\xBF" + issued.certificate + "a remark\n"),
+      .key = write("key.pem", authority_.certificate() + issued.key),
+      .client_ca = write("ca.pem", "\xEF\xBB\xBF" + authority_.certificate() + issued.key)};
+  const auto loaded = load_tls(wanted, system_clock().now());
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->certificate, issued.certificate);
+  EXPECT_EQ(loaded->client_ca, authority_.certificate());
+  EXPECT_EQ(loaded->key, load_tls(files(issued), system_clock().now())->key);
+  EXPECT_TRUE(loaded->key.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+}
+
+TEST_F(Tls, refuses_a_file_with_a_damaged_certificate_behind_a_good_one) {
+  auto issued = authority_.issue();
+  issued.certificate += "-----BEGIN CERTIFICATE-----\nMIH\n-----END CERTIFICATE-----\n";
+  EXPECT_THAT(error(files(issued)), HasSubstr("cert.pem: it holds a certificate that can't be"));
+}
+
 TEST_F(Tls, refuses_a_key_of_another_certificate_and_shows_neither) {
   auto issued = authority_.issue();
   issued.key = authority_.issue().key;

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -149,6 +150,67 @@ Result<void> write_all(int file, std::string_view text, const std::string& path)
   return {};
 }
 
+struct ReadFile {
+  std::string text;
+  struct stat about {};
+};
+
+Result<ReadFile> read_file(const std::string& path) {
+  // Without O_NONBLOCK a pipe in the file's place would be waited for.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  ReadFile out;
+  if (!file.valid() || ::fstat(file.get(), &out.about) != 0) {
+    return failed(Code::not_found, path, "can't be read");
+  }
+  if (!S_ISREG(out.about.st_mode)) return invalid(fmt::format("{}: it is no regular file", path));
+  if ((out.about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return Error{
+        .code = Code::permission_denied,
+        .message = fmt::format("{}: others than its owner may write it: chmod 600 it", path)};
+  }
+  WEIR_TRY_ASSIGN(text, read_all(file.get(), path));
+  out.text = std::move(text);
+  return out;
+}
+
+/// The file that a path leads to, or the path itself when nothing is there.
+Result<std::string> behind_links(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  if (!error) return real.string();
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(path, error))) {
+    return Error{.code = Code::not_found,
+                 .message = fmt::format("{}: it is a link that leads to no file", path)};
+  }
+  return path;
+}
+
+/// Whoever could read the file that it replaces can read it too, and nobody else.
+Result<void> make_like(int file, const struct stat& before, const std::string& path) {
+  struct stat now {};
+  if (::fstat(file, &now) != 0) return failed(Code::unavailable, path, "can't be looked at");
+  const bool same = now.st_uid == before.st_uid && now.st_gid == before.st_gid;
+  if (!same && ::fchown(file, before.st_uid, before.st_gid) != 0) {
+    return failed(Code::permission_denied, path, "can't be given to the owner that it had");
+  }
+  if (::fchmod(file, before.st_mode & 07777) != 0) {
+    return failed(Code::permission_denied, path, "can't be given the mode that it had");
+  }
+  return {};
+}
+
+Result<void> write_file(const std::string& path, std::string_view text,
+                        const std::optional<struct stat>& like) {
+  ::unlink(path.c_str());
+  const Descriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!file.valid()) return failed(Code::unavailable, path, "can't be made");
+  auto written = like ? make_like(file.get(), *like, path) : Result<void>();
+  if (written) written = write_all(file.get(), text, path);
+  if (!written) ::unlink(path.c_str());
+  return written;
+}
+
 }  // namespace
 
 Result<Tokens> parse_tokens(std::string_view text, std::string_view called) {
@@ -186,23 +248,17 @@ std::string format_tokens(const Tokens& tokens) {
 }
 
 Result<Tokens> read_tokens(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat about {};
-  if (!file.valid() || ::fstat(file.get(), &about) != 0) {
-    return failed(Code::not_found, path, "can't be read");
-  }
-  if ((about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return Error{
-        .code = Code::permission_denied,
-        .message = fmt::format("{}: others than its owner may write it: chmod 600 it", path)};
-  }
-  WEIR_TRY_ASSIGN(text, read_all(file.get(), path));
-  return parse_tokens(text, path);
+  WEIR_TRY_ASSIGN(file, read_file(path));
+  // Whoever wrote it last left a line at least: this one was cut off, or is not the one that is
+  // meant.
+  if (file.text.empty()) return invalid(fmt::format("{}: it is empty", path));
+  return parse_tokens(file.text, path);
 }
 
 Result<void> change_tokens(const std::string& path,
                            const std::function<Result<void>(Tokens&)>& change) {
-  const auto parent = std::filesystem::path(path).parent_path();
+  WEIR_TRY_ASSIGN(real, behind_links(path));
+  const auto parent = std::filesystem::path(real).parent_path();
   const auto folder_path = parent.empty() ? std::string(".") : parent.string();
   // The folder is what stays while the file is replaced, so it is what is locked.
   const Descriptor folder(::open(folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -211,22 +267,19 @@ Result<void> change_tokens(const std::string& path,
     return failed(Code::unavailable, folder_path, "can't be locked");
   }
   Tokens tokens;
-  if (auto read = read_tokens(path)) {
-    tokens = std::move(*read);
-  } else if (read.error().code != Code::not_found || std::filesystem::exists(path)) {
+  std::optional<struct stat> before;
+  if (const auto read = read_file(real)) {
+    WEIR_TRY_ASSIGN(parsed, parse_tokens(read->text, real));
+    tokens = std::move(parsed);
+    before = read->about;
+  } else if (read.error().code != Code::not_found || std::filesystem::exists(real)) {
     return read.error();
   }
   WEIR_TRY(change(tokens));
-  const auto fresh = path + ".new";
-  {
-    ::unlink(fresh.c_str());
-    const Descriptor file(
-        ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (!file.valid()) return failed(Code::unavailable, fresh, "can't be made");
-    WEIR_TRY(write_all(file.get(), format_tokens(tokens), fresh));
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) {
-    return failed(Code::unavailable, path, "can't be replaced");
+  const auto fresh = real + ".new";
+  WEIR_TRY(write_file(fresh, format_tokens(tokens), before));
+  if (::rename(fresh.c_str(), real.c_str()) != 0) {
+    return failed(Code::unavailable, real, "can't be replaced");
   }
   if (::fsync(folder.get()) != 0) return failed(Code::unavailable, folder_path, "can't be synced");
   return {};

@@ -19,13 +19,16 @@ inline constexpr std::size_t token_file_bytes_max = 16 << 20;
 Result<Tokens> parse_tokens(std::string_view text, std::string_view called);
 std::string format_tokens(const Tokens& tokens);
 
-/// Errors: not_found; permission_denied when others than its owner may write it; invalid_argument.
+/// Errors: not_found; permission_denied when others than its owner may write it; invalid_argument,
+/// also when it is empty or no regular file.
 Result<Tokens> read_tokens(const std::string& path);
 
-/// Reads the file (one that is not there holds no tokens), lets `change` change the tokens, and
-/// puts a new file of mode 0600 in its place, on disk when it returns: readers see the old one or
-/// the new one. One at a time among all processes.
-/// Errors: those of `change` and of reading; unavailable.
+/// Reads the file (one that is empty or not there holds no tokens), lets `change` change the
+/// tokens, and puts a new file in its place, on disk when it returns: readers see the old one or
+/// the new one. It has the old one's owner, group and mode (0600 if there was none); a link stays,
+/// and what it leads to is replaced. One at a time among all processes. Errors: those of `change`
+/// and of reading; permission_denied when the new file can't be given to the old one's owner;
+/// unavailable.
 Result<void> change_tokens(const std::string& path,
                            const std::function<Result<void>(Tokens&)>& change);
 

@@ -1,10 +1,12 @@
 #include <weir/security/token_file.hpp>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -88,6 +90,53 @@ TEST_F(TokenFile, that_others_may_write_is_refused) {
   EXPECT_EQ(read_tokens(path_).error().code, Code::permission_denied);
   EXPECT_THAT(read_tokens(path_).error().message, HasSubstr("chmod 600"));
   EXPECT_FALSE(add(make(2).token)) << "what is not trusted must not be rewritten as if it were";
+}
+
+TEST_F(TokenFile, keeps_its_owner_its_group_and_its_mode) {
+  ASSERT_TRUE(add(make(1).token));
+  ASSERT_EQ(::chmod(path_.c_str(), 0640), 0);
+  // Only root can give a file away; others see at least the mode stay.
+  const bool root = ::geteuid() == 0;
+  if (root) {
+    ASSERT_EQ(::chown(path_.c_str(), 1234, 4321), 0);
+  }
+  ASSERT_TRUE(add(make(2).token));
+  struct stat about {};
+  ASSERT_EQ(::stat(path_.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777, 0640u);
+  EXPECT_EQ(about.st_uid, root ? 1234u : ::geteuid());
+  EXPECT_EQ(about.st_gid, root ? 4321u : ::getegid());
+}
+
+// The server reads what the link leads to.
+TEST_F(TokenFile, behind_a_link_is_replaced_and_the_link_stays) {
+  ASSERT_TRUE(add(make(1).token));
+  const auto link = folder_.file("link");
+  std::filesystem::create_symlink(path_, link);
+  ASSERT_TRUE(change_tokens(link, [](Tokens& tokens) { return tokens.add(make(2).token); }));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(read_tokens(path_)->all().size(), 2u);
+  std::filesystem::remove(path_);
+  const auto dangling = change_tokens(link, [](Tokens&) { return Result<void>(); });
+  ASSERT_FALSE(dangling);
+  EXPECT_THAT(dangling.error().message, HasSubstr("link: it is a link that leads to no file"));
+}
+
+TEST_F(TokenFile, that_was_cut_off_is_refused_and_may_be_begun_with) {
+  write("");
+  EXPECT_THAT(read_tokens(path_).error().message, HasSubstr("tokens: it is empty"));
+  ::chmod(path_.c_str(), 0600);
+  ASSERT_TRUE(add(make(1).token));
+  ASSERT_TRUE(change_tokens(path_, [](Tokens& tokens) {
+    EXPECT_TRUE(tokens.remove(make(1).token.id));
+    return Result<void>();
+  }));
+  EXPECT_EQ(read_tokens(path_)->all().size(), 0u) << "all of them may be revoked";
+}
+
+TEST_F(TokenFile, that_is_a_pipe_is_refused_and_not_waited_for) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_THAT(read_tokens(path_).error().message, HasSubstr("it is no regular file"));
 }
 
 TEST_F(TokenFile, names_the_line_that_is_wrong_and_why) {

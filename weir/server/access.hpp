@@ -16,27 +16,11 @@
 #include <weir/base/result.hpp>
 #include <weir/base/time.hpp>
 #include <weir/security/token.hpp>
+#include <weir/server/line_budget.hpp>
 #include <weir/telemetry/api/context.hpp>
 #include <weir/telemetry/api/metrics.hpp>
 
 namespace weir::server {
-
-/// How many lines a stream of like events may put into the log: a burst, then one in a while that
-/// says how many there were.
-/// Threads: one at a time. The time is an argument.
-class LineBudget {
- public:
-  static constexpr int burst = 10;
-  static constexpr std::chrono::seconds between{10};
-
-  /// How many events to tell of, this one included; 0: be silent.
-  std::uint64_t take(Instant now);
-
- private:
-  std::optional<Instant> refilled_;
-  int lines_ = burst;
-  std::uint64_t silent_ = 0;
-};
 
 class Access;
 
@@ -61,6 +45,8 @@ class Caller {
   Result<void> known(const telemetry::Context& context = {}) const;
   /// The same as may() of any right, without counting: to leave out what somebody may not see.
   bool sees(std::string_view log) const;
+  /// The same as known(), without counting: to show more to those who have a token.
+  bool is_known() const { return access_ == nullptr || holder_ != nullptr; }
   /// Fires when the token is revoked, loses rights or expires: streams end then.
   std::stop_token ended() const;
 

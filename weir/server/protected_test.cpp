@@ -338,7 +338,7 @@ TEST_F(Protected, the_routes_of_the_benchmark_want_the_rights_on_the_default_log
   EXPECT_EQ(http.get(read, bearer(reader_)).status, 403);
   EXPECT_EQ(http.get(read, bearer(owner_)).status, 200);
   const std::string body = R"({"events":[{"type":"A","tags":[],"data":"{}"}]})";
-  EXPECT_EQ(http.post("/append", body).status, 401);
+  EXPECT_EQ(HttpClient(http_port()).post("/append", body).status, 401);
   EXPECT_EQ(
       http.post("/append", body, "Content-Type: application/json\r\n" + bearer(writer_)).status,
       403);
@@ -349,9 +349,12 @@ TEST_F(Protected, the_routes_of_the_benchmark_want_the_rights_on_the_default_log
 
 TEST_F(Protected, a_stream_of_events_for_browsers_takes_its_token_from_the_address) {
   const auto path = "/v1/logs/orders/events:subscribe?access_token=";
-  HttpClient http(http_port());
-  http.request("GET", path + reader_.secret, {}, "Accept: text/event-stream\r\n");
-  EXPECT_THAT(http.read_until("\r\n\r\n"), HasSubstr("200 OK"));
+  // A subscription is one even for who accepts whatever comes.
+  for (const auto* accept : {"Accept: text/event-stream\r\n", ""}) {
+    HttpClient http(http_port());
+    http.request("GET", path + reader_.secret, {}, accept);
+    EXPECT_THAT(http.read_until("\r\n\r\n"), HasSubstr("200 OK"));
+  }
   HttpClient wrong(http_port());
   wrong.request("GET", path + std::string("x"), {}, "Accept: text/event-stream\r\n");
   EXPECT_EQ(wrong.answer().status, 401);
@@ -359,6 +362,25 @@ TEST_F(Protected, a_stream_of_events_for_browsers_takes_its_token_from_the_addre
   EXPECT_EQ(
       HttpClient(http_port()).get("/v1/logs/orders/head?access_token=" + reader_.secret).status,
       400);
+  const auto status = [&](const std::string& of) {
+    return HttpClient(http_port())
+        .get(of + "?access_token=" + owner_.secret, "Accept: text/event-stream\r\n")
+        .status;
+  };
+  for (const auto* path : {"/v1/logs", "/v1/logs/orders/snapshots/p/h"}) {
+    EXPECT_EQ(status(path), 400) << path;
+  }
+  for (const auto* path : {"/docs", "/openapi.json", "/metrics"}) EXPECT_EQ(status(path), 401);
+}
+
+TEST_F(Protected, a_body_that_nobody_known_sends_is_not_read) {
+  HttpClient http(http_port());
+  http.send("POST /v1/logs/orders/events HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n");
+  const auto answer = http.answer();
+  EXPECT_EQ(answer.status, 401);
+  EXPECT_THAT(answer.body, HasSubstr("a bearer token is needed"));
+  EXPECT_EQ(answer.headers.at("www-authenticate"), "Bearer");
+  EXPECT_EQ(answer.headers.at("connection"), "close");
 }
 
 TEST_F(Protected, the_servers_own_look_at_its_streams_needs_nobodys_token) {
@@ -368,6 +390,8 @@ TEST_F(Protected, the_servers_own_look_at_its_streams_needs_nobodys_token) {
   EXPECT_THAT(http.get("/health/ready").body, ::testing::Not(HasSubstr("TOKEN")));
   EXPECT_THAT(http.get("/health/ready").body, ::testing::Not(HasSubstr("checks")))
       << "the details are for who has a token";
+  EXPECT_THAT(http.get("/health/ready", bearer(reader_)).body, HasSubstr("checks"))
+      << "any token, whatever log it is for";
   EXPECT_THAT(http.get("/metrics", bearer(owner_)).body,
               ::testing::Not(HasSubstr("weir_access_denied_total{")));
 }

@@ -3,7 +3,6 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <charconv>
 #include <climits>
 #include <thread>
 
@@ -11,6 +10,7 @@
 
 #include <weir/base/assert.hpp>
 #include <weir/rpc/start.hpp>
+#include <weir/server/acceptor.hpp>
 #include <weir/server/certificates.hpp>
 #include <weir/server/event_log_service.hpp>
 #include <weir/server/health_service.hpp>
@@ -20,14 +20,6 @@
 
 namespace weir::server {
 namespace {
-
-/// gRPC would take the port modulo 65536.
-bool is_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, port);
-  return read.ec == std::errc() && read.ptr == end && !text.empty();
-}
 
 /// Each takes its calls on one thread; half of the processors are left to those who answer.
 std::size_t pollers() {
@@ -81,7 +73,7 @@ struct Server::Parts {
   EventLogService event_log;
   std::vector<std::unique_ptr<rpc::Service>> others;
   std::string host;
-  int port = 0;
+  std::unique_ptr<Acceptor> acceptor;
   std::unique_ptr<Certificates> certificates;
   std::unique_ptr<grpc::Server> grpc;
   /// Go first, once the server is shut down: they wait for the calls.
@@ -99,16 +91,14 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
                                               ServerOptions options) {
-  const std::string_view address = options.grpc_address;
-  const auto colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0 || !is_port(address.substr(colon + 1))) {
-    return invalid_field("grpc", fmt::format("'{}' is not HOST:PORT, with a port from 0 to 65535",
-                                             options.grpc_address));
-  }
+  WEIR_TRY_ASSIGN(acceptor,
+                  Acceptor::listen({.address = options.grpc_address,
+                                    .unacknowledged_max = options.limits.keepalive_timeout}));
   WEIR_TRY_ASSIGN(admission,
                   Admission::create(options.admission, *options.telemetry.meter, system_clock()));
   auto parts = std::make_unique<Parts>(std::move(catalog), options, std::move(admission));
-  parts->host = options.grpc_address.substr(0, colon);
+  parts->host = options.grpc_address.substr(0, options.grpc_address.rfind(':'));
+  parts->acceptor = std::move(acceptor);
 
   rpc::start_grpc();
   grpc::ServerBuilder builder;
@@ -118,11 +108,11 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
     parts->certificates = std::move(certificates);
     credentials = parts->certificates->credentials();
   }
-  builder.AddListeningPort(options.grpc_address, credentials, &parts->port);
+  using From = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  auto connections =
+      builder.experimental().AddExternalConnectionAcceptor(From::FROM_FD, credentials);
   builder.SetMaxReceiveMessageSize(options.message_bytes_max);
   limit(builder, options.limits);
-  // Two servers must not share a port by accident.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(&parts->event_log.api());
   for (const auto& service : parts->others) builder.RegisterService(&service->api());
   for (std::size_t i = 0; i < pollers(); ++i) {
@@ -130,25 +120,29 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Catalog> catalog,
         std::make_unique<rpc::ServerPoller>(builder.AddCompletionQueue(), "weir-rpc"));
   }
   parts->grpc = builder.BuildAndStart();
-  if (!parts->grpc || parts->port == 0) {
-    return unavailable(
-        fmt::format("can't listen on {}: is another server running there?", options.grpc_address));
-  }
+  if (!parts->grpc) return unavailable("grpc: the server can't be started");
   for (const auto& poller : parts->pollers) {
     parts->event_log.listen(*poller);
     for (const auto& service : parts->others) service->listen(*poller);
   }
+  using Connections = grpc::experimental::ExternalConnectionAcceptor;
+  parts->acceptor->start(
+      [connections = std::shared_ptr<Connections>(std::move(connections))](int socket) {
+        Connections::NewConnectionParameters connection;
+        connection.fd = socket;
+        connections->HandleNewConnection(&connection);
+      });
   // So that metrics tell of it from the start. If it can't be opened, whoever asks for it is told.
   parts->logs.find("default", [](const Result<std::shared_ptr<EventStore>>&) {});
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
 int Server::grpc_port() const {
-  return parts_->port;
+  return parts_->acceptor->port();
 }
 
 std::string Server::grpc_address() const {
-  return fmt::format("{}:{}", parts_->host, parts_->port);
+  return fmt::format("{}:{}", parts_->host, grpc_port());
 }
 
 void Server::replace_limits(const Limits& limits) {
@@ -181,6 +175,7 @@ std::shared_ptr<Admission> Server::admission() const {
 void Server::shut_down(std::chrono::milliseconds grace) {
   if (std::exchange(parts_->shut_down, true)) return;
   parts_->logs.drain();
+  parts_->acceptor->stop();
   parts_->grpc->Shutdown(std::chrono::system_clock::now() + grace);
   parts_->grpc->Wait();
   parts_->pollers.clear();

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/descriptors.hpp>
 #include <weir/gateway/errors.hpp>
 #include <weir/gateway/gateway.hpp>
 #include <weir/security/address.hpp>
@@ -22,13 +23,47 @@ namespace weir::server {
 
 namespace {
 
+/// With connections of HTTP alone the process must not run out of descriptors: gRPC and the store
+/// need some too.
+gateway::HttpOptions bounded(gateway::HttpOptions http) {
+  http.connections_max = std::min(http.connections_max, descriptors_max() / 2);
+  return http;
+}
+
+/// What nobody may ask for is not read: bodies take memory, up to http.body_bytes_max each. What is
+/// open to everybody has none.
+std::optional<gateway::HttpResponse> refuse_unknown(const Access& access,
+                                                    const gateway::HttpRequest& head) {
+  const auto caller = access.caller(head.header("Authorization"), "http:" + head.peer);
+  const auto known = caller.known();
+  return known ? std::nullopt : std::optional(gateway::error_response(known.error()));
+}
+
+/// The same route for those with any token.
+gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handler handler) {
+  return [access = std::move(access), handler = std::move(handler)](
+             gateway::HttpRequest request, std::shared_ptr<gateway::Exchange> exchange) {
+    const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
+    const auto known = caller.known(request.context);
+    if (!known) return exchange->respond(gateway::error_response(known.error()));
+    handler(std::move(request), std::move(exchange));
+  };
+}
+
+bool is_open(ServiceOptions::OpenTo to, const std::string& http_address) {
+  if (to != ServiceOptions::OpenTo::loopback) return to == ServiceOptions::OpenTo::everybody;
+  const auto loopback = security::is_loopback(http_address, "http.address");
+  return loopback && *loopback;
+}
+
+}  // namespace
+
 /// Whoever can reach a server without tokens may read and append anything.
-Result<void> check_exposure(const ServiceOptions& options) {
-  const bool tokens = options.grpc.access && options.grpc.access->has_tokens();
-  if (tokens || options.listen_unprotected) return {};
+Result<void> check_exposure(const ServiceOptions& options, bool has_tokens) {
   for (const auto& [name, address] : {std::pair("grpc.address", options.grpc.grpc_address),
                                       std::pair("http.address", options.http.address)}) {
-    if (security::is_loopback(address)) continue;
+    WEIR_TRY_ASSIGN(loopback, security::is_loopback(address, name));
+    if (loopback || has_tokens || options.listen_unprotected) continue;
     return Error{
         .code = Code::invalid_argument,
         .reason = Reason::invalid_field,
@@ -43,27 +78,9 @@ Result<void> check_exposure(const ServiceOptions& options) {
   return {};
 }
 
-/// The same route for those with any token.
-gateway::Handler for_tokens(std::shared_ptr<const Access> access, gateway::Handler handler) {
-  return [access = std::move(access), handler = std::move(handler)](
-             gateway::HttpRequest request, std::shared_ptr<gateway::Exchange> exchange) {
-    const auto caller = access->caller(request.header("Authorization"), "http:" + request.peer);
-    const auto known = caller.known(request.context);
-    if (!known) return exchange->respond(gateway::error_response(known.error()));
-    handler(std::move(request), std::move(exchange));
-  };
-}
-
-bool is_open(ServiceOptions::OpenTo to, const std::string& address) {
-  return to == ServiceOptions::OpenTo::everybody ||
-         (to == ServiceOptions::OpenTo::loopback && security::is_loopback(address));
-}
-
-}  // namespace
-
 Result<void> check(const ServiceOptions& options) {
   WEIR_TRY(check(options.health));
-  return check_exposure(options);
+  return check_exposure(options, options.grpc.access && options.grpc.access->has_tokens());
 }
 
 struct Service::Parts {
@@ -103,7 +120,12 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   WEIR_TRY_ASSIGN(server, Server::start(catalog, std::move(grpc)));
   parts->server = std::move(server);
   gateway::GatewayOptions http;
-  http.http = options.http;
+  http.http = bounded(options.http);
+  if (parts->access->has_tokens()) {
+    http.http.before_body = [access = parts->access](const gateway::HttpRequest& head) {
+      return refuse_unknown(*access, head);
+    };
+  }
   http.peer_metadata = peer_metadata;
   http.services = {"weir.v1.EventLog"};
   http.channel = parts->server->in_process_channel();
@@ -119,7 +141,7 @@ Result<std::unique_ptr<Service>> Service::start(std::shared_ptr<Catalog> catalog
   http.descriptor_set = std::string(weir_server_comments);
   http.routes =
       parts->health->routes([access = parts->access](const gateway::HttpRequest& request) {
-        return access->caller(request.header("Authorization"), request.peer).sees("default");
+        return access->caller(request.header("Authorization"), request.peer).is_known();
       });
   for (auto& route : dcb_adapter_routes(std::move(log), parts->access, parts->server->admission(),
                                         parts->server->request_limits())) {
@@ -152,7 +174,7 @@ Result<void> Service::replace_limits(const Limits& limits, const gateway::HttpOp
                                      const AdmissionOptions& admission) {
   WEIR_TRY(check(limits));
   WEIR_TRY(check(admission));
-  WEIR_TRY(parts_->gateway->replace_limits(http));
+  WEIR_TRY(parts_->gateway->replace_limits(bounded(http)));
   parts_->server->replace_limits(limits);
   return parts_->server->admission()->replace(admission);
 }

@@ -33,6 +33,10 @@ struct ServiceOptions {
   HealthOptions health = {};
 };
 
+/// Errors: invalid_argument: what is no address, and, without tokens or listen_unprotected, what
+/// others can reach; unavailable: a host that nobody knows.
+Result<void> check_exposure(const ServiceOptions& options, bool has_tokens);
+
 /// Whether the options may be served with; the same as Service::start() asks for, for who wants to
 /// know before a store is opened.
 /// Errors: invalid_argument: addresses that others can reach, and no tokens; health's options.

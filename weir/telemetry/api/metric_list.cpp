@@ -69,7 +69,8 @@ const MetricSpec access_denied{
     error_label};
 const MetricSpec config_reloads{
     "weir.config.reloads", counter, "{reload}",
-    "Times that settings, tokens and certificates were read again; with error.type, refused",
+    "Times that settings, tokens and certificates were read again; with error.type, some "
+    "were refused",
     error_label};
 const MetricSpec server_rejected{
     "weir.server.rejected", counter, "{call}",
