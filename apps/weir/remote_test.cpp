@@ -54,6 +54,8 @@ TEST_F(Remote, advice_keeps_the_options_that_say_where_the_log_is) {
   };
   EXPECT_THAT(weir({"head", "--store", "sqlite:a b.db"}).err,
               HasSubstr("create it with: weir log create a --store 'sqlite:a b.db'\n"));
+  EXPECT_THAT(weir({"head", "--store", "postgres://u:s3cret@h/d"}).err,
+              HasSubstr("weir log create a --store 'postgres://u:***@h/d'\n"));
   backup_ = [](const BackupRequest&) {
     return Error{.code = Code::not_found, .reason = Reason::log_not_found, .message = "no log"};
   };
