@@ -217,6 +217,7 @@ Result<std::shared_ptr<File>> File::open_to_look(FileOptions options) {
 Result<void> File::load_meta() {
   WEIR_TRY_ASSIGN(session, open_for_writing(options_));
   WEIR_TRY(migrate(session, options_));
+  id_ = file_id(options_.path);
   WEIR_TRY_ASSIGN(meta, session.prepare("SELECT key, value FROM meta"));
   std::map<std::string, std::string> texts;
   std::map<std::string, std::int64_t> numbers;
@@ -483,11 +484,10 @@ Result<void> File::catch_up(ReadConnection& connection, Position head, Position 
   }
   // What a run holds need not be in the tail as well.
   tail_->skip_to(begin_of_tail(reached, head));
-  WEIR_TRY(terms_of(connection, tail_->head(), head,
-                    [this](Position first, std::span<const std::uint32_t> counts,
-                           std::span<const engine::Term> terms) {
-                      tail_->append(first, counts, terms);
-                    }));
+  WEIR_TRY(terms_of(
+      connection, tail_->head(), head,
+      [this](Position first, std::span<const std::uint32_t> counts,
+             std::span<const engine::Term> terms) { tail_->append(first, counts, terms); }));
   WEIR_TRY_ASSIGN(last, mark_at(connection.mark, head));
   tail_->append(head.next(), {}, {}, last);
   return {};

@@ -14,6 +14,7 @@
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/tail.hpp>
 #include <weir/store/engine/terms.hpp>
+#include <weir/store/sqlite/path.hpp>
 #include <weir/store/sqlite/recent_events.hpp>
 #include <weir/store/sqlite/row.hpp>
 #include <weir/store/sqlite/run_lists.hpp>
@@ -87,6 +88,9 @@ class File {
 
   const FileOptions& options() const { return options_; }
   const LogInfo& info() const { return info_; }
+  /// False when the file was moved, removed or replaced since it was opened: what is written to it
+  /// then, nobody finds.
+  bool is_in_place() const { return file_id(options_.path) == id_; }
   const engine::TermHasher& hasher() const { return *hasher_; }
   const std::shared_ptr<engine::Tail>& tail() const { return tail_; }
 
@@ -171,6 +175,7 @@ class File {
   void give_back(std::unique_ptr<ReadConnection> connection);
 
   FileOptions options_;
+  std::optional<FileId> id_;
   LogInfo info_;
   std::unique_ptr<engine::TermHasher> hasher_;
   std::shared_ptr<engine::Tail> tail_;

@@ -1,5 +1,7 @@
 #include <weir/store/sqlite/path.hpp>
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <system_error>
 
@@ -30,6 +32,12 @@ std::string path_of(const std::string& default_path, const std::string& log) {
   const std::filesystem::path path(default_path);
   const auto file = path.stem().string() + "." + log + path.extension().string();
   return (path.parent_path() / file).string();
+}
+
+std::optional<FileId> file_id(const std::string& path) {
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0) return std::nullopt;
+  return FileId{about.st_dev, about.st_ino};
 }
 
 }  // namespace weir::sqlite

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,5 +19,16 @@ Result<std::string> real_path(const std::string& path);
 
 /// Where a log lies, given the path of the default one.
 std::string path_of(const std::string& default_path, const std::string& log);
+
+/// What a file is by, whatever it is called.
+struct FileId {
+  dev_t device = 0;
+  ino_t number = 0;
+
+  bool operator==(const FileId&) const = default;
+};
+
+/// Nothing when there is no such file.
+std::optional<FileId> file_id(const std::string& path);
 
 }  // namespace weir::sqlite

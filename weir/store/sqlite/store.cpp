@@ -216,6 +216,7 @@ Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
   auto opened = std::make_shared<engine::Log>(make_backend(file), file->tail(), file->hasher(),
                                               threads_, system_clock(), options_.engine);
   open_[name] = opened;
+  files_.push_back(std::move(file));
   return opened;
 }
 
@@ -278,6 +279,15 @@ std::vector<HealthCheck> Store::health() {
     check.data.emplace_back("file_bytes", static_cast<std::int64_t>(file));
   } else {
     check.worsen(HealthStatus::unhealthy, fmt::format("'{}': {}", options_.path, error.message()));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& file : files_) {
+      if (file->is_in_place()) continue;
+      check.worsen(HealthStatus::unhealthy,
+                   fmt::format("'{}' was moved, removed or replaced while it was open",
+                               file->options().path));
+    }
   }
   const auto folder = std::filesystem::absolute(options_.path, error).parent_path();
   if (const auto space = std::filesystem::space(folder, error); !error) {

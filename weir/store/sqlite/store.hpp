@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <weir/store/engine/log.hpp>
 #include <weir/store/event_store.hpp>
@@ -63,6 +64,8 @@ class Store final : public Catalog {
   std::shared_ptr<Kept> kept_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<engine::Log>> open_;
+  /// Of the logs that are open.
+  std::vector<std::shared_ptr<File>> files_;
 };
 
 /// The engine behind one log, for benchmarks and tests that must know when the index is complete.

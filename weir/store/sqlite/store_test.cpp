@@ -90,6 +90,23 @@ TEST_F(Stores, are_made_by_one_of_those_who_make_them_at_once) {
   EXPECT_EQ(files(), (std::vector<std::string>{"log.db", "log.other.db"}));
 }
 
+TEST_F(Stores, take_no_appends_for_a_file_that_is_another_by_now) {
+  const auto path = folder.file("log.db");
+  const auto store = open(path).value();
+  const auto log = store->open("default", {}).value();
+  const AppendRequest request{.events = {{.type = "A", .data = "{}"}}};
+  EXPECT_TRUE(log->append(request));
+  EXPECT_EQ(store->health().front().status, HealthStatus::healthy);
+  std::filesystem::copy_file(path, folder.file("copy.db"));
+  std::filesystem::rename(folder.file("copy.db"), path);
+  const auto refused = log->append(request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_EQ(refused.error().message,
+            "'" + path + "' was moved, removed or replaced while it was open");
+  EXPECT_EQ(store->health().front().status, HealthStatus::unhealthy);
+}
+
 TEST_F(Stores, that_were_never_finished_are_none) {
   const auto path = folder.file("log.db");
   const auto store = open(path).value();
