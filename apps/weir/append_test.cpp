@@ -90,6 +90,17 @@ TEST_F(Append, makes_no_store_for_a_log_that_would_not_be_in_it) {
   EXPECT_EQ(refused.err.find("made"), std::string::npos) << refused.err;
 }
 
+TEST_F(Append, hints_at_a_command_without_the_password_of_the_store) {
+  for (const auto* typed :
+       {"postgres://u:s3cret@h/x", "postgres://u@h/x?password=s3cret&sslmode=prefer",
+        "postgres://u:s3cret/with@h/x"}) {
+    const auto refused = weir({"append", "--type", "A", "--log", "none", "--store", typed});
+    EXPECT_THAT(refused.err, HasSubstr("weir log list --store 'postgres://u")) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("***")) << refused.err;
+    EXPECT_EQ(refused.err.find("s3cret"), std::string::npos) << refused.err;
+  }
+}
+
 TEST_F(Append, takes_the_payload_from_a_file_or_standard_input) {
   EXPECT_EQ(weir({"append", "--type", "A", "--data", "@" + write("p", "{\"a\":1}")}).out, "1\n");
   EXPECT_EQ(weir({"append", "--type", "A", "--data", "-"}, "{\"b\":2}").out, "2\n");

@@ -151,6 +151,31 @@ TEST_F(EngineLog, judges_by_what_the_log_holds_after_it_was_put_back_and_has_jus
                                                     .after = Position(1)}}));
 }
 
+TEST_F(EngineLog, forgets_what_was_judged_beforehand_by_events_that_are_gone) {
+  auto backend = std::make_unique<FakeBackend>();
+  fake_ = backend.get();
+  for (int i = 0; i < 5; ++i) fake_->append_elsewhere(event("Old"));
+  // Conditions from before these are judged by reading before the append is queued.
+  auto tail = std::make_shared<Tail>(Tail::Options{});
+  tail->reset(Position(5));
+  const auto last = fake_->read_step({.after = Position(4)}).value().batch;
+  tail->append(Position(6), {}, {}, mark_of(*last.begin()));
+  log_ = std::make_shared<Log>(std::move(backend), std::move(tail), TermHasher(1, {}),
+                               std::make_shared<Threads>(), system_clock(), LogEngineOptions{});
+  auto first = hold();
+  auto refused = later(
+      {.events = {event("B")},
+       .condition = Condition{.fail_if_events_match = Query{}.tagged("new"), .after = Position()}});
+  while (log_->committer().queue_depth() == 0) std::this_thread::yield();
+  const auto fresh = event("New", {"new"});
+  fake_->rewind(Position(2), {fresh, fresh, fresh});
+  fake_->release();
+  EXPECT_TRUE(first.get());
+  const auto conflict = refused.get();
+  ASSERT_FALSE(conflict);
+  EXPECT_EQ(conflict.error().details.at("position"), "3");
+}
+
 TEST_F(EngineLog, a_group_stands_or_falls_with_its_keys) {
   open();
   auto first = hold();

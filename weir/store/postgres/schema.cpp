@@ -73,7 +73,7 @@ Result<void> migrate(Session& session, bool create, const Patience& patience) {
     return Error{.code = Code::not_found,
                  .reason = Reason::log_not_found,
                  .message = "the database has no schema 'weir', and so no log",
-                 .details = {{"remedy", "what appends makes it: weir log create default"}}};
+                 .details = {{"remedy", "the first append makes it, or: weir log create default"}}};
   }
   WEIR_TRY(session.run_script(lock, patience));
   // Another process may have been at it while this one waited.
