@@ -35,25 +35,6 @@ Result<std::optional<std::string>> file_to_make(const std::string& store) {
                                  shell_quoted(store)}}};
 }
 
-/// What may be printed of an address: "***" for the password of a URI, and for what may be one
-/// where it is malformed.
-std::string without_password(std::string store) {
-  constexpr std::string_view before_user = "://";
-  const auto scheme = store.find(before_user);
-  if (scheme == store.npos || store.starts_with("sqlite:")) return store;
-  const auto user = scheme + before_user.size();
-  const auto at = store.rfind('@');
-  const auto colon = store.find(':', user);
-  if (at != store.npos && colon < at) store.replace(colon + 1, at - colon - 1, "***");
-  constexpr std::string_view parameter = "password=";
-  for (auto found = store.find(parameter, user); found != store.npos;
-       found = store.find(parameter, found + parameter.size())) {
-    const auto value = found + parameter.size();
-    store.replace(value, std::min(store.find('&', value), store.size()) - value, "***");
-  }
-  return store;
-}
-
 }  // namespace
 
 std::optional<std::string> empty_file_of(const std::string& store) {
