@@ -126,9 +126,13 @@ void StoreOptions::add_store_to(Flags& flags) {
 
 Result<remote::Credentials> StoreOptions::read_credentials(const Program& program) const {
   WEIR_TRY_ASSIGN(read, credentials.read(program));
-  if (!read.token.empty() && !read.tls && !security::is_loopback(target)) {
-    tell(program,
-         fmt::format("warning: the token travels to {} in plain text: see --tls\n", target));
+  if (!read.token.empty() && !read.tls) {
+    // A target that is none is told of when it is connected to.
+    const auto loopback = security::is_loopback(target, "--target");
+    if (loopback && !*loopback) {
+      tell(program,
+           fmt::format("warning: the token travels to {} in plain text: see --tls\n", target));
+    }
   }
   return read;
 }
