@@ -71,6 +71,11 @@ class FakeBackend final : public engine::Backend {
     commits_ = how;
     commits_left_ = times;
   }
+  /// So many reads within transactions end these.
+  void lose_next_transactions(int times) {
+    const std::lock_guard lock(mutex_);
+    lost_left_ = times;
+  }
   /// Each further commit takes so long.
   void set_commit_time(std::chrono::nanoseconds time) {
     const std::lock_guard lock(mutex_);
@@ -159,6 +164,10 @@ class FakeBackend final : public engine::Backend {
     }
     Result<ReadStep> read_step(const ReadRequest& request) override {
       const std::lock_guard lock(backend_.mutex_);
+      if (backend_.lost_left_ > 0) {
+        --backend_.lost_left_;
+        return unavailable("the fake lost the transaction");
+      }
       return backend_.step(request);
     }
     Result<void> commit(const engine::Group& group) override {
@@ -238,6 +247,7 @@ class FakeBackend final : public engine::Backend {
   std::function<void()> listener_;
   Commits commits_ = Commits::work;
   int commits_left_ = 0;
+  int lost_left_ = 0;
   std::chrono::nanoseconds commit_time_{0};
   bool down_ = false;
   bool hung_ = false;

@@ -100,8 +100,9 @@ class Writer {
   virtual Result<Begun> begin(const BeginRequest& request) = 0;
 
   /// As Backend::read_step(), between begin() and commit() or rollback(), of the log as begin()
-  /// found it. It waits for nothing that waits for this writer. After an error the commit fails
-  /// too.
+  /// found it. It waits for nothing that waits for this writer.
+  /// Errors: unavailable, deadline_exceeded (the transaction is over, nothing is recorded); after
+  /// others a commit may fail too.
   virtual Result<ReadStep> read_step(const ReadRequest& request) = 0;
 
   /// Writes and makes durable. On success it is on disk. On an error, whether it was recorded is

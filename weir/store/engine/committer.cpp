@@ -33,6 +33,11 @@ const Record* find_key(const std::vector<Record>& records, std::string_view key)
   return found == records.end() ? nullptr : &*found;
 }
 
+/// Whether a read that failed with it was the end of the transaction that it was part of.
+bool is_lost(const Error& error) {
+  return error.code == Code::unavailable || error.code == Code::deadline_exceeded;
+}
+
 const Tracking* find_source(const std::vector<Tracking>& sources, std::string_view source) {
   const auto found = std::find_if(sources.begin(), sources.end(),
                                   [&](const Tracking& t) { return t.source == source; });
@@ -55,6 +60,8 @@ struct Committer::Accepted {
   Segment segment;
   bool indexing = false;
   std::size_t appends = 0;
+  /// Why the transaction is over before its commit, when it is.
+  std::optional<Error> lost = std::nullopt;
 };
 
 Committer::Committer(Backend& backend, Tail& tail, const TermHasher& hasher, const Clock& clock,
@@ -287,6 +294,12 @@ Result<bool> Committer::commit_group(const Batch& group) {
     if (const auto judged = judge(*pending, accepted, *begun); !judged) {
       pending->outcome = judged.error();
     }
+    if (accepted.lost) break;
+  }
+  if (accepted.lost) {
+    writer_->rollback();
+    failed(group, *accepted.lost);
+    return *accepted.lost;
   }
   if (accepted.appends == 0) {
     writer_->rollback();
@@ -343,7 +356,7 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
   return true;
 }
 
-Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& accepted) {
+Result<void> Committer::judge_condition(PendingAppend& pending, Accepted& accepted) {
   if (!pending.request.condition) return {};
   // What was judged by events that are no longer there counts for nothing.
   const bool still_holds = pending.judged_after_rewinds == tail_.rewinds();
@@ -356,9 +369,12 @@ Result<void> Committer::judge_condition(PendingAppend& pending, const Accepted& 
                      .until = accepted.begin,
                      .limit = 1,
                      .batch_events_max = 1,
-                     .call = pending.request.call};
+                     .call = {.context = pending.request.call.context}};
     while (look.after < accepted.begin) {
-      WEIR_TRY_ASSIGN(step, writer_->read_step(look));
+      WEIR_TRY(still_wanted(pending.request.call, clock_.instant()));
+      auto read = writer_->read_step(look);
+      if (!read && is_lost(read.error())) accepted.lost = read.error();
+      WEIR_TRY_ASSIGN(step, std::move(read));
       if (!step.batch.empty()) return condition_failed(step.batch.first().value);
       if (step.end) break;
       look.after = step.cursor;

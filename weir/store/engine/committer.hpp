@@ -140,7 +140,7 @@ class Committer {
   void watch(const std::stop_token& stop);
   void answer_left(const Batch& left);
   Result<void> judge(PendingAppend& pending, Accepted& accepted, const Begun& begun);
-  Result<void> judge_condition(PendingAppend& pending, const Accepted& accepted);
+  Result<void> judge_condition(PendingAppend& pending, Accepted& accepted);
   Result<bool> replay(PendingAppend& pending, const Accepted& accepted, const Begun& begun);
   Result<void> judge_tracking(PendingAppend& pending, const Accepted& accepted, const Begun& begun);
   void accept(PendingAppend& pending, Accepted& accepted);

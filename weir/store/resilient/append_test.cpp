@@ -89,6 +89,20 @@ TEST_F(ShieldedAppend, is_repeated_when_its_commit_left_no_trace) {
   EXPECT_THAT(fake_->types(), ElementsAre("Lent"));
 }
 
+TEST_F(ShieldedAppend, is_repeated_when_the_transaction_ends_as_its_condition_is_read_for) {
+  open();
+  ASSERT_TRUE(log_->append(lent("A", {"x"})));
+  auto conditional = lent("B");
+  conditional.condition = Condition{.fail_if_events_match = Query{}.tagged("x")};
+  fake_->lose_next_transactions(2);
+  const auto before = fake_->calls();
+  const auto refused = log_->append(conditional);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, Reason::condition_failed) << to_string(refused.error());
+  EXPECT_EQ(fake_->calls(), before + 3);
+  EXPECT_THAT(fake_->types(), ElementsAre("A"));
+}
+
 TEST_F(ShieldedAppend, is_never_repeated_when_its_commit_may_have_been_recorded) {
   open();
   for (const auto commits : {Commits::work_and_fail, Commits::fail}) {

@@ -18,6 +18,7 @@ class ShieldedWriter final : public engine::Writer {
   Result<engine::Begun> begin(const engine::BeginRequest& request) override {
     WEIR_TRY_ASSIGN(ticket, circuit_->enter());
     ticket_ = std::move(ticket);
+    read_ = {};
     asked_at_ = request.asked_at == Instant() ? ticket_.began : request.asked_at;
     auto within = request;
     within.deadline = circuit_->give_up_at(asked_at_, request.deadline);
@@ -28,7 +29,9 @@ class ShieldedWriter final : public engine::Writer {
 
   /// A part of the transaction, and so of one call to the circuit breaker.
   Result<ReadStep> read_step(const ReadRequest& request) override {
-    return writer_->read_step(request);
+    auto step = writer_->read_step(request);
+    if (!step) read_ = step.error();
+    return step;
   }
 
   Result<void> commit(const engine::Group& group) override {
@@ -43,7 +46,7 @@ class ShieldedWriter final : public engine::Writer {
 
   void rollback() override {
     writer_->rollback();
-    circuit_->leave(ticket_, {});
+    circuit_->leave(ticket_, read_);
   }
 
  private:
@@ -52,6 +55,8 @@ class ShieldedWriter final : public engine::Writer {
   /// Of the transaction under way.
   WriteCircuit::Ticket ticket_;
   Instant asked_at_;
+  /// What became of the reads in it.
+  Result<void> read_;
 };
 
 class ShieldedBackend final : public engine::Backend {
