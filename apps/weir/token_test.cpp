@@ -20,7 +20,7 @@ class TokenCommands : public Shell {
 TEST_F(TokenCommands, make_no_token_that_never_expires_when_a_variable_is_empty) {
   const auto refused = token({"create", "billing", "--read", "*", "--expires", ""});
   EXPECT_EQ(refused.exit, Exit::usage);
-  EXPECT_THAT(refused.err, HasSubstr("--expires: ''"));
+  EXPECT_THAT(refused.err, HasSubstr("--expires: must not be empty"));
   EXPECT_FALSE(std::filesystem::exists(path("tokens")));
 }
 
