@@ -24,9 +24,9 @@ namespace {
 /// How soon a hang-up is noticed, and the end of a token.
 constexpr std::chrono::milliseconds looks_every{250};
 
+/// `hangups`: those that have been dealt with.
 void wait_for(const std::stop_token& stop, const Program& program, server::Access& access,
-              Reloader& reloader) {
-  auto hangups = program.hangups();
+              Reloader& reloader, std::uint64_t hangups) {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::unique_lock lock(mutex);
@@ -139,7 +139,8 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
   if (const auto raised = raise_descriptors_max(); !raised) {
     spdlog::warn("{}", raised.error().message);
   }
-  program.hangups();  // from here on a hang-up ends nothing
+  // From here on a hang-up ends nothing, and is dealt with once all is up.
+  const auto hangups = program.hangups();
   WEIR_TRY_ASSIGN(shield, make_shield(settings, *reporting));
   const auto options = service_options(settings, protection, reporting, shield, *program.clock);
   WEIR_TRY(server::check(options));
@@ -159,7 +160,7 @@ Result<Exit> serve(const SettingFlags& flags, bool json, Program& program) {
                      .shield = shield,
                      .listener = reporting->resilience_listener()},
                     program);
-  wait_for(stop, program, *options.grpc.access, reloader);
+  wait_for(stop, program, *options.grpc.access, reloader, hangups);
   spdlog::info("stopping: finishing what was accepted");
   service->shut_down(grace);
   log.reset();
