@@ -214,6 +214,10 @@ void Session::on_commit(std::function<void(int wal_pages)> listener) {
       committed_.get());
 }
 
+void Session::set_busy_timeout(std::chrono::milliseconds timeout) {
+  sqlite3_busy_timeout(database_.get(), static_cast<int>(timeout.count()));
+}
+
 Result<Session::Checkpoint> Session::checkpoint() {
   int in_wal = 0, copied = 0;
   const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,

@@ -89,6 +89,9 @@ class Session {
   /// Asked now and then while a statement runs; true interrupts it. Null: never.
   void set_interrupt(std::function<bool()> interrupted);
 
+  /// How long to wait for another process's lock from now on.
+  void set_busy_timeout(std::chrono::milliseconds timeout);
+
   /// Called after each commit with the number of pages in the write-ahead log.
   void on_commit(std::function<void(int wal_pages)> listener);
 

@@ -107,6 +107,24 @@ TEST_F(Stores, take_no_appends_for_a_file_that_is_another_by_now) {
   EXPECT_EQ(store->health().front().status, HealthStatus::unhealthy);
 }
 
+TEST_F(Stores, give_up_at_the_deadline_while_another_process_holds_the_file) {
+  const auto path = folder.file("log.db");
+  const auto log = open(path).value()->open("default", {}).value();
+  const AppendRequest request{.events = {{.type = "A", .data = "{}"}}};
+  EXPECT_TRUE(log->append(request));
+  auto other = Session::open({.path = path}).value();
+  ASSERT_TRUE(other.execute("BEGIN IMMEDIATE"));
+  const auto began = system_clock().instant();
+  auto late = request;
+  late.call.deadline = began + std::chrono::milliseconds(200);
+  const auto refused = log->append(late);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::deadline_exceeded) << to_string(refused.error());
+  EXPECT_LT(system_clock().instant() - began, std::chrono::seconds(3));
+  ASSERT_TRUE(other.execute("ROLLBACK"));
+  EXPECT_EQ(log->append(request)->last, Position(2));
+}
+
 TEST_F(Stores, that_were_never_finished_are_none) {
   const auto path = folder.file("log.db");
   const auto store = open(path).value();

@@ -24,6 +24,14 @@ engine::Fingerprint fingerprint_of(std::string_view blob) {
   return fingerprint;
 }
 
+std::chrono::milliseconds patience(std::optional<Instant> deadline,
+                                   std::chrono::milliseconds most) {
+  const auto now = system_clock().instant();
+  if (!deadline || *deadline >= now + most) return most;
+  if (*deadline <= now) return std::chrono::milliseconds(0);
+  return std::chrono::ceil<std::chrono::milliseconds>(*deadline - now);
+}
+
 /// Events of a commit up to which they take the place of others in memory.
 constexpr std::size_t kept_events_max = 256;
 
@@ -71,7 +79,7 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
       std::move(delete_snapshot), std::move(rows), RowReader(), std::move(index)});
 }
 
-Result<WriteConnection::Open*> WriteConnection::begin() {
+Result<WriteConnection::Open*> WriteConnection::begin(std::optional<Instant> deadline) {
   std::unique_lock lock(mutex_);
   if (!file_->is_in_place()) {
     return unavailable(fmt::format("'{}' was moved, removed or replaced while it was open",
@@ -81,9 +89,10 @@ Result<WriteConnection::Open*> WriteConnection::begin() {
     WEIR_TRY_ASSIGN(opened, open());
     open_ = std::move(opened);
   }
+  open_->session.set_busy_timeout(patience(deadline, file_->options().busy_timeout));
   if (const auto begun = open_->begin.run(); !begun) {
     open_.reset();
-    return begun.error();
+    return deadline && system_clock().instant() >= *deadline ? deadline_passed() : begun.error();
   }
   // Held until the transaction ends, which may be on another thread's turn of the same committer.
   lock.release();
@@ -148,7 +157,7 @@ Error WriteConnection::failed(const Error& error) {
 }
 
 Result<engine::Begun> FileWriter::begin(const engine::BeginRequest& request) {
-  WEIR_TRY_ASSIGN(open, connection_->begin());
+  WEIR_TRY_ASSIGN(open, connection_->begin(request.deadline));
   auto begun = look(*open, request);
   if (!begun) {
     connection_->rollback();

@@ -31,7 +31,8 @@ class WriteConnection {
       : file_(std::move(file)), queue_(std::move(queue)) {}
 
   /// Locks this connection, and then the file against other processes.
-  Result<Open*> begin();
+  /// Errors: deadline_exceeded (others held the file until then), unavailable, data_loss.
+  Result<Open*> begin(std::optional<Instant> deadline = std::nullopt);
   /// With some waiting steps of the index. Lets go of the lock whatever happens.
   Result<void> commit(std::size_t events);
   void rollback();
