@@ -11,8 +11,8 @@ namespace weir::sqlite {
 namespace {
 
 /// Looks at the length of the log; more seldom while nothing is written.
-constexpr std::chrono::milliseconds look_every{20};
-constexpr std::chrono::milliseconds look_every_max{640};
+constexpr std::chrono::milliseconds look_at_log_every{20};
+constexpr std::chrono::milliseconds look_at_log_every_max{640};
 constexpr int page_bytes = 8192;
 /// Pages that may be copied while the writer pauses: a few milliseconds.
 constexpr int last_pages_max = 256;
@@ -36,12 +36,12 @@ Checkpointer::~Checkpointer() {
 void Checkpointer::run() {
   pthread_setname_np(pthread_self(), "weir-checkpoint");
   const auto pages_max = file_->options().checkpoint_bytes / page_bytes;
-  auto pause = look_every;
+  auto pause = look_at_log_every;
   int pages = 0;
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, pause, [this] { return stopping_; })) {
     const int before = std::exchange(pages, writer_->wal_pages());
-    pause = pages == before ? std::min(pause * 2, look_every_max) : look_every;
+    pause = pages == before ? std::min(pause * 2, look_at_log_every_max) : look_at_log_every;
     if (pages < pages_max) continue;
     lock.unlock();
     if (const auto done = checkpoint(); !done) {
