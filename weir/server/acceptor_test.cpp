@@ -75,6 +75,11 @@ class Waiting {
 
 // gRPC's own listener accepted nobody ever again.
 TEST(Acceptor, takes_clients_in_again_after_a_moment_without_file_descriptors) {
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "what checks the calls of virtual functions needs descriptors itself";
+#endif
+#endif
   const auto server = serve("127.0.0.1:0");
   const Waiting client(server->grpc_port());
   {
@@ -101,6 +106,7 @@ TEST(Acceptor, takes_nobody_in_once_it_has_stopped) {
 }
 
 TEST(Acceptor, listens_at_a_name_and_at_each_address_of_this_machine) {
+  if (!Acceptor::listen({.address = "[::1]:0"})) GTEST_SKIP() << "this machine has no IPv6";
   for (const auto* address : {"[::1]:0", "localhost:0"}) {
     EXPECT_TRUE(head_of(serve(address)->grpc_address())) << address;
   }

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/deadline.hpp>
 #include <weir/sql/postgres/errors.hpp>
 
 namespace weir::postgres {
@@ -155,7 +156,7 @@ Result<void> Session::wait(Interest interest, const Patience& patience) {
     if (replaced_.stop_requested()) return replaced();
     int timeout = -1;
     if (patience.deadline) {
-      const auto left = *patience.deadline - clock_.instant();
+      const auto left = time_left(*patience.deadline, clock_.instant());
       if (left <= left.zero()) return deadline_passed();
       const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
       timeout = static_cast<int>(std::min<std::int64_t>(ms, 60'000));

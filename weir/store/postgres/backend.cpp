@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <weir/base/deadline.hpp>
 #include <weir/sql/postgres/errors.hpp>
 #include <weir/store/postgres/writer.hpp>
 
@@ -116,7 +117,8 @@ std::optional<ReadStep> LogBackend::read_from_replica(const ReadRequest& request
   const auto now = database_->clock().instant();
   const auto latest = now + replica_answer_max;
   const auto& deadline = request.call.deadline;
-  bounded.call.deadline = deadline ? std::min(latest, now + (*deadline - now) / 2) : latest;
+  const auto half = deadline ? now + time_left(*deadline, now) / 2 : latest;
+  bounded.call.deadline = std::min(latest, half);
   auto step = reading.step(bounded);
   if (!step) {
     const bool hangs = database_->clock().instant() >= latest;

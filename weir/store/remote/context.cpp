@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <weir/base/deadline.hpp>
 #include <weir/base/json.hpp>
 #include <weir/telemetry/api/propagation.hpp>
 
@@ -67,11 +68,7 @@ void add_context(const CallOptions& call, grpc::ClientContext& to) {
 }
 
 std::chrono::nanoseconds time_left(Instant deadline) {
-  constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
-  const auto now = system_clock().instant();
-  // Compared before anything is subtracted: the first and the last instant are deadlines too.
-  if (deadline <= now) return std::chrono::nanoseconds(0);
-  return deadline >= now + longest ? longest : deadline - now;
+  return weir::time_left(deadline, system_clock().instant());
 }
 
 }  // namespace weir::remote

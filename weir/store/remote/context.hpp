@@ -12,8 +12,7 @@ namespace weir::remote {
 void add_context(const CallOptions& call, v1::SessionRequest& request);
 void add_context(const CallOptions& call, grpc::ClientContext& context);
 
-/// How long it is until a deadline: nothing when it is past, and at most a year, so that whatever
-/// clock this is added to can tell it.
+/// By the machine's clock.
 std::chrono::nanoseconds time_left(Instant deadline);
 
 }  // namespace weir::remote

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/deadline.hpp>
+
 namespace weir::sqlite {
 namespace {
 
@@ -26,10 +28,9 @@ engine::Fingerprint fingerprint_of(std::string_view blob) {
 
 std::chrono::milliseconds patience(std::optional<Instant> deadline,
                                    std::chrono::milliseconds most) {
-  const auto now = system_clock().instant();
-  if (!deadline || *deadline >= now + most) return most;
-  if (*deadline <= now) return std::chrono::milliseconds(0);
-  return std::chrono::ceil<std::chrono::milliseconds>(*deadline - now);
+  if (!deadline) return most;
+  const auto left = time_left(*deadline, system_clock().instant());
+  return std::min(most, std::chrono::ceil<std::chrono::milliseconds>(left));
 }
 
 /// Events of a commit up to which they take the place of others in memory.
