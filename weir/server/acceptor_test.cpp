@@ -107,9 +107,9 @@ TEST(Acceptor, takes_nobody_in_once_it_has_stopped) {
 
 TEST(Acceptor, listens_at_a_name_and_at_each_address_of_this_machine) {
   if (!Acceptor::listen({.address = "[::1]:0"})) GTEST_SKIP() << "this machine has no IPv6";
-  for (const auto* address : {"[::1]:0", "localhost:0"}) {
-    EXPECT_TRUE(head_of(serve(address)->grpc_address())) << address;
-  }
+  EXPECT_TRUE(head_of(serve("[::1]:0")->grpc_address()));
+  // By address: the resolver that clients have leaks a few bytes of its own.
+  EXPECT_TRUE(head_of(fmt::format("127.0.0.1:{}", serve("localhost:0")->grpc_port())));
   for (const auto* address : {"0.0.0.0:0", "[::]:0"}) {
     const auto server = serve(address);
     ASSERT_TRUE(server) << address;
