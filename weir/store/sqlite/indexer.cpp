@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -16,7 +17,7 @@ namespace {
 
 /// Runs of one level that are merged into one of the next.
 constexpr std::size_t fan_in = 8;
-/// How often the thread looks whether there is something to do; more seldom while there is not.
+/// How often the thread looks whether there is something to do; more seldom while nobody appends.
 constexpr std::chrono::milliseconds look_every{10};
 constexpr std::chrono::milliseconds look_every_max{640};
 /// How often it looks at what other processes did.
@@ -111,6 +112,7 @@ Result<void> Indexer::settle() {
 void Indexer::run() {
   pthread_setname_np(pthread_self(), "weir-index");
   auto pause = look_every;
+  Position head;
   while (true) {
     const auto worked = work();
     if (!worked) {
@@ -131,7 +133,9 @@ void Indexer::run() {
       idle_ = true;
       became_idle_.notify_all();
     }
-    pause = worked.ok() ? std::min(pause * 2, look_every_max) : look_every * 100;
+    const auto before = std::exchange(head, file_->tail()->head());
+    pause = head == before ? std::min(pause * 2, look_every_max) : look_every;
+    if (!worked) pause = look_every * 100;
     wake_.wait_for(lock, pause, [&] { return stopping_ || (worked.ok() && !idle_); });
     if (stopping_) return;
   }
