@@ -22,6 +22,10 @@ constexpr std::chrono::milliseconds look_every{10};
 constexpr std::chrono::milliseconds look_every_max{640};
 /// How often it looks at what other processes did.
 constexpr std::chrono::seconds look_at_others_every{1};
+/// Blocks that one step removes, and such steps that wait at a time: a commit removes some hundreds
+/// of blocks at most, however many a merge leaves behind.
+constexpr std::int64_t removed_in_step = 8;
+constexpr std::size_t removals_waiting = 64;
 /// Steps carried out in one transaction when nobody else writes.
 constexpr std::size_t idle_events = 2560;
 
@@ -186,8 +190,11 @@ Result<void> Indexer::take_over() {
 }
 
 Result<void> Indexer::remove_blocks(std::int64_t first, std::int64_t end) {
-  for (; first < end; first += 64) queue_->push(DeleteBlocks{first, std::min(first + 63, end - 1)});
-  return drain(IndexQueue::steps_max);
+  for (; first < end; first += removed_in_step) {
+    queue_->push(DeleteBlocks{first, std::min(first + removed_in_step, end) - 1});
+    WEIR_TRY(drain(removals_waiting));
+  }
+  return {};
 }
 
 /// Another process keeps the index: what is in it, the tail of this one need not keep.
