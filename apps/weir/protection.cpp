@@ -20,9 +20,8 @@ Result<std::optional<security::Tokens>> read_tokens(const ServeSettings& setting
 Result<std::optional<security::TlsMaterial>> read_tls(const ServeSettings& settings,
                                                       Timestamp now) {
   std::optional<security::TlsMaterial> none;
-  const auto& files = settings.tls;
-  if (!files.enabled() && files.key.empty() && files.client_ca.empty()) return none;
-  WEIR_TRY_ASSIGN(material, security::load_tls(files, now));
+  if (settings.tls == security::TlsFiles{}) return none;
+  WEIR_TRY_ASSIGN(material, security::load_tls(settings.tls, now));
   return std::optional(std::move(material));
 }
 

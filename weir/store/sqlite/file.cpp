@@ -164,33 +164,6 @@ Result<Session> open_for_writing(const FileOptions& options) {
   return session;
 }
 
-Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& options) {
-  WEIR_TRY_ASSIGN(session, Session::open({.path = options.path,
-                                          .busy_timeout = options.busy_timeout,
-                                          .cache_kib = options.reader_cache_kib,
-                                          .vfs = options.vfs,
-                                          .reporting = options.reporting}));
-  WEIR_TRY(session.execute("PRAGMA wal_autocheckpoint=0"));
-  WEIR_TRY(session.execute("PRAGMA query_only=ON"));
-  const auto select = [&](std::string_view where) {
-    return session.prepare(fmt::format("SELECT {} FROM event {}", event_columns, where));
-  };
-  WEIR_TRY_ASSIGN(begin, session.prepare("BEGIN"));
-  WEIR_TRY_ASSIGN(commit, session.prepare("COMMIT"));
-  WEIR_TRY_ASSIGN(head, session.prepare("SELECT max(position) FROM event"));
-  WEIR_TRY_ASSIGN(generation,
-                  session.prepare("SELECT value FROM meta WHERE key = 'index_generation'"));
-  WEIR_TRY_ASSIGN(mark, session.prepare(select_mark));
-  WEIR_TRY_ASSIGN(one, select("WHERE position = ?"));
-  WEIR_TRY_ASSIGN(forwards, select("WHERE position > ? AND position <= ? ORDER BY position"));
-  WEIR_TRY_ASSIGN(backwards, select("WHERE position > ? AND position <= ? ORDER BY position DESC"));
-  WEIR_TRY_ASSIGN(blocks, BlockReader::create(session));
-  return std::unique_ptr<ReadConnection>(new ReadConnection{
-      std::move(session), std::move(begin), std::move(commit), std::move(head),
-      std::move(generation), std::move(mark), std::move(one), std::move(forwards),
-      std::move(backwards), std::move(blocks), RowReader()});
-}
-
 File::File(FileOptions options)
     : options_(std::move(options)),
       kept_(options_.kept ? options_.kept : std::make_shared<Kept>()),
@@ -240,6 +213,12 @@ Result<void> File::load_meta() {
   return {};
 }
 
+Result<void> File::check_place() const {
+  if (file_id(options_.path) == id_) return {};
+  return unavailable(
+      fmt::format("'{}' was moved, removed or replaced while it was open", options_.path));
+}
+
 Result<void> File::load_tail() {
   tail_ = std::make_shared<engine::Tail>(
       engine::Tail::Options{.segment_events = options_.segment_events});
@@ -248,9 +227,7 @@ Result<void> File::load_tail() {
   const auto state = this->state();
   WEIR_TRY(connection->begin.run());
   WEIR_TRY_ASSIGN(runs, this->runs(*connection));
-  WEIR_TRY_ASSIGN(row, connection->head.step());
-  const Position head(row ? static_cast<std::uint64_t>(connection->head.integer(0)) : 0);
-  connection->head.reset();
+  WEIR_TRY_ASSIGN(head, connection->read_head());
   info_.head = head;
   tail_->reset(begin_of_tail(runs->reached(), head));
   saw_end(state, {head, runs});

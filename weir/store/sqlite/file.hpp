@@ -66,6 +66,8 @@ struct FileOptions {
 /// A connection for reading with its statements.
 struct ReadConnection {
   static Result<std::unique_ptr<ReadConnection>> open(const FileOptions& options);
+  /// The log's last position, 0 when there is none.
+  Result<Position> read_head();
 
   Session session;
   Statement begin, commit, head, generation, mark, one, forwards, backwards;
@@ -88,9 +90,9 @@ class File {
 
   const FileOptions& options() const { return options_; }
   const LogInfo& info() const { return info_; }
-  /// False when the file was moved, removed or replaced since it was opened: what is written to it
-  /// then, nobody finds.
-  bool is_in_place() const { return file_id(options_.path) == id_; }
+  /// Errors: unavailable when the file was moved, removed or replaced since it was opened: what is
+  /// written to it then, nobody finds.
+  Result<void> check_place() const;
   const engine::TermHasher& hasher() const { return *hasher_; }
   const std::shared_ptr<engine::Tail>& tail() const { return tail_; }
 

@@ -312,9 +312,8 @@ Result<bool> Indexer::flush_next() {
   auto until = tail.begin();
   if (until <= reached) {
     if (head_.value < reached.value + enough && time_to_look()) {
-      WEIR_TRY_ASSIGN(row, connection_->head.step());
-      head_ = Position(row ? static_cast<std::uint64_t>(connection_->head.integer(0)) : 0);
-      connection_->head.reset();
+      WEIR_TRY_ASSIGN(head, connection_->read_head());
+      head_ = head;
     }
     if (head_.value >= std::max(reached, tail.head()).value + enough) until = head_;
   }

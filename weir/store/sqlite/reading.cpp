@@ -43,9 +43,7 @@ class Step {
     connection_ = &connection;
     // The transaction sees what is there when its first statement runs.
     const auto state = file_.state();
-    WEIR_TRY_ASSIGN(row, connection.head.step());
-    const Position head(row ? static_cast<std::uint64_t>(connection.head.integer(0)) : 0);
-    connection.head.reset();
+    WEIR_TRY_ASSIGN(head, connection.read_head());
     WEIR_TRY_ASSIGN(runs, file_.runs(connection));
     file_.saw_end(state, {head, runs});
     WEIR_TRY(file_.catch_up(connection, head, runs->reached()));

@@ -45,9 +45,7 @@ class FileBackend final : public engine::Backend {
 
   Result<Position> head(const CallOptions& call) override {
     WEIR_TRY_ASSIGN(connection, file_->lease(call));
-    WEIR_TRY_ASSIGN(row, connection->head.step());
-    const Position head(row ? static_cast<std::uint64_t>(connection->head.integer(0)) : 0);
-    connection->head.reset();
+    WEIR_TRY_ASSIGN(head, connection->read_head());
     return head;
   }
 
@@ -283,10 +281,8 @@ std::vector<HealthCheck> Store::health() {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& file : files_) {
-      if (file->is_in_place()) continue;
-      check.worsen(HealthStatus::unhealthy,
-                   fmt::format("'{}' was moved, removed or replaced while it was open",
-                               file->options().path));
+      const auto placed = file->check_place();
+      if (!placed) check.worsen(HealthStatus::unhealthy, placed.error().message);
     }
   }
   const auto folder = std::filesystem::absolute(options_.path, error).parent_path();

@@ -13,6 +13,8 @@
 
 #include <fmt/format.h>
 
+#include <weir/store/sqlite/path.hpp>
+
 namespace weir::sqlite {
 namespace {
 
@@ -79,12 +81,8 @@ Result<void> UnfinishedFile::take(Others others) {
   if (::flock(file_, how) != 0) return errno == EWOULDBLOCK ? theirs : failed(path_);
   // Before the lock was free it may have become what it was to be.
   struct stat locked {};
-  struct stat named {};
   if (::fstat(file_, &locked) != 0) return failed(path_);
-  if (::stat(path_.c_str(), &named) != 0 || locked.st_ino != named.st_ino ||
-      locked.st_dev != named.st_dev) {
-    return theirs;
-  }
+  if (file_id(path_) != FileId{locked.st_dev, locked.st_ino}) return theirs;
   WEIR_TRY(check_leftover());
   taken_ = true;
   remove_companions();

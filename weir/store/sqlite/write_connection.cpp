@@ -82,10 +82,7 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
 
 Result<WriteConnection::Open*> WriteConnection::begin(std::optional<Instant> deadline) {
   std::unique_lock lock(mutex_);
-  if (!file_->is_in_place()) {
-    return unavailable(fmt::format("'{}' was moved, removed or replaced while it was open",
-                                   file_->options().path));
-  }
+  WEIR_TRY(file_->check_place());
   if (!open_) {
     WEIR_TRY_ASSIGN(opened, open());
     open_ = std::move(opened);
