@@ -30,6 +30,8 @@ class Reading : public std::enable_shared_from_this<Reading> {
   }
 
   void next(StepFeed::Ready ready) {
+    // Whoever is told may let go of the feed while this goes on.
+    const auto self = shared_from_this();
     std::vector<std::shared_ptr<Piece>> to_ask;
     {
       const std::lock_guard lock(mutex_);

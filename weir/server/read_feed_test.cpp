@@ -21,6 +21,7 @@ class Waiting final : public testing::PassingStore {
   using PassingStore::PassingStore;
   using PassingStore::read_step;
   void read_step(ReadRequest request, Done<ReadStep> done) override {
+    if (at_once) return done(read_step(request));
     asked.push_back({std::move(request), std::move(done)});
   }
 
@@ -29,6 +30,7 @@ class Waiting final : public testing::PassingStore {
     Done<ReadStep> done;
   };
   std::vector<Asked> asked;
+  bool at_once = false;
 
   void answer(std::size_t index) {
     auto one = take(index);
@@ -181,6 +183,19 @@ TEST_F(ReadFeed, may_go_while_it_reads_ahead) {
   feed.reset();
   log->answer(0);
   EXPECT_TRUE(log->asked.empty());
+}
+
+// As a stream does that its caller has cancelled.
+TEST_F(ReadFeed, may_go_when_it_tells) {
+  fill(500);
+  log->at_once = true;
+  auto feed = make_read_feed(log, {});
+  bool told = false;
+  feed->next([&](const Result<std::optional<grpc::ByteBuffer>>&) {
+    told = true;
+    feed.reset();
+  });
+  EXPECT_TRUE(told);
 }
 
 }  // namespace
