@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -23,8 +25,9 @@ class FakeBackend final : public engine::Backend {
     return std::unique_ptr<engine::Writer>(std::make_unique<FakeWriter>(*this));
   }
   Result<ReadStep> read_step(const ReadRequest& request) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     ++calls_;
+    changed_.wait(lock, [this] { return may_read_ == 0 || may_read_ == gettid(); });
     if (down_) return unavailable("the fake is down");
     return step(request);
   }
@@ -52,6 +55,18 @@ class FakeBackend final : public engine::Backend {
   void set_down(bool down) {
     const std::lock_guard lock(mutex_);
     down_ = down;
+  }
+  /// Only this thread's reads are answered, until anybody's are.
+  void only_reads_of_this_thread() {
+    const std::lock_guard lock(mutex_);
+    may_read_ = gettid();
+  }
+  void reads_of_all() {
+    {
+      const std::lock_guard lock(mutex_);
+      may_read_ = 0;
+    }
+    changed_.notify_all();
   }
   /// While it hangs, head() does not answer.
   void set_hung(bool hung) {
@@ -223,7 +238,11 @@ class FakeBackend final : public engine::Backend {
     const auto head = Position(events_.size());
     const auto until = std::min(request.until.value_or(head), head);
     BatchBuilder builder;
-    for (auto p = request.after.next(); p <= until; p = p.next()) {
+    const auto first =
+        request.direction == Direction::backwards && request.limit && *request.limit < until.value
+            ? Position(until.value - *request.limit)
+            : request.after;
+    for (auto p = first.next(); p <= until; p = p.next()) {
       const auto fields = fields_at(p);
       if (matches(request.query, {fields.type, fields.tags, fields.data})) builder.add(fields);
     }
@@ -249,6 +268,7 @@ class FakeBackend final : public engine::Backend {
   int commits_left_ = 0;
   int lost_left_ = 0;
   std::chrono::nanoseconds commit_time_{0};
+  pid_t may_read_ = 0;  ///< whose reads are answered; 0: everybody's
   bool down_ = false;
   bool hung_ = false;
   bool held_ = false;

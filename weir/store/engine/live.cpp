@@ -26,6 +26,9 @@ std::optional<Mark> last_mark(const Batch& batch) {
   return mark;
 }
 
+/// Subscriptions that read the store while the ring can't be filled leave so many marks at most.
+constexpr std::size_t ahead_max = 1024;
+
 Batch past(const Batch& batch, Position position) {
   BatchBuilder builder;
   builder.reserve(batch.bytes());
@@ -65,6 +68,10 @@ class Live::LiveSubscription final : public Subscription {
         auto read = read_from_store();
         // What it has not been told yet can't have been wrong.
         if (!read && !told_ && read.error().reason == Reason::log_rewound) continue;
+        if (read && !*read) {
+          if (live_.wait_past(cursor_, id_, wake)) break;
+          continue;
+        }
         if (read || !worth_waiting(read.error(), request_.call)) return read;
         if (live_.park(id_, wake)) break;
         return read;
@@ -79,10 +86,21 @@ class Live::LiveSubscription final : public Subscription {
   }
 
  private:
+  /// Nothing: it has been told already that there is no more.
   Result<std::optional<SubscriptionStep>> read_from_store() {
     if (live_.stopped()) return shutting_down();
+    if (cursor_ >= horizon_) {
+      WEIR_TRY_ASSIGN(horizon, live_.look(request_.call));
+      horizon_ = horizon;
+    }
+    if (cursor_ >= horizon_) {
+      if (std::exchange(told_, true)) return std::optional<SubscriptionStep>();
+      return std::optional(
+          SubscriptionStep{.batch = {}, .head = horizon_, .cursor = cursor_, .caught_up = true});
+    }
     WEIR_TRY_ASSIGN(step, live_.read({.query = request_.query,
                                       .after = cursor_,
+                                      .until = horizon_,
                                       .batch_events_max = request_.batch_events_max,
                                       .batch_bytes_max = request_.batch_bytes_max,
                                       .call = request_.call}));
@@ -126,6 +144,9 @@ class Live::LiveSubscription final : public Subscription {
   Live& live_;
   SubscribeRequest request_;
   Position cursor_;
+  /// It reads the store up to an event whose mark is known: should the log be put back to before
+  /// that, this is noticed.
+  Position horizon_;
   bool told_ = false;          ///< that there was something, or nothing, to begin with
   std::uint64_t rewinds_ = 0;  ///< of the log, when it was told the first
   Cursor reached_;             ///< the same, for others to look at
@@ -213,6 +234,7 @@ void Live::drop_ring() {
   ring_.clear();
   ring_bytes_ = 0;
   mark_.reset();
+  ahead_.clear();
   seen_ = Position();
 }
 
@@ -232,7 +254,8 @@ Live::Recent Live::recent(Position cursor) const {
 
 bool Live::wait_past(Position cursor, std::uint64_t id, std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
-  if (stopping_ || !ring_started_ || ring_end_ > cursor || cursor < ring_begin_) return false;
+  if (stopping_) return false;
+  if (ring_started_ && (ring_end_ > cursor || cursor < ring_begin_)) return false;
   waiting_[id] = std::move(wake);
   return true;
 }
@@ -341,30 +364,89 @@ void Live::rewound(std::uint64_t before, Position head) {
   wake_all();
 }
 
-/// From the log's end, and knowing what is there.
+Result<Position> Live::look(const CallOptions& call) {
+  while (true) {
+    std::uint64_t rewinds = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      rewinds = rewinds_;
+    }
+    WEIR_TRY_ASSIGN(step, read({.direction = Direction::backwards, .limit = 1, .call = call}));
+    const auto mark = last_mark(step.batch);
+    if (!mark) return step.head;
+    {
+      const std::lock_guard lock(mutex_);
+      if (rewinds != rewinds_) return log_rewound(rewound_to_.value);
+      const auto known = ahead_.empty() ? mark_ : ahead_.back();
+      if (known == mark) return step.head;
+      if (!known || mark->position > known->position) {
+        if (ahead_.size() == ahead_max) ahead_.pop_front();
+        ahead_.push_back(*mark);
+        return step.head;
+      }
+      // Others have seen more meanwhile.
+      if (mark->position < known->position) continue;
+    }
+    rewound(rewinds, step.head);
+    return log_rewound(step.head.value);
+  }
+}
+
+/// From the first event that a subscription went by, or the log's end.
 Result<void> Live::begin_ring(const CallOptions& call) {
-  WEIR_TRY_ASSIGN(step, read({.direction = Direction::backwards, .limit = 1, .call = call}));
+  {
+    const std::lock_guard lock(mutex_);
+    if (start_ring()) return {};
+  }
+  WEIR_TRY_ASSIGN(head, look(call));
   const std::lock_guard lock(mutex_);
-  ring_begin_ = ring_end_ = step.head;
-  mark_ = last_mark(step.batch);
+  if (start_ring() || head > Position()) return {};
+  ring_begin_ = ring_end_ = Position();
   ring_started_ = subscribers_ > 0;
   return {};
 }
 
+/// With the lock held. False: nothing is known to begin with, or nobody listens any more.
+bool Live::start_ring() {
+  if (subscribers_ == 0) drop_ring();
+  if (ahead_.empty()) return false;
+  mark_ = ahead_.front();
+  ahead_.pop_front();
+  ring_begin_ = ring_end_ = mark_->position;
+  ring_started_ = true;
+  return true;
+}
+
+/// With the lock held. Whether what follows the ring's end has the events of the marks ahead.
+bool Live::confirm_ahead(const ReadStep& step) {
+  for (const auto& event : step.batch) {
+    if (ahead_.empty()) return true;
+    if (event.position() != ahead_.front().position) continue;
+    if (mark_of(event) != ahead_.front()) return false;
+    ahead_.pop_front();
+  }
+  return ahead_.empty() || ahead_.front().position > step.cursor;
+}
+
 Result<void> Live::fill() {
+  const CallOptions call{.stop = stop_.get_token()};
   Position from;
-  bool started = false;
   std::optional<Mark> known;
   std::uint64_t rewinds = 0;
-  {
+  bool started = false;
+  const auto begin = [&] {
     const std::lock_guard lock(mutex_);
     from = ring_end_;
-    started = ring_started_;
     known = mark_;
     rewinds = rewinds_;
+    started = ring_started_;
+  };
+  begin();
+  if (!started) {
+    WEIR_TRY(begin_ring(call));
+    begin();
+    if (!started) return {};
   }
-  const CallOptions call{.stop = stop_.get_token()};
-  if (!started) return begin_ring(call);
   Result<void> reached;
   const auto before = from;
   // The first of these steps begins with the last event that is known.
@@ -382,9 +464,14 @@ Result<void> Live::fill() {
       }
       step->batch = past(step->batch, from);
     }
-    const std::unique_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
     ++reads_;
     if (!ring_started_ || ring_end_ != from) return {};
+    if (!confirm_ahead(*step)) {
+      lock.unlock();
+      rewound(rewinds, step->head);
+      return {};
+    }
     if (!step->batch.empty()) {
       mark_ = last_mark(step->batch);
       ring_bytes_ += step->batch.bytes();

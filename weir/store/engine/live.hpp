@@ -31,8 +31,9 @@ struct LiveOptions {
 /// Feeds all live subscribers of a log in this process: one reader of the log's end fills a bounded
 /// ring, whoever is near the end is served from it, and whoever is not reads from the store. A slow
 /// subscriber costs nobody anything.
-/// With what is new the last event is read once more: if it is not what it was, or the log ends
-/// before it, the log was put back to an older state. Then the ring is thrown away and every
+/// With what is new the last event is read once more, and the events up to which subscriptions were
+/// served from the store are looked for: if one is not what it was, or the log ends before it, the
+/// log was put back to an older state. Then the ring is thrown away and every
 /// subscription that was told anything ends with log_rewound.
 /// While the store can't be read, subscriptions wait: they end with an error only when that says
 /// that waiting is of no use.
@@ -79,7 +80,11 @@ class Live {
   Result<ReadStep> read(const ReadRequest& request);
   /// Unless that was noticed since it had been rewound `before` times.
   void rewound(std::uint64_t before, Position head);
+  /// The log's head, whose mark is known from then on. Errors: as read().
+  Result<Position> look(const CallOptions& call);
   Result<void> begin_ring(const CallOptions& call);
+  bool start_ring();
+  bool confirm_ahead(const ReadStep& step);
   void drop_ring();
   /// Reads what is new into the ring. The error for which the store could not be read to its end.
   Result<void> fill();
@@ -122,6 +127,8 @@ class Live {
   Position ring_end_;
   /// Of the event at ring_end_.
   std::optional<Mark> mark_;
+  /// Of events past the ring's end up to which subscriptions read the store, in order.
+  std::deque<Mark> ahead_;
   std::deque<Chunk> ring_;
   std::size_t ring_bytes_ = 0;
   std::uint64_t reads_ = 0;

@@ -300,9 +300,9 @@ TEST_F(EngineLog, conditions_are_judged_within_the_transaction_by_the_writer_its
   EXPECT_EQ(fake_->calls(), before + 1) << "something else was asked than the transaction";
 }
 
-/// All that is there, in the order of reading; an error ends it.
 class EngineLogRewound : public EngineLog {
  protected:
+  void TearDown() override { fake_->reads_of_all(); }
   std::unique_ptr<Subscription> subscribe(Position after) {
     return log_->subscribe({.after = after}).value();
   }
@@ -321,8 +321,8 @@ class EngineLogRewound : public EngineLog {
   }
   /// Until it ends.
   static Error end_of(Subscription& subscription) {
-    for (int i = 0; i < 1000; ++i) {
-      const auto step = subscription.next(10s);
+    for (int i = 0; i < 30; ++i) {
+      const auto step = subscription.next(1s);
       if (!step) return step.error();
     }
     return {};
@@ -364,6 +364,39 @@ TEST_F(EngineLogRewound, is_noticed_though_others_have_written_past_the_old_end)
   EXPECT_EQ(end_of(*told).reason, Reason::log_rewound);
   const auto fresh = subscribe(Position());
   EXPECT_THAT(types_up_to(*fresh, Position(5)), ElementsAre("Base", "New", "New", "New", "New"));
+}
+
+TEST_F(EngineLogRewound, is_noticed_of_events_that_only_a_subscription_had_read) {
+  open();
+  fake_->only_reads_of_this_thread();
+  const auto told = subscribe(Position());
+  ASSERT_TRUE(log_->append({.events = {event("Base"), event("Lost")}}));
+  ASSERT_THAT(types_up_to(*told, Position(2)), ElementsAre("Base", "Lost"));
+  fake_->rewind(Position(1), {event("New"), event("New"), event("New")});
+  fake_->reads_of_all();
+  EXPECT_EQ(end_of(*told).reason, Reason::log_rewound);
+}
+
+TEST_F(EngineLogRewound, is_noticed_of_what_subscriptions_read_past_the_rings_end) {
+  open();
+  const auto first = subscribe(Position());
+  ASSERT_TRUE(log_->append({.events = {event("Base")}}));
+  ASSERT_THAT(types_up_to(*first, Position(1)), ElementsAre("Base"));
+  // In the ring now.
+  auto polled = first->poll([] {});
+  while (polled && *polled) polled = first->poll([] {});
+  ASSERT_TRUE(polled);
+  fake_->only_reads_of_this_thread();
+  ASSERT_TRUE(log_->append({.events = {event("Kept"), event("Lost"), event("Lost")}}));
+  const auto second = subscribe(Position());
+  ASSERT_THAT(types_up_to(*second, Position(4)), ElementsAre("Base", "Kept", "Lost", "Lost"));
+  fake_->append_elsewhere(event("Lost"));
+  const auto third = subscribe(Position(4));
+  ASSERT_THAT(types_up_to(*third, Position(5)), ElementsAre("Lost"));
+  fake_->rewind(Position(2), {event("New"), event("New"), event("New"), event("New")});
+  fake_->reads_of_all();
+  EXPECT_EQ(end_of(*second).reason, Reason::log_rewound);
+  EXPECT_EQ(end_of(*third).reason, Reason::log_rewound);
 }
 
 class EngineLogHere : public EngineLog {
