@@ -41,17 +41,6 @@ class Faults : public testing::Test {
     log_ = *log;
   }
   void close() { log_.reset(); }
-  /// Waits until the index has been taken over, which begins with the first append and is a commit
-  /// of its own: a fault that is meant for another would hit that.
-  void wait_for_index() const {
-    auto session = sqlite::Session::open({.path = folder_.file("log.db"), .vfs = FaultyVfs::name});
-    ASSERT_TRUE(session) << to_string(session.error());
-    const auto taken = [&] {
-      return session->query_integer("SELECT value FROM meta WHERE key = 'index_generation'")
-                 .value() > 0;
-    };
-    while (!taken()) std::this_thread::sleep_for(1ms);
-  }
   /// Closes as a machine does that loses its power, and opens what is left.
   void power_cut(std::mt19937& random) {
     vfs_.cut_power();
@@ -83,7 +72,6 @@ class Faults : public testing::Test {
 TEST_F(Faults, an_append_whose_sync_fails_is_not_acknowledged_and_the_next_one_is) {
   open();
   ASSERT_TRUE(append("before"));
-  wait_for_index();
   vfs_.fail(Operation::sync, 0, 1);
   const auto failed = append("failed");
   ASSERT_FALSE(failed);

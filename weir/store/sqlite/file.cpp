@@ -232,9 +232,11 @@ Result<void> File::load_tail() {
   tail_->reset(begin_of_tail(runs->reached(), head));
   saw_end(state, {head, runs});
   const auto caught_up = catch_up(*connection, head, runs->reached());
-  // So that it is noticed should the file be put back to an older state from here on.
-  WEIR_TRY_ASSIGN(mark, mark_at(connection->mark, tail_->head()));
-  tail_->append(tail_->head().next(), {}, {}, mark);
+  if (!tail_->known().mark) {
+    // So that it is noticed should the file be put back to an older state from here on.
+    WEIR_TRY_ASSIGN(mark, mark_at(connection->mark, tail_->head()));
+    tail_->append(tail_->head().next(), {}, {}, mark);
+  }
   WEIR_TRY(connection->commit.run());
   return caught_up;
 }

@@ -197,7 +197,8 @@ Result<void> Indexer::remove_blocks(std::int64_t first, std::int64_t end) {
   return {};
 }
 
-/// Another process keeps the index: what is in it, the tail of this one need not keep.
+/// Another process keeps the index, or nobody yet: what is in it, the tail of this one need not
+/// keep.
 Result<void> Indexer::look_on() {
   if (!time_to_look()) return {};
   if (!connection_) {
@@ -205,8 +206,19 @@ Result<void> Indexer::look_on() {
     connection_ = std::move(connection);
   }
   WEIR_TRY(connection_->begin.run());
-  WEIR_TRY(file_->runs(*connection_));
+  WEIR_TRY_ASSIGN(runs, file_->runs(*connection_));
+  WEIR_TRY_ASSIGN(head, connection_->read_head());
+  seen_ = std::move(runs);
+  head_ = head;
   return connection_->commit.run();
+}
+
+/// Whether there is something to do. Until then a process that appends little need not commit
+/// anything of its own for the index.
+bool Indexer::work_is_due() const {
+  const auto reached = seen_->reached();
+  return head_.value >= reached.value + file_->options().segment_events ||
+         !file_->tail()->sealed_past(reached).empty() || !next_merge(*seen_).empty();
 }
 
 bool Indexer::time_to_look() {
@@ -222,6 +234,8 @@ Result<bool> Indexer::work() {
     return false;
   }
   if (!planned_) {
+    WEIR_TRY(look_on());
+    if (!work_is_due()) return false;
     WEIR_TRY(take_over());
     return true;
   }
@@ -230,7 +244,7 @@ Result<bool> Indexer::work() {
   if (flushed) return true;
   // The blocks of what is merged must be on disk before they can be read.
   WEIR_TRY(drain_all());
-  const auto runs = next_merge();
+  const auto runs = next_merge(*planned_);
   if (runs.empty()) return false;
   WEIR_TRY(merge(runs));
   return true;
@@ -354,8 +368,8 @@ Result<void> Indexer::flush(const engine::Segment& segment) {
   return {};
 }
 
-std::vector<std::shared_ptr<const Run>> Indexer::next_merge() const {
-  const auto& runs = planned_->runs;
+std::vector<std::shared_ptr<const Run>> Indexer::next_merge(const RunSet& set) {
+  const auto& runs = set.runs;
   // The newest runs have the lowest levels, so neighbours of one level stand together.
   for (std::size_t end = runs.size(); end >= fan_in; --end) {
     const auto same = [&](const auto& run) { return run->level == runs[end - 1]->level; };

@@ -36,12 +36,13 @@ class Indexer {
   Result<bool> work();
   Result<void> take_over();
   Result<void> look_on();
+  bool work_is_due() const;
   bool lock_file();
   bool time_to_look();
   Result<bool> flush_next();
   Result<void> flush(const engine::Segment& segment);
   Result<engine::Segment> from_file(Position after, Position until);
-  std::vector<std::shared_ptr<const Run>> next_merge() const;
+  static std::vector<std::shared_ptr<const Run>> next_merge(const RunSet& set);
   Result<void> merge(const std::vector<std::shared_ptr<const Run>>& runs);
   Result<void> drain(std::size_t left);
   Result<void> drain_all();
@@ -69,6 +70,7 @@ class Indexer {
   std::int64_t next_run_ = 1;
   std::unique_ptr<ReadConnection> connection_;
   Instant looked_;
+  std::shared_ptr<const RunSet> seen_ = std::make_shared<RunSet>();  ///< when it looked on
   Position head_;  ///< of the log, when it was looked at
 
   std::jthread thread_;

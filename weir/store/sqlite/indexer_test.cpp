@@ -149,6 +149,18 @@ TEST_F(Index, lets_go_of_what_tails_hold_and_runs_too) {
   wait_until([&] { return let_go(other); });
 }
 
+// A process that appends little commits nothing but that.
+TEST_F(Index, is_taken_over_once_there_is_something_to_do) {
+  append(*open_log(path), segment_events - 1);
+  Process process(path);
+  process.keep_index();
+  wait_until([&] { return is_kept(); });
+  ASSERT_TRUE(process.indexer->settle());
+  EXPECT_EQ(number("SELECT value FROM meta WHERE key = 'index_generation'"), 0);
+  append(*open_log(path), 1);
+  wait_until([&] { return number("SELECT count(*) FROM run") == 1; });
+}
+
 TEST_F(Index, is_left_to_whoever_took_it_over_last) {
   append(*open_log(path), 1);
   Process first(path), second(path);
