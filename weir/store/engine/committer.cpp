@@ -3,10 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include <fmt/format.h>
 
-#include <weir/base/assert.hpp>
 #include <weir/base/batching.hpp>
 #include <weir/base/may_block.hpp>
 
@@ -48,10 +48,12 @@ const Tracking* find_source(const std::vector<Tracking>& sources, std::string_vi
 
 /// What the appends accepted so far will write.
 struct Committer::Accepted {
-  explicit Accepted(Position at) : begin(at), head(at), segment(at) {}
+  Accepted(Position at, Tail::Known by) : begin(at), head(at), known(std::move(by)), segment(at) {}
 
   Position begin;
   Position head;
+  /// What the tail was when it had learned of the log as far as `begin`.
+  Tail::Known known;
   Timestamp recorded_at;
   std::vector<NewEvent> events;
   std::vector<KeyRecord> keys;
@@ -81,7 +83,12 @@ Committer::Committer(Backend& backend, Tail& tail, const TermHasher& hasher, con
     wake_->committer = this;
   }
   if (policy_ == nullptr) return;
-  watch_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+  try {
+    watch_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+  } catch (const std::system_error&) {
+    shut_down();  // the other thread would be waited for for ever
+    throw;
+  }
 }
 
 Committer::~Committer() {
@@ -287,7 +294,7 @@ Result<bool> Committer::commit_group(const Batch& group) {
     return begun.error();
   }
   learn(*begun);
-  Accepted accepted(begun->head);
+  Accepted accepted(begun->head, tail_.known());
   accepted.recorded_at = std::max(begun->recorded_at, clock_.now());
   accepted.indexing = group.size() > 1;
   for (auto* pending : group) {
@@ -359,10 +366,13 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
 Result<void> Committer::judge_condition(PendingAppend& pending, Accepted& accepted) {
   if (!pending.request.condition) return {};
   // What was judged by events that are no longer there counts for nothing.
-  const bool still_holds = pending.judged_after_rewinds == tail_.rewinds();
+  const auto rewinds = tail_.rewinds();
+  const bool still_holds = pending.judged_after_rewinds == rewinds;
   const auto after = std::max(still_holds ? pending.judged : Position(),
                               pending.request.condition->after.value_or(Position()));
-  if (after < tail_.begin() || tail_.may_match(pending.condition, after)) {
+  // Who reads may find at any time that the log was put back, and forget what the tail knew.
+  const bool forgotten = rewinds != accepted.known.rewinds;
+  if (forgotten || after < tail_.begin() || tail_.may_match(pending.condition, after)) {
     // By its terms there may be a match: the store itself has the last word.
     ReadRequest look{.query = pending.request.condition->fail_if_events_match,
                      .after = after,
@@ -459,9 +469,9 @@ Result<void> Committer::write(const Batch& group, Accepted& accepted, const Begu
               .checksum = accepted.events.back().checksum,
               .recorded_at = accepted.recorded_at};
     }
-    tail_.append(pending->outcome->first, pending->term_counts, pending->terms, last);
+    tail_.append(accepted.known, pending->outcome->first, pending->term_counts, pending->terms,
+                 last);
   }
-  WEIR_ASSERT(tail_.head() >= accepted.head);
   if (accepted.head > begun.head) advanced_(accepted.head);
   return {};
 }

@@ -34,12 +34,14 @@ Result<Begun> Committer::begin(const Batch& group) {
 }
 
 void Committer::learn(const Begun& begun) {
-  const bool rewound = begun.rewound || begun.head < tail_.head();
-  if (begun.head == tail_.head() && !rewound) return;
+  auto known = tail_.known();
+  const bool rewound = begun.rewound || begun.head < known.head;
+  if (begun.head == known.head && !rewound) return;
   const Position missed_begin = begun.missed.empty() ? begun.head : begun.missed.first().previous();
   if (rewound) {
     tail_.rewind(missed_begin);
-  } else if (missed_begin > tail_.head()) {
+    known = tail_.known();
+  } else if (missed_begin > known.head) {
     tail_.reset(missed_begin);  // too much happened elsewhere: begin afresh
   }
   std::vector<std::uint32_t> counts;
@@ -52,7 +54,7 @@ void Committer::learn(const Begun& begun) {
     counts.push_back(static_cast<std::uint32_t>(terms.size() - old_size));
     if (event.position() == begun.head) last = mark_of(event);
   }
-  tail_.append(missed_begin.next(), counts, terms, last);
+  tail_.append(known, missed_begin.next(), counts, terms, last);
   advanced_(begun.head);
 }
 

@@ -114,7 +114,7 @@ Position Tail::head() const {
 
 Tail::Known Tail::known() const {
   const std::shared_lock lock(mutex_);
-  return {.head = segments_.back()->end(), .mark = mark_};
+  return {.head = segments_.back()->end(), .mark = mark_, .rewinds = rewinds_};
 }
 
 std::uint64_t Tail::rewinds() const {
@@ -140,21 +140,33 @@ void Tail::rewind(Position head) {
   ++rewinds_;
 }
 
-void Tail::rewind(Position head, const Mark& gone) {
+void Tail::rewind(Position head, const Known& known) {
   const std::unique_lock lock(mutex_);
-  if (mark_ != gone) return;
+  if (rewinds_ != known.rewinds) return;
   begin_at(head);
   ++rewinds_;
 }
 
-void Tail::skip_to(Position position) {
+void Tail::skip_to(const Known& known, Position position) {
   const std::unique_lock lock(mutex_);
-  if (segments_.back()->end() < position) begin_at(position);
+  if (rewinds_ == known.rewinds && segments_.back()->end() < position) begin_at(position);
 }
 
 void Tail::append(Position first, std::span<const std::uint32_t> counts,
                   std::span<const Term> terms, const std::optional<Mark>& last) {
   const std::unique_lock lock(mutex_);
+  add(first, counts, terms, last);
+}
+
+void Tail::append(const Known& known, Position first, std::span<const std::uint32_t> counts,
+                  std::span<const Term> terms, const std::optional<Mark>& last) {
+  const std::unique_lock lock(mutex_);
+  if (rewinds_ == known.rewinds) add(first, counts, terms, last);
+}
+
+/// With the lock held.
+void Tail::add(Position first, std::span<const std::uint32_t> counts, std::span<const Term> terms,
+               const std::optional<Mark>& last) {
   WEIR_ASSERT(first <= segments_.back()->end().next());
   for (const auto count : counts) {
     if (first <= segments_.back()->end()) {

@@ -91,6 +91,7 @@ class Tail {
   struct Known {
     Position head;
     std::optional<Mark> mark;
+    std::uint64_t rewinds = 0;  ///< see rewinds()
   };
   Known known() const;
 
@@ -99,17 +100,23 @@ class Tail {
   /// The same because the log was put back to an older state: what was judged by the events before
   /// is to be judged anew.
   void rewind(Position head);
-  /// The same, unless somebody else has by now: the last event known is still the one that is gone.
-  void rewind(Position head, const Mark& gone);
+  /// The same, unless somebody else has since `known`.
+  void rewind(Position head, const Known& known);
   /// How often that was.
   std::uint64_t rewinds() const;
-  /// The same, if it does not reach that far yet.
-  void skip_to(Position position);
   /// Events from `first` on: for each the number of its terms, and all the terms in order. Those
   /// that are known already are passed over, so that whoever sees a committed event first may add
   /// it. `first` must not lie past head() + 1. `last` is of the last of these events.
   void append(Position first, std::span<const std::uint32_t> counts, std::span<const Term> terms,
               const std::optional<Mark>& last = std::nullopt);
+
+  // For who reads the log in a transaction that began after known(): both do nothing should the log
+  // have been rewound since, which that transaction need not see.
+
+  /// Forgets everything, if it does not reach that far yet.
+  void skip_to(const Known& known, Position position);
+  void append(const Known& known, Position first, std::span<const std::uint32_t> counts,
+              std::span<const Term> terms, const std::optional<Mark>& last = std::nullopt);
 
   /// Whether, by its terms, an event past `after` may match. Cheap when none does.
   bool may_match(const CompiledQuery& query, Position after) const;
@@ -131,6 +138,8 @@ class Tail {
  private:
   class Source;
   void begin_at(Position head);
+  void add(Position first, std::span<const std::uint32_t> counts, std::span<const Term> terms,
+           const std::optional<Mark>& last);
   void trim();
   bool has_past(Term term, Position after) const;
 

@@ -114,15 +114,36 @@ TEST(Tail, keeps_what_is_not_indexed_and_no_more_than_it_must_of_the_rest) {
 
 TEST(Tail, skips_forwards_and_never_back) {
   Tail tail({});
-  tail.skip_to(Position(50));
+  tail.skip_to(tail.known(), Position(50));
   EXPECT_EQ(tail.begin().value, 50u);
   EXPECT_EQ(tail.head().value, 50u);
   const std::uint32_t counts[] = {1};
   const Term terms[] = {7};
   tail.append(Position(51), counts, terms);
-  tail.skip_to(Position(40));
+  tail.skip_to(tail.known(), Position(40));
   EXPECT_EQ(tail.head().value, 51u);
   EXPECT_TRUE(tail.may_match(asking(7), Position(50)));
+}
+
+// Whoever read the log before it was put back may still be at it.
+TEST(Tail, takes_nothing_from_who_read_the_log_before_it_was_rewound) {
+  Tail tail({});
+  const std::uint32_t counts[] = {1};
+  const Term gone[] = {7};
+  const Term there[] = {8};
+  tail.append(Position(1), counts, there);
+  const auto known = tail.known();
+  tail.rewind(Position(1));
+  tail.append(known, Position(2), counts, gone);
+  tail.skip_to(known, Position(50));
+  tail.rewind(Position(), known);
+  EXPECT_EQ(tail.head().value, 1u);
+  EXPECT_EQ(tail.rewinds(), 1u);
+  tail.append(tail.known(), Position(2), counts, there);
+  EXPECT_FALSE(tail.may_match(asking(7), Position(1)));
+  EXPECT_TRUE(tail.may_match(asking(8), Position(1)));
+  tail.rewind(Position(), tail.known());
+  EXPECT_EQ(tail.head().value, 0u);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <map>
 #include <random>
 
@@ -26,7 +25,7 @@ constexpr std::uint64_t behind_max = 64;
 /// row by row until the indexer has made runs of it.
 constexpr std::uint64_t taken_up_max = 256 << 10;
 
-std::atomic<std::uint64_t> next_cache_id = 1;
+std::atomic<std::uint64_t> next_kept_as = 1;
 
 Position begin_of_tail(Position reached, Position head) {
   return std::max(reached, Position(head.value - std::min(head.value, taken_up_max)));
@@ -167,10 +166,10 @@ Result<Session> open_for_writing(const FileOptions& options) {
 File::File(FileOptions options)
     : options_(std::move(options)),
       kept_(options_.kept ? options_.kept : std::make_shared<Kept>()),
-      cache_id_(next_cache_id.fetch_add(1)) {}
+      kept_as_(next_kept_as.fetch_add(1)) {}
 
 File::~File() {
-  kept_->newest.forget(cache_id_);
+  kept_->newest.forget(kept_as_);
 }
 
 Result<std::shared_ptr<File>> File::open(FileOptions options) {
@@ -231,46 +230,13 @@ Result<void> File::load_tail() {
   info_.head = head;
   tail_->reset(begin_of_tail(runs->reached(), head));
   saw_end(state, {head, runs});
-  const auto caught_up = catch_up(*connection, head, runs->reached());
-  if (!tail_->known().mark) {
-    // So that it is noticed should the file be put back to an older state from here on.
-    WEIR_TRY_ASSIGN(mark, mark_at(connection->mark, tail_->head()));
-    tail_->append(tail_->head().next(), {}, {}, mark);
-  }
+  const auto caught_up = catch_up(*connection, tail_->known(), head, runs->reached());
   WEIR_TRY(connection->commit.run());
   return caught_up;
 }
 
-void File::keep_read_event(Position position, std::string_view message) {
-  const std::size_t length = message.size();
-  auto bytes = std::make_shared_for_overwrite<char[]>(sizeof length + length);
-  std::memcpy(bytes.get(), &length, sizeof length);
-  std::memcpy(bytes.get() + sizeof length, message.data(), length);
-  kept_->read.put({cache_id_, position.value}, std::move(bytes), sizeof length + length);
-}
-
-void File::keep_new_event(Position position, std::string_view message) {
-  kept_->newest.put(cache_id_, position, message);
-}
-
-void File::kept_events(std::span<const Position> positions, std::span<std::string_view> messages,
-                       std::span<std::shared_ptr<const void>> held) {
-  kept_->newest.find(cache_id_, positions, messages, held);
-  for (std::size_t i = 0; i < positions.size(); ++i) {
-    if (!messages[i].empty()) continue;
-    auto found = kept_->read.find({cache_id_, positions[i].value});
-    if (!found) continue;
-    std::size_t length = 0;
-    std::memcpy(&length, found.get(), sizeof length);
-    messages[i] = {found.get() + sizeof length, length};
-    held[i] = std::move(found);
-  }
-}
-
 void File::forget() {
-  kept_->newest.forget(cache_id_);
-  kept_->read.forget();
-  kept_->lists.forget();
+  kept_->newest.forget(kept_as_.exchange(next_kept_as.fetch_add(1)));
   {
     const std::lock_guard lock(runs_mutex_);
     runs_ = std::make_shared<RunSet>();
@@ -453,25 +419,38 @@ Result<void> File::terms_of(ReadConnection& connection, Position after, Position
   return read;
 }
 
-Result<void> File::catch_up(ReadConnection& connection, Position head, Position reached) {
-  if (head.value <= tail_->head().value + behind_max) return {};
-  const std::lock_guard lock(catch_up_mutex_);
-  // What was committed after this transaction began is not seen by it, and proves nothing.
-  if (const auto mark = tail_->known().mark; mark && mark->position <= head) {
-    WEIR_TRY_ASSIGN(there, mark_at(connection.mark, mark->position));
-    if (there != mark) {
-      forget();
-      tail_->rewind(reached, *mark);
-    }
+Result<bool> File::still_holds(ReadConnection& connection, const engine::Tail::Known& known,
+                               Position head) {
+  bool there = known.head <= head;
+  if (there && known.mark) {
+    WEIR_TRY_ASSIGN(mark, mark_at(connection.mark, known.mark->position));
+    there = mark == known.mark;
   }
+  if (there) return true;
+  tail_->rewind(Position(), known);
+  forget();
+  return false;
+}
+
+Result<void> File::catch_up(ReadConnection& connection, const engine::Tail::Known& known,
+                            Position head, Position reached) {
+  const auto now = tail_->known();
+  if (head.value <= now.head.value + behind_max) {
+    if (now.mark || now.head == Position()) return {};
+    // So that it is noticed should the log be put back to an older state from here on.
+    WEIR_TRY_ASSIGN(mark, mark_at(connection.mark, now.head));
+    tail_->append(known, now.head.next(), {}, {}, mark);
+    return {};
+  }
+  const std::lock_guard lock(catch_up_mutex_);
   // What a run holds need not be in the tail as well.
-  tail_->skip_to(begin_of_tail(reached, head));
+  tail_->skip_to(known, begin_of_tail(reached, head));
   WEIR_TRY(terms_of(
       connection, tail_->head(), head,
-      [this](Position first, std::span<const std::uint32_t> counts,
-             std::span<const engine::Term> terms) { tail_->append(first, counts, terms); }));
+      [&](Position first, std::span<const std::uint32_t> counts,
+          std::span<const engine::Term> terms) { tail_->append(known, first, counts, terms); }));
   WEIR_TRY_ASSIGN(last, mark_at(connection.mark, head));
-  tail_->append(head.next(), {}, {}, last);
+  tail_->append(known, head.next(), {}, {}, last);
   return {};
 }
 

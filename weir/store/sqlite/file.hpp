@@ -14,29 +14,15 @@
 #include <weir/store/engine/backend.hpp>
 #include <weir/store/engine/tail.hpp>
 #include <weir/store/engine/terms.hpp>
+#include <weir/store/sqlite/kept.hpp>
 #include <weir/store/sqlite/path.hpp>
-#include <weir/store/sqlite/recent_events.hpp>
 #include <weir/store/sqlite/row.hpp>
-#include <weir/store/sqlite/run_lists.hpp>
 #include <weir/store/sqlite/runs.hpp>
 
 namespace weir::sqlite {
 
 /// Version of the schema that this program reads and writes.
 inline constexpr int schema_version = 1;
-
-/// Length and bytes of a message, in one piece of memory.
-using EventCache = engine::Cache<CacheKey, char[], CacheKeyHash>;
-
-/// What the files of a store keep in memory, within one bound: half of the events' for the newest,
-/// half for those that were read.
-struct Kept {
-  explicit Kept(std::size_t event_bytes_max = 256 << 20, std::size_t list_bytes_max = 32 << 20)
-      : newest(event_bytes_max / 2), read(event_bytes_max / 2), lists(list_bytes_max) {}
-  RecentEvents newest;
-  EventCache read;
-  TermListCache lists;
-};
 
 struct FileOptions {
   std::string path;
@@ -96,29 +82,17 @@ class File {
   const engine::TermHasher& hasher() const { return *hasher_; }
   const std::shared_ptr<engine::Tail>& tail() const { return tail_; }
 
-  /// Events as a batch holds them, by position: a commit makes a reading connection drop its pages,
-  /// but an event never changes.
-  void keep_read_event(Position position, std::string_view message);
-  void keep_new_event(Position position, std::string_view message);
-  /// Some of the memory for new events has never been used.
-  bool has_room_for_new_events() const { return kept_->newest.has_room(); }
-  /// As EventView::wire() gives them; empty where one is not there. Each is valid as long as its
-  /// `held`. At most RecentEvents::find_max.
-  void kept_events(std::span<const Position> positions, std::span<std::string_view> messages,
-                   std::span<std::shared_ptr<const void>> held);
-  /// Of the newest events, those at `position` and next to it: see RecentEvents.
-  std::size_t new_events(Position position, Direction direction, std::span<std::string_view> out,
-                         std::shared_ptr<const void>& held) const {
-    return kept_->newest.find_some(cache_id_, position, direction, out, held);
-  }
-  std::optional<Position> nearest_new_event(Position position, Direction direction) const {
-    return kept_->newest.nearest(cache_id_, position, direction);
-  }
-  /// This file's lists of rare terms.
-  TermLists term_lists() { return {kept_->lists, cache_id_}; }
+  /// What is kept of the log as it is now. To be asked for before the transaction that it is used
+  /// with sees the log.
+  KeptOf kept() const { return {*kept_, kept_as_}; }
   /// The file was replaced by another, or put back to an older state: what is kept of it means
-  /// nothing.
+  /// nothing, and what others still put into kept() as they had it, nobody finds.
   void forget();
+  /// Whether the log, as the connection's transaction sees it, has the last event that was known
+  /// before that began. If not, it was put back to an older state, and all that is known of it is
+  /// forgotten: what was taken from memory is worth nothing, and whoever asked begins again.
+  Result<bool> still_holds(ReadConnection& connection, const engine::Tail::Known& known,
+                           Position head);
 
   /// Where the log ends, and the index.
   struct End {
@@ -167,7 +141,9 @@ class File {
                         const TakeTerms& take);
 
   /// Brings the tail up to `head`, which the connection's transaction sees, when it is behind.
-  Result<void> catch_up(ReadConnection& connection, Position head, Position reached);
+  /// `known`: see still_holds().
+  Result<void> catch_up(ReadConnection& connection, const engine::Tail::Known& known, Position head,
+                        Position reached);
 
  private:
   explicit File(FileOptions options);
@@ -182,7 +158,7 @@ class File {
   std::unique_ptr<engine::TermHasher> hasher_;
   std::shared_ptr<engine::Tail> tail_;
   const std::shared_ptr<Kept> kept_;
-  const std::uint64_t cache_id_;
+  std::atomic<std::uint64_t> kept_as_;
 
   /// Null where there is no telling.
   std::unique_ptr<ChangeWatch> watch_;

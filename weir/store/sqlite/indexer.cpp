@@ -158,13 +158,25 @@ bool Indexer::lock_file() {
   return true;
 }
 
+/// Begins a transaction, and looks at what it sees of the index and of the log.
+Result<std::shared_ptr<const RunSet>> Indexer::look() {
+  if (!connection_) {
+    WEIR_TRY_ASSIGN(connection, ReadConnection::open(file_->options()));
+    connection_ = std::move(connection);
+  }
+  WEIR_TRY(connection_->begin.run());
+  const auto known = file_->tail()->known();
+  WEIR_TRY_ASSIGN(head, connection_->read_head());
+  WEIR_TRY_ASSIGN(holds, file_->still_holds(*connection_, known, head));
+  if (!holds) return unavailable("the log was put back to an older state");
+  head_ = head;
+  return file_->runs(*connection_);
+}
+
 /// Learns what is on disk, and removes blocks that belong to no run: a process died over them.
 Result<void> Indexer::take_over() {
   WEIR_TRY(writer_->take_index());
-  WEIR_TRY_ASSIGN(connection, ReadConnection::open(file_->options()));
-  connection_ = std::move(connection);
-  WEIR_TRY(connection_->begin.run());
-  WEIR_TRY_ASSIGN(runs, file_->runs(*connection_));
+  WEIR_TRY_ASSIGN(runs, look());
   WEIR_TRY_ASSIGN(last_block,
                   connection_->session.query_integer("SELECT ifnull(max(id), 0) FROM block"));
   WEIR_TRY_ASSIGN(last_run,
@@ -201,15 +213,8 @@ Result<void> Indexer::remove_blocks(std::int64_t first, std::int64_t end) {
 /// keep.
 Result<void> Indexer::look_on() {
   if (!time_to_look()) return {};
-  if (!connection_) {
-    WEIR_TRY_ASSIGN(connection, ReadConnection::open(file_->options()));
-    connection_ = std::move(connection);
-  }
-  WEIR_TRY(connection_->begin.run());
-  WEIR_TRY_ASSIGN(runs, file_->runs(*connection_));
-  WEIR_TRY_ASSIGN(head, connection_->read_head());
+  WEIR_TRY_ASSIGN(runs, look());
   seen_ = std::move(runs);
-  head_ = head;
   return connection_->commit.run();
 }
 

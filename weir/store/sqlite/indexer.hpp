@@ -34,6 +34,7 @@ class Indexer {
 
   void run();
   Result<bool> work();
+  Result<std::shared_ptr<const RunSet>> look();
   Result<void> take_over();
   Result<void> look_on();
   bool work_is_due() const;

@@ -138,8 +138,10 @@ TEST_F(Index, lets_go_of_what_tails_hold_and_runs_too) {
   keeper.keep_index();
   ASSERT_TRUE(keeper.indexer->settle());
   other.keep_index();
-  const std::vector<std::uint32_t> counts(100'000, 1);
-  const std::vector<engine::Term> terms(100'000, 7);
+  constexpr std::size_t events = 100'000;
+  append(*open_log(path), events);
+  const std::vector<std::uint32_t> counts(events, 1);
+  const std::vector<engine::Term> terms(events, 7);
   for (auto* process : {&keeper, &other}) process->file->tail()->append(Position(1), counts, terms);
   const auto let_go = [](const Process& process) {
     return process.file->tail()->begin() > Position(30'000);

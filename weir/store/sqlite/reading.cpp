@@ -22,7 +22,8 @@ constexpr std::size_t kept_at_once = 64;
 /// One step in the making. The range still to be looked at is (lo, hi].
 class Step {
  public:
-  Step(File& file, const ReadRequest& request) : file_(file), request_(request) {}
+  Step(File& file, const ReadRequest& request)
+      : file_(file), kept_(file.kept()), request_(request) {}
 
   /// By what is in memory alone; nothing when that is not enough.
   std::optional<ReadStep> from_memory(const File::End& end) {
@@ -39,14 +40,18 @@ class Step {
     return step && step->end ? std::move(step) : std::nullopt;
   }
 
+  /// What comes of it is of no use when the log was found to have been rewound meanwhile.
   Result<ReadStep> run(ReadConnection& connection) {
     connection_ = &connection;
     // The transaction sees what is there when its first statement runs.
     const auto state = file_.state();
+    const auto known = file_.tail()->known();
     WEIR_TRY_ASSIGN(head, connection.read_head());
+    WEIR_TRY_ASSIGN(holds, file_.still_holds(connection, known, head));
+    if (!holds) return ReadStep();
     WEIR_TRY_ASSIGN(runs, file_.runs(connection));
     file_.saw_end(state, {head, runs});
-    WEIR_TRY(file_.catch_up(connection, head, runs->reached()));
+    WEIR_TRY(file_.catch_up(connection, known, head, runs->reached()));
     return walk(head, std::move(runs));
   }
 
@@ -100,7 +105,7 @@ class Step {
   Result<void> pick_from_runs(const engine::CompiledQuery& query, Position to) {
     const bool whole = request_.after == Position() && (forwards() || !request_.limit);
     auto* blocks = connection_ == nullptr ? nullptr : &connection_->blocks;
-    const auto source = make_run_source(*runs_, blocks, *file_.tail(), file_.term_lists(),
+    const auto source = make_run_source(*runs_, blocks, *file_.tail(), kept_.term_lists(),
                                         request_.direction, whole);
     return pick(query, *source, to);
   }
@@ -115,7 +120,7 @@ class Step {
   Result<void> scan(Position to) {
     while (!full_ && (forwards() ? lo_ < to : hi_ > to)) {
       const auto from = forwards() ? lo_.next() : hi_;
-      const auto kept = file_.nearest_new_event(from, request_.direction);
+      const auto kept = kept_.nearest_new(from, request_.direction);
       if (kept == from) {
         WEIR_TRY(scan_kept(to));
       } else if (connection_ == nullptr) {
@@ -136,9 +141,9 @@ class Step {
     std::shared_ptr<const void> held;
     auto position = forwards() ? lo_.next() : hi_;
     const auto left = forwards() ? to.value - lo_.value : hi_.value - to.value;
-    const auto count = file_.new_events(
-        position, request_.direction,
-        std::span(messages).first(std::min<std::size_t>(left, kept_at_once)), held);
+    const auto count =
+        kept_.find_new(position, request_.direction,
+                       std::span(messages).first(std::min<std::size_t>(left, kept_at_once)), held);
     for (std::size_t i = 0; i < count && !full_; ++i) {
       WEIR_TRY(take_kept(position, messages[i]));
       position = forwards() ? position.next() : position.previous();
@@ -200,8 +205,8 @@ class Step {
         from = forwards() ? found->next() : found->previous();
         ahead.positions[count++] = *found;
       }
-      file_.kept_events(std::span(ahead.positions).first(count),
-                        std::span(ahead.messages).first(count), std::span(ahead.held).first(count));
+      kept_.find(std::span(ahead.positions).first(count), std::span(ahead.messages).first(count),
+                 std::span(ahead.held).first(count));
       for (std::size_t i = 0; i < count && !full_; ++i) {
         WEIR_TRY(look_at(ahead.positions[i], ahead.messages[i]));
       }
@@ -224,7 +229,7 @@ class Step {
     const auto taken = take(one);
     one.reset();
     WEIR_TRY(taken);
-    if (builder_.size() > events) file_.keep_read_event(position, builder_.last());
+    if (builder_.size() > events) kept_.put_read(position, builder_.last());
     return {};
   }
 
@@ -295,6 +300,7 @@ class Step {
   }
 
   File& file_;
+  KeptOf kept_;
   const ReadRequest& request_;
   const bool wants_all_ =
       request_.query.everything() && !request_.occurred.from && !request_.occurred.until;
@@ -317,12 +323,11 @@ bool failed(const Result<ReadStep>& step) {
          step.error().code != Code::deadline_exceeded;
 }
 
-}  // namespace
-
-Result<ReadStep> read_step(File& file, const ReadRequest& request) {
+Result<ReadStep> read_once(File& file, const ReadRequest& request) {
   if (request.call.stop.stop_requested()) return cancelled();
+  Step from_memory(file, request);
   if (const auto end = file.end()) {
-    if (auto step = Step(file, request).from_memory(*end)) return std::move(*step);
+    if (auto step = from_memory.from_memory(*end)) return std::move(*step);
   }
   WEIR_TRY_ASSIGN(connection, file.lease(request.call));
   if (const auto begun = connection->begin.run(); !begun) {
@@ -338,11 +343,25 @@ Result<ReadStep> read_step(File& file, const ReadRequest& request) {
   return step;
 }
 
+}  // namespace
+
+Result<ReadStep> read_step(File& file, const ReadRequest& request) {
+  while (true) {
+    const auto rewinds = file.tail()->rewinds();
+    auto step = read_once(file, request);
+    // Else what it took from memory may be of the log as it was.
+    if (!step || file.tail()->rewinds() == rewinds) return step;
+  }
+}
+
 std::optional<ReadStep> read_at_once(File& file, const ReadRequest& request) {
   // What looks at everything takes long, and what nobody waits for is answered elsewhere.
   if (request.query.everything() || request.call.stop.stop_requested()) return std::nullopt;
+  const auto rewinds = file.tail()->rewinds();
+  Step step(file, request);
   const auto end = file.end();
-  return end ? Step(file, request).at_once(*end) : std::nullopt;
+  auto read = end ? step.at_once(*end) : std::nullopt;
+  return file.tail()->rewinds() == rewinds ? std::move(read) : std::nullopt;
 }
 
 }  // namespace weir::sqlite

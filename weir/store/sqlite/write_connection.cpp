@@ -262,7 +262,8 @@ Result<void> FileWriter::commit(const engine::Group& group) {
 /// Few events are likely to be read again soon: by those who decide, and by subscribers. Many at
 /// once are an import, and only fill what would else stay empty.
 void FileWriter::keep(const engine::Group& group) {
-  if (group.events.size() > kept_events_max && !file_->has_room_for_new_events()) return;
+  auto kept = file_->kept();
+  if (group.events.size() > kept_events_max && !kept.has_room_for_new()) return;
   EventFields fields;
   BatchBuilder builder;
   for (const auto& event : group.events) {
@@ -279,7 +280,7 @@ void FileWriter::keep(const engine::Group& group) {
     fields.tracking_source = event.tracking ? event.tracking->source : std::string_view();
     fields.tracking_position = event.tracking ? event.tracking->position : 0;
     builder.add(fields);
-    file_->keep_new_event(event.position, builder.last());
+    kept.put_new(event.position, builder.last());
   }
 }
 
