@@ -52,7 +52,8 @@ class Live {
 
   bool stopped() const;
 
-  /// How often the store has been read for the ring; for tests and metrics.
+  /// How often the store has been read for the ring, but for where that begins; for tests and
+  /// metrics.
   std::uint64_t reads() const;
   std::size_t subscribers() const;
   /// The cursor of the subscription that is furthest behind; nothing without any.
