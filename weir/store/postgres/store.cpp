@@ -1,5 +1,7 @@
 #include <weir/store/postgres/store.hpp>
 
+#include <weir/base/begin_threads.hpp>
+
 namespace weir::postgres {
 namespace {
 
@@ -42,9 +44,12 @@ Result<std::shared_ptr<EventStore>> Store::open(const std::string& name, CallOpt
     return std::shared_ptr<EventStore>(known->second);
   }
   WEIR_TRY_ASSIGN(opened, database_->open_log(name, call));
-  auto log = std::make_shared<engine::Log>(
-      std::move(opened.backend), std::make_shared<engine::Tail>(engine::Tail::Options()),
-      std::move(opened.hasher), threads_, system_clock(), options_.engine);
+  WEIR_TRY_ASSIGN(log, begin_threads([&] {
+                    return std::make_shared<engine::Log>(
+                        std::move(opened.backend),
+                        std::make_shared<engine::Tail>(engine::Tail::Options()),
+                        std::move(opened.hasher), threads_, system_clock(), options_.engine);
+                  }));
   open_[name] = log;
   return std::shared_ptr<EventStore>(std::move(log));
 }

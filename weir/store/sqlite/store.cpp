@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/begin_threads.hpp>
 #include <weir/store/sqlite/checkpointer.hpp>
 #include <weir/store/sqlite/indexer.hpp>
 #include <weir/store/sqlite/reading.hpp>
@@ -31,7 +32,7 @@ class FileBackend final : public engine::Backend {
   const LogInfo& info() const override { return file_->info(); }
 
   Result<std::unique_ptr<engine::Writer>> open_writer() override {
-    start_maintenance();
+    WEIR_TRY(start_maintenance());
     return std::unique_ptr<engine::Writer>(std::make_unique<FileWriter>(file_, connection_));
   }
 
@@ -113,11 +114,21 @@ class FileBackend final : public engine::Backend {
   }
 
  private:
-  void start_maintenance() {
+  Result<void> start_maintenance() {
     const std::lock_guard lock(mutex_);
-    if (indexer_) return;
-    indexer_ = std::make_unique<Indexer>(file_, connection_, queue_);
-    checkpointer_ = std::make_unique<Checkpointer>(file_, connection_);
+    if (!indexer_) {
+      WEIR_TRY_ASSIGN(indexer, begin_threads([this] {
+                        return std::make_unique<Indexer>(file_, connection_, queue_);
+                      }));
+      indexer_ = std::move(indexer);
+    }
+    if (!checkpointer_) {
+      WEIR_TRY_ASSIGN(checkpointer, begin_threads([this] {
+                        return std::make_unique<Checkpointer>(file_, connection_);
+                      }));
+      checkpointer_ = std::move(checkpointer);
+    }
+    return {};
   }
 
   Result<void> transact(const std::function<Result<void>(WriteConnection::Open&)>& work) {
@@ -211,8 +222,11 @@ Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
                             .reporting = options_.reporting};
   if (create) WEIR_TRY(make_file(options));
   WEIR_TRY_ASSIGN(file, File::open(options));
-  auto opened = std::make_shared<engine::Log>(make_backend(file), file->tail(), file->hasher(),
-                                              threads_, system_clock(), options_.engine);
+  WEIR_TRY_ASSIGN(opened, begin_threads([&] {
+                    return std::make_shared<engine::Log>(make_backend(file), file->tail(),
+                                                         file->hasher(), threads_, system_clock(),
+                                                         options_.engine);
+                  }));
   open_[name] = opened;
   files_.push_back(std::move(file));
   return opened;
