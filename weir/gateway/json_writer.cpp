@@ -8,6 +8,7 @@
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
+#include <weir/gateway/v1/annotations.pb.h>
 #include <weir/base/json.hpp>
 #include <weir/base/time.hpp>
 #include <weir/gateway/base64.hpp>
@@ -126,7 +127,8 @@ class Writer {
     if (field->is_map()) return reflection->FieldSize(message, field) > 0;
     if (field->is_repeated()) return true;
     if (field->has_presence() || field->cpp_type() == Field::CPPTYPE_STRING) {
-      return reflection->HasField(message, field);
+      // What a client may count on is there, though it be empty.
+      return reflection->HasField(message, field) || field->options().GetExtension(v1::required);
     }
     return true;
   }

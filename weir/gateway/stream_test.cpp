@@ -57,7 +57,7 @@ TEST_F(Stream, is_one_json_document_by_default) {
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.headers.at("content-type"), "application/json");
   EXPECT_EQ(answer.headers.at("transfer-encoding"), "chunked");
-  EXPECT_THAT(answer.body, StartsWith(R"({"books":[{"position":1,)"));
+  EXPECT_THAT(answer.body, StartsWith(R"({"books":[{"title":"","position":1,)"));
   EXPECT_TRUE(answer.body.ends_with(R"(],"head":5,"cursor":5})")) << answer.body;
   EXPECT_EQ(count(answer.body, R"("data":{})"), 5);
 }
@@ -69,7 +69,7 @@ TEST_F(Stream, is_a_document_also_without_elements) {
 
 TEST_F(Stream, without_an_items_field_is_a_list_of_responses) {
   const auto body = get("/v1/plain?count=2").body;
-  EXPECT_THAT(body, StartsWith(R"([{"position":1,)"));
+  EXPECT_THAT(body, StartsWith(R"([{"title":"","position":1,)"));
   EXPECT_EQ(count(body, R"("position":)"), 2);
   EXPECT_EQ(count(get("/v1/plain?count=3", ndjson).body, "\n"), 3);
 }
@@ -84,7 +84,7 @@ TEST_F(Stream, is_an_element_a_line_as_ndjson) {
 TEST_F(Stream, is_events_with_ids_as_sse_and_says_when_it_ends) {
   const auto answer = get("/v1/list?count=2", sse);
   EXPECT_EQ(answer.headers.at("content-type"), "text/event-stream");
-  EXPECT_THAT(answer.body, StartsWith("id: 1\ndata: {\"position\":1,"));
+  EXPECT_THAT(answer.body, StartsWith("id: 1\ndata: {\"title\":\"\",\"position\":1,"));
   EXPECT_THAT(answer.body, HasSubstr("\n\nid: 2\ndata: {"));
   EXPECT_TRUE(answer.body.ends_with("event: end\ndata: {\"head\":2,\"cursor\":2}\n\n"));
 }
