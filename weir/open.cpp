@@ -7,6 +7,7 @@
 #include <weir/base/uri.hpp>
 #include <weir/look.hpp>
 #include <weir/sql/postgres/errors.hpp>
+#include <weir/sql/postgres/hosts.hpp>
 #include <weir/store/postgres/store.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/store/sqlite/store.hpp>
@@ -18,6 +19,10 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
   text.remove_prefix(prefix.size());
   return true;
+}
+
+bool is_postgres(std::string_view uri) {
+  return uri.starts_with("postgres://") || uri.starts_with("postgresql://");
 }
 
 Result<void> check_range(std::size_t value, std::size_t min, std::size_t max, const char* name) {
@@ -92,9 +97,10 @@ Result<std::shared_ptr<Catalog>> open_postgres(const std::string& uri, const Ope
 
 Result<void> check_store(std::string_view uri) {
   if (uri == "sqlite:") return invalid_field("store", "'sqlite:' names no file: sqlite:PATH");
-  for (const auto* known : {"sqlite:", "postgres://", "postgresql://", "weir://"}) {
+  for (const auto* known : {"sqlite:", "weir://"}) {
     if (uri.starts_with(known)) return {};
   }
+  if (is_postgres(uri)) return postgres::check_address(std::string(uri));
   return invalid_field("store", fmt::format("'{}' is not sqlite:PATH, postgres://... or "
                                             "weir://HOST:PORT",
                                             without_password(uri)));
@@ -120,7 +126,7 @@ Result<std::shared_ptr<Catalog>> open_catalog(const std::string& uri, OpenOption
                                std::make_shared<engine::Threads>(options.callbacks_never_block)));
     return std::shared_ptr<Catalog>(std::move(store));
   }
-  if (uri.starts_with("postgres://") || uri.starts_with("postgresql://")) {
+  if (is_postgres(uri)) {
     return open_postgres(uri, options, engine);
   }
   take_prefix(rest, "weir://");

@@ -207,6 +207,9 @@ TEST_F(Config, check_finds_what_a_server_would_not_start_with) {
   EXPECT_THAT(refused("http: {address: x}"), HasSubstr("http.address: 'x' is not HOST:PORT"));
   EXPECT_THAT(refused("store: foo:bar"), HasSubstr("store: 'foo:bar' is not sqlite:PATH"));
   EXPECT_THAT(refused("store: ''"), HasSubstr("store: '' is not sqlite:PATH"));
+  EXPECT_THAT(refused("store: 'postgres://a%zz:secret@db/weir'"),
+              AllOf(HasSubstr("store: the address can't be read: "), Not(HasSubstr("secret"))));
+  EXPECT_THAT(refused("store: 'postgres://db/weir?no_such=1'"), HasSubstr("can't be read"));
   EXPECT_EQ(weir({"config", "check",
                   file("access: {tokens: no-such-file}\ngrpc: {address: 0.0.0.0:50051}")})
                 .exit,

@@ -100,11 +100,8 @@ struct Named {
 /// With what libpq takes from variables (PGHOST) and from service files. Only a connection tells
 /// that; this one ends before it is tried, at a setting that does not exist.
 Result<Named> resolve(const std::string& uri) {
-  char* problem = nullptr;
-  const Options parsed(PQconninfoParse(uri.c_str(), &problem), PQconninfoFree);
-  const std::unique_ptr<char, void (*)(void*)> freed(problem, PQfreemem);
   // An address that can't be read is the caller's mistake, not a database that is down.
-  if (!parsed) return unreadable(problem != nullptr ? problem : "out of memory");
+  WEIR_TRY(check_address(uri));
   constexpr const char* nothing = "weir-looks-only";
   const char* keywords[] = {"dbname", "sslmode", nullptr};
   const char* values[] = {uri.c_str(), nothing, nullptr};
@@ -164,6 +161,14 @@ std::string to_string(const Host& host) {
   const std::string_view port = host.port.empty() ? std::string_view("5432") : host.port;
   return shown.find(':') == shown.npos ? fmt::format("{}:{}", shown, port)
                                        : fmt::format("[{}]:{}", shown, port);
+}
+
+Result<void> check_address(const std::string& uri) {
+  char* problem = nullptr;
+  const Options parsed(PQconninfoParse(uri.c_str(), &problem), PQconninfoFree);
+  const std::unique_ptr<char, void (*)(void*)> freed(problem, PQfreemem);
+  if (!parsed) return unreadable(problem != nullptr ? problem : "out of memory");
+  return {};
 }
 
 Result<std::shared_ptr<Hosts>> Hosts::of(const std::string& uri,

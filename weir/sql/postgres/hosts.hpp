@@ -26,6 +26,10 @@ struct Host {
 /// "db1:5432"; an IPv6 address in brackets.
 std::string to_string(const Host& host);
 
+/// Whether an address ("postgres://...", "host=...") can be read; nothing else is looked at.
+/// Errors: invalid_argument, naming "store" and never repeating the address.
+Result<void> check_address(const std::string& uri);
+
 /// The servers of one database, of which at any moment one is the primary, and what was learnt
 /// about which: shared by all who connect, so that what one of them found out spares the others a
 /// detour.
