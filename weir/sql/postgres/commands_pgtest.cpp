@@ -192,6 +192,20 @@ TEST_F(Commands, are_never_prepared_when_that_is_off) {
   EXPECT_EQ(prepared(*session), 0);
 }
 
+TEST_F(Commands, go_on_unprepared_when_a_table_is_altered_under_them) {
+  run_sql(uri, "CREATE TABLE altered (n varchar(9)); INSERT INTO altered VALUES ('7')");
+  const auto session = connect();
+  const auto text = [&] {
+    const auto rows = session->execute("SELECT n FROM altered");
+    return rows ? std::string(rows->bytes(0, 0)) : to_string(rows.error());
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(text(), "7");
+  EXPECT_EQ(prepared(*session), 1);
+  run_sql(uri, "ALTER TABLE altered ALTER COLUMN n TYPE text");
+  EXPECT_EQ(text(), "7");
+  EXPECT_FALSE(session->broken());
+}
+
 TEST_F(Commands, go_on_unprepared_when_a_pooler_changes_the_server_behind_them) {
   const auto session = connect();
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(session->execute("SELECT 42::int8"));

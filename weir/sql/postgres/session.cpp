@@ -55,9 +55,12 @@ bool changes_session(std::string_view tag) {
   return false;
 }
 
-/// A pooler gave this connection another server than that on which the statement was prepared.
-bool prepared_elsewhere(const Error& error) {
-  return has_sqlstate(error, "26000") || has_sqlstate(error, "42P05");
+/// A pooler gave this connection another server than that on which the statement was prepared; or
+/// a table has been altered since, so that the rows would look different ("cached plan must not
+/// change result type").
+bool prepared_for_else(const Error& error) {
+  return has_sqlstate(error, "26000") || has_sqlstate(error, "42P05") ||
+         has_sqlstate(error, "0A000");
 }
 
 }  // namespace
@@ -310,7 +313,7 @@ Result<std::vector<Rows>> Session::round_trip(std::span<const Call> calls,
   const bool idle = !in_transaction();
   bool executed = false;
   auto results = try_round_trip(calls, patience, executed);
-  if (results || broken_ || !prepared_elsewhere(results.error())) return results;
+  if (results || broken_ || !prepared_for_else(results.error())) return results;
   statements_.turn_off();
   // Nothing of it has been done, so that it may be done again.
   if (executed || !idle || in_transaction()) return results;
