@@ -7,6 +7,7 @@
 
 #include <apps/weir/event_text.hpp>
 #include <apps/weir/shell_for_tests.hpp>
+#include <weir/store/remote/convert.hpp>
 
 namespace weir::cli {
 namespace {
@@ -87,10 +88,15 @@ TEST_F(Reading, opens_the_server_or_the_store_that_was_named) {
 }
 
 TEST_F(Reading, says_how_to_start_a_server_that_does_not_answer) {
-  open_ = [] { return Result<std::shared_ptr<Catalog>>(unavailable("nobody listens")); };
-  const auto failed = weir({"head", "--target", "box:7"});
+  auto error = remote::from_status({grpc::StatusCode::UNAVAILABLE, "nobody listens"});
+  open_ = [&] { return Result<std::shared_ptr<Catalog>>(error); };
+  auto failed = weir({"head", "--target", "box:7"});
   EXPECT_EQ(failed.exit, Exit::unavailable);
   EXPECT_THAT(failed.err, AllOf(HasSubstr("box:7"), HasSubstr("weir serve"), HasSubstr("--store")));
+  // One that says itself that it can't.
+  error = remote::from_status(remote::to_status(unavailable("the disk is full")));
+  failed = weir({"head", "--target", "box:7"});
+  EXPECT_EQ(failed.err, "error: the disk is full\n");
 }
 
 TEST_F(Reading, a_reader_that_goes_away_ends_it_quietly) {

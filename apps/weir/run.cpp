@@ -42,8 +42,7 @@ void print_remedy(const Error& error, const Program& program) {
   const auto remedy = error.details.find("remedy");
   if (remedy != error.details.end()) {
     tell(program, fmt::format("  {}\n", remedy->second));
-  } else if (error.code == Code::unavailable && !program.target.empty() &&
-             error.message.find("answers at") == std::string::npos) {
+  } else if (error.details.contains("server") && !program.target.empty()) {
     tell(program,
          fmt::format("  no server answers at {}: start one with 'weir serve', or work on a store "
                      "directly with --store\n",

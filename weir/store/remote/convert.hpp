@@ -14,7 +14,8 @@ namespace weir::remote {
 /// With google.rpc.Status in the details: ErrorInfo (reason, domain "weir", metadata) and
 /// RetryInfo.
 grpc::Status to_status(const Error& error);
-/// A status without our details becomes an Error of its code.
+/// A status without our details becomes an Error of its code; when that is UNAVAILABLE, no server
+/// has answered, and `server` of the details is "unreachable".
 Error from_status(const grpc::Status& status);
 /// The serialized google.rpc.Status by itself, as in SessionResponse.error.
 std::string to_status_bytes(const Error& error);

@@ -84,9 +84,12 @@ Error from_status(const grpc::Status& status) {
       details.code() == static_cast<int>(status.error_code())) {
     return from_rpc(details);
   }
-  return {.code = static_cast<Code>(status.error_code()),
-          .reason = reason_of(status.error_code()),
-          .message = status.error_message()};
+  Error error{.code = static_cast<Code>(status.error_code()),
+              .reason = reason_of(status.error_code()),
+              .message = status.error_message()};
+  // A server says more than gRPC does.
+  if (error.code == Code::unavailable) error.details.emplace("server", "unreachable");
+  return error;
 }
 
 std::string to_status_bytes(const Error& error) {
