@@ -222,11 +222,18 @@ Result<Session::Checkpoint> Session::checkpoint() {
   int in_wal = 0, copied = 0;
   const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
                                              &in_wal, &copied);
-  if (code == SQLITE_BUSY) return Checkpoint{.pages = in_wal};  // another process is at it
+  if (code == SQLITE_BUSY) return Checkpoint{.busy = true};
   if (code != SQLITE_OK) {
     return sqlite_error(code, sqlite3_errmsg(database_.get()), "checkpoint");
   }
   return Checkpoint{.pages = in_wal, .copied = copied};
+}
+
+Result<void> Session::checkpoint_whole() {
+  const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
+                                             nullptr, nullptr);
+  if (code == SQLITE_OK) return {};
+  return sqlite_error(code, sqlite3_errmsg(database_.get()), "checkpoint");
 }
 
 Result<sqlite3_file*> Session::file() const {

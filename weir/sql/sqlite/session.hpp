@@ -99,9 +99,16 @@ class Session {
   /// What it found in it; what others add meanwhile is not counted.
   struct Checkpoint {
     int pages = 0;
-    int copied = 0;  ///< all of them, unless a reader still needs the file as it was
+    int copied = 0;     ///< all of them, unless a reader still needs the file as it was
+    bool busy = false;  ///< another connection is at it, and nothing was done
+
+    bool whole() const { return !busy && copied == pages; }
   };
   Result<Checkpoint> checkpoint();
+  /// Copies all of it, so that the file alone is the database, on disk, and empties it. Waits for
+  /// those in the way as long as the busy timeout says.
+  /// Errors: unavailable (others are in the way; the disk).
+  Result<void> checkpoint_whole();
   /// Has the disk take what was written to the database file itself. A checkpoint does so only when
   /// it has copied everything, so that after a long one beside a writer it all is still to come.
   Result<void> sync_database_file();

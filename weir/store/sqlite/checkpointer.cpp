@@ -61,7 +61,8 @@ Result<void> Checkpointer::checkpoint() {
   }
   for (int round = 0; round < rounds_max; ++round) {
     WEIR_TRY_ASSIGN(done, session_->checkpoint());
-    if (done.copied < done.pages) return {};  // a reader is in the way; it will be gone next time
+    // A reader is in the way, or another process is at it: neither will be next time.
+    if (!done.whole()) return {};
     // Else the last round would have the disk take all of it, while the writer waits.
     WEIR_TRY(session_->sync_database_file());
     if (writer_->wal_pages() - done.copied <= last_pages_max) break;
@@ -69,7 +70,7 @@ Result<void> Checkpointer::checkpoint() {
   // With nothing left in it, the next commit begins the write-ahead log again from its start.
   return writer_->exclusively([this]() -> Result<void> {
     WEIR_TRY_ASSIGN(done, session_->checkpoint());
-    if (done.copied == done.pages) writer_->checkpointed();
+    if (done.whole()) writer_->checkpointed();
     return {};
   });
 }
