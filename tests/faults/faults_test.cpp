@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <thread>
@@ -99,6 +100,27 @@ TEST_F(Faults, on_a_full_disk_an_append_fails_saying_so_and_reading_goes_on) {
   vfs_.heal();
   ASSERT_TRUE(append("after"));
   EXPECT_THAT(names(), testing::ElementsAre("before", "after"));
+}
+
+// Whoever finds its file, after the process that was making it has died, must find a log in it.
+TEST_F(Faults, a_store_is_made_whole_or_not_at_all_however_much_the_disk_takes) {
+  int files = 0;
+  for (const auto operation : {Operation::write, Operation::sync}) {
+    bool failed = true;
+    for (int taken = 0; failed; ++taken) {
+      const sqlite::StoreOptions options{
+          .path = folder_.file("made" + std::to_string(files++) + ".db"), .vfs = FaultyVfs::name};
+      const auto before = vfs_.failures();
+      vfs_.fail(operation, taken, 1'000'000);
+      static_cast<void>(sqlite::Store::open(options, std::make_shared<engine::Threads>()));
+      vfs_.heal();
+      failed = vfs_.failures() > before;
+      if (!std::filesystem::exists(options.path)) continue;
+      const auto there = sqlite::Store::open({.path = options.path, .create = false},
+                                             std::make_shared<engine::Threads>());
+      EXPECT_TRUE(there) << "after " << taken << " operations: " << to_string(there.error());
+    }
+  }
 }
 
 TEST_F(Faults, a_read_that_fails_says_why_and_the_same_store_reads_again_afterwards) {

@@ -98,7 +98,7 @@ Result<void> copy_log(EventReader& log, const std::string& destination, const On
       WEIR_TRY(session.execute("COMMIT"));
       on_copied(step->cursor.value, step->head.value);
     }
-    WEIR_TRY(session.checkpoint());
+    WEIR_TRY(session.checkpoint_whole());
   }
   return unfinished->finish();
 }

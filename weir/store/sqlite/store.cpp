@@ -157,25 +157,29 @@ Error not_found(const std::string& name) {
           .details = {{"log", name}}};
 }
 
+/// Errors: already_exists (somebody else has made it by now, or is at it), unknown, and SQLite's.
+Result<void> try_to_make_file(FileOptions options) {
+  WEIR_TRY_ASSIGN(unfinished, UnfinishedFile::create(options.path, UnfinishedFile::Others::wait));
+  options.path = unfinished->path();
+  {
+    WEIR_TRY_ASSIGN(session, open_for_writing(options));
+    WEIR_TRY(migrate(session, options));
+    // Nobody is told of a checkpoint that fails when it is closed, and the file alone is renamed.
+    WEIR_TRY(session.checkpoint_whole());
+  }
+  return unfinished->finish();
+}
+
 /// Makes the file of a log that is not there, so that nobody ever sees half of one. Of several who
 /// do, all but the first wait, and make it themselves should the first have failed.
-Result<void> make_file(FileOptions options) {
+Result<void> make_file(const FileOptions& options) {
   constexpr int tries_max = 8;
-  const auto path = options.path;
-  for (int tries = 1; !std::filesystem::exists(path); ++tries) {
-    auto unfinished = UnfinishedFile::create(path, UnfinishedFile::Others::wait);
-    if (!unfinished) {
-      const bool others = unfinished.error().code == Code::already_exists;
-      if (!others) return unavailable(unfinished.error().message);
-      if (tries == tries_max) return unfinished.error();
-      continue;
-    }
-    options.path = (*unfinished)->path();
-    {
-      WEIR_TRY_ASSIGN(session, open_for_writing(options));
-      WEIR_TRY(migrate(session, options));
-    }
-    return (*unfinished)->finish();
+  for (int tries = 1; !std::filesystem::exists(options.path); ++tries) {
+    const auto made = try_to_make_file(options);
+    if (made) return {};
+    const auto& error = made.error();
+    if (error.code == Code::unknown) return unavailable(error.message);
+    if (error.code != Code::already_exists || tries == tries_max) return error;
   }
   return {};
 }

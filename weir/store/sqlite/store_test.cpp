@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <weir/store/sqlite/store.hpp>
 #include <weir/store/sqlite/unfinished_file.hpp>
@@ -17,6 +19,37 @@
 
 namespace weir::sqlite {
 namespace {
+
+/// SQLite's own VFS, which calls back before it opens a file.
+class CallingVfs {
+ public:
+  static constexpr const char* name = "weir-calling";
+
+  explicit CallingVfs(std::function<void(const std::string& path)> opens)
+      : opens_(std::move(opens)), vfs_(*system()) {
+    vfs_.zName = name;
+    vfs_.pAppData = this;
+    vfs_.xOpen = [](sqlite3_vfs* vfs, sqlite3_filename path, sqlite3_file* file, int flags,
+                    int* out_flags) {
+      static_cast<CallingVfs*>(vfs->pAppData)->opens_(path == nullptr ? "" : path);
+      return system()->xOpen(system(), path, file, flags, out_flags);
+    };
+    // This one knows the system's VFS by what it keeps in pAppData.
+    vfs_.xFullPathname = [](sqlite3_vfs*, const char* path, int bytes, char* out) {
+      return system()->xFullPathname(system(), path, bytes, out);
+    };
+    sqlite3_vfs_register(&vfs_, 0);
+  }
+  ~CallingVfs() { sqlite3_vfs_unregister(&vfs_); }
+  CallingVfs(const CallingVfs&) = delete;
+  CallingVfs& operator=(const CallingVfs&) = delete;
+
+ private:
+  static sqlite3_vfs* system() { return sqlite3_vfs_find("unix"); }
+
+  const std::function<void(const std::string&)> opens_;
+  sqlite3_vfs vfs_;
+};
 
 struct Stores : ::testing::Test {
   testing_support::TemporaryFolder folder;
@@ -88,6 +121,21 @@ TEST_F(Stores, are_made_by_one_of_those_who_make_them_at_once) {
   }
   makers.clear();
   EXPECT_EQ(files(), (std::vector<std::string>{"log.db", "log.other.db"}));
+}
+
+TEST_F(Stores, are_those_that_others_have_made_meanwhile) {
+  const auto path = folder.file("log.db"), theirs = folder.file("theirs.db");
+  ASSERT_TRUE(open(theirs));
+  const CallingVfs vfs([&](const std::string& opened) {
+    if (opened == path + ".part") {
+      std::filesystem::copy_file(theirs, path, std::filesystem::copy_options::skip_existing);
+    }
+  });
+  const auto store =
+      Store::open({.path = path, .vfs = CallingVfs::name}, std::make_shared<engine::Threads>());
+  ASSERT_TRUE(store) << to_string(store.error());
+  EXPECT_EQ(names(**store), std::vector<std::string>{"default"});
+  EXPECT_FALSE(std::filesystem::exists(path + ".part"));
 }
 
 TEST_F(Stores, take_no_appends_for_a_file_that_is_another_by_now) {

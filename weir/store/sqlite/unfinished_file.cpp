@@ -85,6 +85,8 @@ Result<void> UnfinishedFile::take(Others others) {
   if (file_id(path_) != FileId{locked.st_dev, locked.st_ino}) return theirs;
   WEIR_TRY(check_leftover());
   taken_ = true;
+  // Another may have finished before this one's file was made.
+  WEIR_TRY(must_not_exist(destination_));
   remove_companions();
   if (::ftruncate(file_, 0) != 0) return failed(path_);
   return {};
