@@ -2,12 +2,27 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 
 #include <fmt/format.h>
 
+#include <weir/store/limits.hpp>
+
 namespace weir::sqlite {
+namespace {
+
+/// Whether it may be a file that lies beside a log's, such as "library.orders-wal".
+bool is_companion(std::string_view file) {
+  constexpr std::array<std::string_view, 5> suffixes = {"-wal", "-shm", "-journal", "-indexer",
+                                                        ".part"};
+  return std::any_of(suffixes.begin(), suffixes.end(),
+                     [&](std::string_view suffix) { return file.ends_with(suffix); });
+}
+
+}  // namespace
 
 Result<std::string> real_path(const std::string& path) {
   constexpr int links_max = 40;
@@ -32,6 +47,21 @@ std::string path_of(const std::string& default_path, const std::string& log) {
   const std::filesystem::path path(default_path);
   const auto file = path.stem().string() + "." + log + path.extension().string();
   return (path.parent_path() / file).string();
+}
+
+std::optional<std::string> log_at(const std::string& default_path, const std::string& file) {
+  const std::filesystem::path path(default_path);
+  if (file == path.filename().string()) return std::string(default_log);
+  const auto prefix = path.stem().string() + ".";
+  const auto suffix = path.extension().string();
+  const auto added = prefix.size() + suffix.size();
+  if (file.size() <= added || !file.starts_with(prefix) || !file.ends_with(suffix) ||
+      (suffix.empty() && is_companion(file))) {
+    return std::nullopt;
+  }
+  auto name = file.substr(prefix.size(), file.size() - added);
+  if (name == default_log || !check_log_name(name)) return std::nullopt;
+  return name;
 }
 
 std::optional<FileId> file_id(const std::string& path) {

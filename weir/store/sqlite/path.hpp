@@ -20,6 +20,11 @@ Result<std::string> real_path(const std::string& path);
 /// Where a log lies, given the path of the default one.
 std::string path_of(const std::string& default_path, const std::string& log);
 
+/// The log whose file, beside the default one, is called `file`; nothing when that is no log's. In
+/// a store without an extension ("data/library") some names are those of SQLite's files and of
+/// ours.
+std::optional<std::string> log_at(const std::string& default_path, const std::string& file);
+
 /// What a file is by, whatever it is called.
 struct FileId {
   dev_t device = 0;

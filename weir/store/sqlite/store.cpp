@@ -157,6 +157,13 @@ Error not_found(const std::string& name) {
           .details = {{"log", name}}};
 }
 
+Error no_place(const std::string& name, const std::string& path) {
+  return invalid_field("log", fmt::format("'{}' would lie in '{}', which is what a file beside "
+                                          "another log's is called; take another name, or a store "
+                                          "whose file has an extension",
+                                          name, path));
+}
+
 /// Errors: already_exists (somebody else has made it by now, or is at it), unknown, and SQLite's.
 Result<void> try_to_make_file(FileOptions options) {
   WEIR_TRY_ASSIGN(unfinished, UnfinishedFile::create(options.path, UnfinishedFile::Others::wait));
@@ -214,6 +221,9 @@ Result<std::shared_ptr<engine::Log>> Store::open_file(const std::string& name,
   const std::lock_guard lock(mutex_);
   if (const auto known = open_.find(name); known != open_.end()) return known->second;
   const auto path = path_of(options_.path, name);
+  if (log_at(options_.path, std::filesystem::path(path).filename()) != name) {
+    return no_place(name, path);
+  }
   if (!create && !std::filesystem::exists(path)) return not_found(name);
   const FileOptions options{.path = path,
                             .name = name,
@@ -242,16 +252,9 @@ Result<std::vector<LogInfo>> Store::list(CallOptions call) {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const auto file = entry.path().filename();
-    if (file == path.filename()) {
-      names.emplace_back(default_log);
-      continue;
+    if (auto name = log_at(options_.path, entry.path().filename())) {
+      names.push_back(std::move(*name));
     }
-    const auto prefix = path.stem().string() + ".";
-    if (file.extension() != path.extension() || !file.string().starts_with(prefix)) continue;
-    const auto stem = file.stem().string();
-    auto name = stem.size() > prefix.size() ? stem.substr(prefix.size()) : std::string();
-    if (check_log_name(name)) names.push_back(std::move(name));
   }
   if (error) return unavailable(fmt::format("'{}': {}", folder.string(), error.message()));
   std::sort(names.begin(), names.end());

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -136,6 +137,44 @@ TEST_F(Stores, are_those_that_others_have_made_meanwhile) {
   ASSERT_TRUE(store) << to_string(store.error());
   EXPECT_EQ(names(**store), std::vector<std::string>{"default"});
   EXPECT_FALSE(std::filesystem::exists(path + ".part"));
+}
+
+TEST_F(Stores, need_no_extension) {
+  const std::vector<std::string> logs = {"default", "orders", "two-words"};
+  const auto path = folder.file("library");
+  const auto store = open(path).value();
+  EXPECT_TRUE(store->create("orders", {}, {}));
+  EXPECT_TRUE(store->create("two-words", {}, {}));
+  EXPECT_EQ(names(*store), logs);
+  for (const auto& name : logs) {
+    const auto log = store->open(name, {}).value();
+    EXPECT_TRUE(log->append({.events = {{.type = "A", .data = "{}"}}}));
+  }
+  // What lies beside them, now or at times.
+  EXPECT_TRUE(std::filesystem::exists(path + ".orders-wal"));
+  for (const auto* beside : {"-indexer", ".part", ".orders-indexer", ".orders.part",
+                             ".orders-journal", ".orders.part-wal"}) {
+    std::ofstream file(path + beside, std::ios::app);
+  }
+  EXPECT_EQ(names(*store), logs);
+  EXPECT_EQ(names(*open(path).value()), logs);
+  for (const auto* taken : {"part", "orders-wal", "new-shm", "new-indexer"}) {
+    EXPECT_EQ(store->create(taken, {}, {}).error().code, Code::invalid_argument) << taken;
+    EXPECT_EQ(store->open(taken, {}).error().code, Code::invalid_argument) << taken;
+  }
+}
+
+TEST_F(Stores, with_an_extension_have_room_for_every_name) {
+  const auto path = folder.file("library.db");
+  const std::vector<std::string> logs = {"default", "orders", "orders-wal", "part"};
+  const auto store = open(path).value();
+  for (const auto& name : logs) {
+    EXPECT_TRUE(store->create(name, {}, {})) << name;
+    const auto log = store->open(name, {}).value();
+    EXPECT_TRUE(log->append({.events = {{.type = "A", .data = "{}"}}}));
+  }
+  EXPECT_EQ(names(*store), logs);
+  EXPECT_EQ(names(*open(path).value()), logs);
 }
 
 TEST_F(Stores, take_no_appends_for_a_file_that_is_another_by_now) {
