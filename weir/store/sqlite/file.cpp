@@ -316,7 +316,7 @@ Result<File::Lease> File::lease(const CallOptions& call) {
     return Lease(*this, std::move(connection));
   }
   lock.unlock();
-  auto opened = ReadConnection::open(options_);
+  auto opened = open_reader();
   if (!opened) {
     give_back(nullptr);
     return opened.error();

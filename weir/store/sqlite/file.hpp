@@ -79,6 +79,9 @@ class File {
   /// Errors: unavailable when the file was moved, removed or replaced since it was opened: what is
   /// written to it then, nobody finds.
   Result<void> check_place() const;
+  /// Opens one that is not to be leased.
+  /// Errors: as check_place(), and those of opening.
+  Result<std::unique_ptr<ReadConnection>> open_reader() const;
   const engine::TermHasher& hasher() const { return *hasher_; }
   const std::shared_ptr<engine::Tail>& tail() const { return tail_; }
 
@@ -128,6 +131,7 @@ class File {
     File* file_;
     std::unique_ptr<ReadConnection> connection_;
   };
+  /// Errors: deadline_exceeded, and as open_reader().
   Result<Lease> lease(const CallOptions& call);
 
   /// The runs as the connection's open transaction sees them.

@@ -161,7 +161,7 @@ bool Indexer::lock_file() {
 /// Begins a transaction, and looks at what it sees of the index and of the log.
 Result<std::shared_ptr<const RunSet>> Indexer::look() {
   if (!connection_) {
-    WEIR_TRY_ASSIGN(connection, ReadConnection::open(file_->options()));
+    WEIR_TRY_ASSIGN(connection, file_->open_reader());
     connection_ = std::move(connection);
   }
   WEIR_TRY(connection_->begin.run());

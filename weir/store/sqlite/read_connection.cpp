@@ -31,6 +31,13 @@ Result<std::unique_ptr<ReadConnection>> ReadConnection::open(const FileOptions& 
       std::move(backwards), std::move(blocks), RowReader()});
 }
 
+Result<std::unique_ptr<ReadConnection>> File::open_reader() const {
+  auto opened = ReadConnection::open(options_);
+  // Afterwards, so that it can't be replaced in between; and this says better why nothing opens.
+  WEIR_TRY(check_place());
+  return opened;
+}
+
 Result<Position> ReadConnection::read_head() {
   WEIR_TRY_ASSIGN(row, head.step());
   const Position last(row ? static_cast<std::uint64_t>(head.integer(0)) : 0);

@@ -177,6 +177,19 @@ TEST_F(Stores, with_an_extension_have_room_for_every_name) {
   EXPECT_EQ(names(*open(path).value()), logs);
 }
 
+TEST_F(Stores, read_nothing_of_a_file_that_is_another_by_now) {
+  const auto path = folder.file("log.db");
+  const auto file = File::open({.path = path, .create = true}).value();
+  const auto open_before = file->lease({});
+  ASSERT_TRUE(open_before);
+  std::filesystem::copy_file(path, folder.file("copy.db"));
+  std::filesystem::rename(folder.file("copy.db"), path);
+  const auto refused = file->lease({});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_EQ(refused.error().message, file->check_place().error().message);
+}
+
 TEST_F(Stores, take_no_appends_for_a_file_that_is_another_by_now) {
   const auto path = folder.file("log.db");
   const auto store = open(path).value();
