@@ -35,8 +35,9 @@ struct BeginRequest {
   Position known;
   /// Of the last event it knows; none when it keeps nothing of what is before `known`.
   std::optional<Mark> mark = std::nullopt;
-  /// More missed events than this are of no use to it: the newest suffice.
+  /// More missed events than this, or past so many bytes, are of no use to it: the newest suffice.
   std::size_t missed_max = 0;
+  std::size_t missed_bytes_max = 64 << 20;
   std::span<const std::string_view> keys;
   std::span<const std::string_view> sources;
   /// When the first of the group's callers asked.
@@ -50,7 +51,7 @@ struct Begun {
   /// recorded_at of the last event; the epoch in an empty log.
   Timestamp recorded_at;
   /// Events past `known` that other processes appended, in order, ending with the head; when there
-  /// are more than missed_max, the newest missed_max of them.
+  /// are more than the request wants, the newest of them.
   Batch missed;
   /// The event of the request's mark is not in the log: it was put back to an older state, and may
   /// have been written to since.

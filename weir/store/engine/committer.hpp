@@ -30,6 +30,11 @@ struct CommitterOptions {
   /// Events and bytes after which a group takes no further append. Default 2048 and 8 MiB.
   std::size_t group_events_max = 2048;
   std::size_t group_bytes_max = 8 << 20;
+  /// Events and bytes, the newest, of what other processes append between two groups that are taken
+  /// into the tail; conditions that reach back past them are judged by reading. Default 32,768 and
+  /// 64 MiB.
+  std::size_t missed_events_max = 32'768;
+  std::size_t missed_bytes_max = 64 << 20;
   /// How long an idempotency key is remembered. Default 24 h.
   std::chrono::hours keys_kept = std::chrono::hours(24);
   /// Callbacks may run on the writing thread, when nothing waits to be committed; and a thread that

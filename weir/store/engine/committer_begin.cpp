@@ -19,7 +19,8 @@ Result<Begun> Committer::begin(const Batch& group) {
   const auto known = tail_.known();
   BeginRequest request{.known = known.head,
                        .mark = known.mark,
-                       .missed_max = 32'768,
+                       .missed_max = options_.missed_events_max,
+                       .missed_bytes_max = options_.missed_bytes_max,
                        .keys = keys,
                        .sources = sources,
                        .asked_at = group.front()->asked_at,

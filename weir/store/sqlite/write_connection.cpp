@@ -33,6 +33,38 @@ std::chrono::milliseconds patience(std::optional<Instant> deadline,
   return std::min(most, std::chrono::ceil<std::chrono::milliseconds>(left));
 }
 
+Batch reversed(const Batch& batch) {
+  std::vector<std::pair<Position, std::string_view>> events;
+  events.reserve(batch.size());
+  for (const auto& event : batch) events.emplace_back(event.position(), event.wire());
+  BatchBuilder builder;
+  builder.reserve(batch.bytes());
+  std::for_each(events.rbegin(), events.rend(),
+                [&](const auto& event) { builder.add(event.first, event.second); });
+  return std::move(builder).build();
+}
+
+/// The newest events past what the request knows, while others wait for the file: from its end on,
+/// so that what would be too much is not even read.
+Result<Batch> read_missed(WriteConnection::Open& open, const engine::BeginRequest& request,
+                          Position head) {
+  const Position oldest(head.value - std::min<std::uint64_t>(head.value, request.missed_max));
+  open.missed.bind(1, static_cast<std::int64_t>(std::max(oldest, request.known).value));
+  BatchBuilder newest_first;
+  const auto read = [&]() -> Result<void> {
+    while (newest_first.bytes() < request.missed_bytes_max) {
+      WEIR_TRY_ASSIGN(there, open.missed.step());
+      if (!there) break;
+      WEIR_TRY_ASSIGN(fields, open.row.read(open.missed));
+      newest_first.add(*fields);
+    }
+    return {};
+  }();
+  open.missed.reset();
+  WEIR_TRY(read);
+  return reversed(std::move(newest_first).build());
+}
+
 /// Events of a commit up to which they take the place of others in memory.
 constexpr std::size_t kept_events_max = 256;
 
@@ -55,7 +87,7 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
                                        "recorded_at FROM idempotency WHERE key = ?"));
   WEIR_TRY_ASSIGN(tracked, session.prepare("SELECT position FROM tracking WHERE source = ?"));
   WEIR_TRY_ASSIGN(missed, session.prepare(fmt::format("SELECT {} FROM event WHERE position > ? "
-                                                      "ORDER BY position",
+                                                      "ORDER BY position DESC",
                                                       event_columns)));
   WEIR_TRY_ASSIGN(put_key,
                   session.prepare("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)"));
@@ -182,23 +214,8 @@ Result<engine::Begun> FileWriter::look(WriteConnection::Open& open,
   if (begun.rewound || begun.head < request.known) file_->forget();
 
   if (begun.head > request.known) {
-    const auto oldest = begun.head.value > request.missed_max
-                            ? begun.head.value - request.missed_max
-                            : std::uint64_t{0};
-    BatchBuilder builder;
-    open.missed.bind(1, static_cast<std::int64_t>(std::max(oldest, request.known.value)));
-    while (true) {
-      WEIR_TRY_ASSIGN(there, open.missed.step());
-      if (!there) break;
-      const auto fields = open.row.read(open.missed);
-      if (!fields) {
-        open.missed.reset();
-        return fields.error();
-      }
-      builder.add(**fields);
-    }
-    open.missed.reset();
-    begun.missed = std::move(builder).build();
+    WEIR_TRY_ASSIGN(missed, read_missed(open, request, begun.head));
+    begun.missed = std::move(missed);
   }
   for (const auto key : request.keys) {
     open.key.bind_text(1, key);

@@ -2,37 +2,87 @@
 
 #include <weir/sql/sqlite/session.hpp>
 #include <weir/store/sqlite/store.hpp>
+#include <weir/store/sqlite/write_connection.hpp>
 
 #include <tests/support/temporary_folder.hpp>
 
 namespace weir::sqlite {
 namespace {
 
-/// A log of two processes, after it lost its last events while one of them knew them.
-struct RewoundFile : ::testing::Test {
+/// A log of two processes.
+struct LogOfTwo : ::testing::Test {
   testing_support::TemporaryFolder folder;
   const std::string path = folder.file("log.db");
 
-  std::shared_ptr<EventStore> open() const {
-    return Store::open({.path = path}, std::make_shared<engine::Threads>())
+  std::shared_ptr<EventStore> open(engine::CommitterOptions committer = {}) const {
+    return Store::open({.path = path, .engine = {.committer = committer}},
+                       std::make_shared<engine::Threads>())
         .value()
         ->open("default", {})
         .value();
   }
-  static void append(EventStore& log, std::size_t count, const char* tag) {
-    const auto added = event("T").json("{}").tagged(tag);
+  static void append(EventStore& log, std::size_t count, const char* tag,
+                     const std::string& data = "{}") {
+    const auto added = event("T").json(data).tagged(tag);
     ASSERT_TRUE(log.append({.events = std::vector<Event>(count, added)}));
-  }
-  /// As if an older copy had taken the file's place.
-  void lose_past(int position) const {
-    auto session = Session::open({.path = path}).value();
-    ASSERT_TRUE(session.execute(
-        ("DELETE FROM event WHERE position > " + std::to_string(position)).c_str()));
   }
   static Result<Appended> append_if_none(EventStore& log, const char* tag, std::uint64_t after) {
     return log.append({.events = {event("T").json("{}")},
                        .condition = Condition{.fail_if_events_match = Query{}.tagged(tag),
                                               .after = Position(after)}});
+  }
+};
+
+struct MissedEvents : LogOfTwo {
+  const std::string large = '"' + std::string(1000, 'x') + '"';
+};
+
+TEST_F(MissedEvents, are_the_newest_in_order_that_are_wanted) {
+  const auto other = open();
+  append(*other, 100, "any", large);
+  const auto file = File::open({.path = path}).value();
+  FileWriter writer(file, std::make_shared<WriteConnection>(file, std::make_shared<IndexQueue>()));
+  const auto missed = [&](const engine::BeginRequest& request) {
+    auto begun = writer.begin(request).value();
+    writer.rollback();
+    EXPECT_EQ(begun.head, Position(100));
+    auto next = begun.missed.first();
+    for (const auto& event : begun.missed) {
+      EXPECT_EQ(event.position(), next);
+      next = next.next();
+    }
+    EXPECT_EQ(next, Position(101));
+    return begun.missed;
+  };
+  EXPECT_EQ(missed({.missed_max = 1000}).first(), Position(1));
+  EXPECT_EQ(missed({.known = Position(95), .missed_max = 1000}).first(), Position(96));
+  EXPECT_EQ(missed({.missed_max = 3}).first(), Position(98));
+  const auto bounded = missed({.missed_max = 1000, .missed_bytes_max = 10'000});
+  EXPECT_GT(bounded.bytes(), 9'000u);
+  EXPECT_LT(bounded.bytes(), 12'000u);
+}
+
+TEST_F(MissedEvents, are_judged_by_also_when_they_were_too_much_to_be_learned) {
+  const auto one = open({.missed_bytes_max = 10'000}), other = open();
+  append(*one, 1, "first");
+  append(*other, 1, "early");
+  append(*other, 100, "late", large);
+  const auto refused = append_if_none(*one, "early", 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().details.at("position"), "2");
+  EXPECT_LT(one->gauges()->tail_events, 20u);
+  EXPECT_FALSE(append_if_none(*one, "late", 50));
+  EXPECT_FALSE(append_if_none(*one, "late", 101));
+  EXPECT_EQ(append_if_none(*one, "none", 1)->last, Position(103));
+}
+
+/// After it lost its last events while one of them knew them.
+struct RewoundFile : LogOfTwo {
+  /// As if an older copy had taken the file's place.
+  void lose_past(int position) const {
+    auto session = Session::open({.path = path}).value();
+    ASSERT_TRUE(session.execute(
+        ("DELETE FROM event WHERE position > " + std::to_string(position)).c_str()));
   }
 };
 
