@@ -105,8 +105,11 @@ bool Log::needs_look(const PendingAppend& pending) const {
 /// Judges a condition that reaches back past the tail by reading, before the append joins a group,
 /// so that the one writer never waits for it. What is appended from here on is in the tail.
 Result<void> Log::look(PendingAppend& pending) {
-  return traced("look", pending.request.call,
-                [&](const CallOptions& within) { return look_back(pending, within); });
+  auto looked = traced("look", pending.request.call,
+                       [&](const CallOptions& within) { return look_back(pending, within); });
+  // An idempotency key may answer whatever was found: the writer has the last word.
+  if (!pending.request.idempotency_key.empty()) return {};
+  return looked;
 }
 
 Result<void> Log::look_back(PendingAppend& pending, const CallOptions& call) {
@@ -115,19 +118,18 @@ Result<void> Log::look_back(PendingAppend& pending, const CallOptions& call) {
                       .limit = 1,
                       .batch_events_max = 1,
                       .call = call};
-  // An idempotency key may answer although the condition no longer holds, so only what is clear
-  // without it is said here.
-  if (!pending.request.idempotency_key.empty()) return {};
   pending.judged_after_rewinds = tail_->rewinds();
   while (true) {
     WEIR_TRY_ASSIGN(step, backend_->read_step(request));
-    if (!step.batch.empty()) return condition_failed(step.batch.first().value);
+    if (!step.batch.empty()) {
+      pending.judged = step.batch.first().previous();
+      return condition_failed(step.batch.first().value);
+    }
     request.after = std::max(request.after, step.cursor);
     if (!request.until) request.until = step.head;
-    if (step.end) break;
+    pending.judged = std::min(request.after, *request.until);
+    if (step.end) return {};
   }
-  pending.judged = std::min(request.after, *request.until);
-  return {};
 }
 
 const Error& Log::refused(const Error& error) const {
