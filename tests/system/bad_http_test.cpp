@@ -165,6 +165,40 @@ TEST_P(BadHttp, is_refused_with_the_right_status_and_a_message_that_names_the_cu
 INSTANTIATE_TEST_SUITE_P(Requests, BadHttp, testing::ValuesIn(bad_requests()),
                          [](const auto& requested) { return requested.param.name; });
 
+// gRPC, by which requests go on, ends a program that gives it what is not printable as metadata.
+TEST(HttpServer, goes_on_whatever_bytes_a_client_puts_into_its_headers) {
+  const auto place = engines().front().make();
+  ServerProcess server({.program = testing_support::built_program(), .store = place->uri()});
+  const std::string web("\0\0\0\0\0", 5);
+  const std::string web_type = "Content-Type: application/grpc-web\r\n";
+  const auto status_of = [&](std::string_view method, std::string_view target,
+                             std::string_view body, const std::string& headers) {
+    HttpClient http(server.http_port());
+    http.request(method, target, body, headers);
+    return http.answer(true).status;
+  };
+  for (const auto* x : {"\t", "\x80", "\xff"}) {
+    for (const auto& [travels, header] :
+         {std::pair(true, std::string("baggage: a=b;p") + x + "q"),
+          std::pair(true, std::string("traceparent: 00-0af7651916cd43dd8448eb211c80319c-"
+                                      "b7ad6b7169203331-01\r\ntracestate: a=1,") +
+                              x + ",b=2"),
+          std::pair(true, std::string("correlation-id: a") + x + "b"),
+          std::pair(true, std::string("X-Request-Id: a") + x + "b"),
+          std::pair(false, std::string("Authorization: Bearer a") + x + "b")}) {
+      const auto headers = header + "\r\n";
+      const auto expected = travels ? 200 : 400;
+      EXPECT_EQ(status_of("GET", events, "", headers), expected) << header;
+      EXPECT_EQ(status_of("GET", "/v1/logs/default/events:subscribe", "", headers), expected);
+      EXPECT_EQ(status_of("POST", events, append_of(R"({"type":"A","data":{}})"), json + headers),
+                expected);
+      EXPECT_EQ(status_of("POST", "/weir.v1.EventLog/Head", web, web_type + headers), 200);
+      EXPECT_EQ(status_of("POST", "/weir.v1.EventLog/Read", web, web_type + headers), 200);
+    }
+  }
+  EXPECT_EQ(status_of("GET", "/health/ready", "", ""), 200) << server.log();
+}
+
 TEST(HttpServer, does_not_grow_by_clients_that_come_and_go_in_the_middle) {
   const auto place = engines().front().make();
   ServerProcess server({.program = testing_support::built_program(), .store = place->uri()});

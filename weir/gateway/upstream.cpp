@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/printable.hpp>
 #include <weir/telemetry/api/propagation.hpp>
 
 namespace weir::gateway {
@@ -23,7 +24,7 @@ class Metadata final : public telemetry::TextMapCarrier {
   explicit Metadata(std::vector<Header>& headers) : headers_(headers) {}
   std::string_view get(std::string_view) const override { return {}; }
   void set(std::string_view name, std::string_view value) override {
-    headers_.push_back({std::string(name), std::string(value)});
+    if (is_printable(value)) headers_.push_back({std::string(name), std::string(value)});
   }
 
  private:
@@ -44,10 +45,7 @@ Result<CallOptions> Upstream::options_for(const google::protobuf::MethodDescript
   for (const auto& name : passed_headers) {
     const auto value = request.header(name);
     if (value.empty()) continue;
-    // gRPC takes nothing else as metadata.
-    const bool printable =
-        std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
-    if (!printable) return invalid_field(name, "the header is not printable ASCII");
+    if (!is_printable(value)) return invalid_field(name, "the header is not printable ASCII");
     options.metadata.push_back({name, std::string(value)});
   }
   if (!peer_metadata.empty()) options.metadata.push_back({peer_metadata, request.peer});

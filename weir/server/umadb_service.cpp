@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include <weir/base/excerpt.hpp>
 #include <weir/server/call.hpp>
 #include <weir/server/umadb_streams.hpp>
 #include <weir/server/umadb_wire.hpp>
@@ -17,11 +18,12 @@ using Stream = rpc::ServerWriter<Bytes>;
 using security::Right;
 using Log = Result<std::shared_ptr<EventStore>>;
 
+/// A text of UTF-8, whatever came: what is no log's name goes into the error, and stays none.
 std::string log_of(const rpc::ServerCall& call) {
   const auto& metadata = call.context().client_metadata();
   const auto found = metadata.find("weir-log");
   if (found == metadata.end()) return {};
-  return {found->second.data(), found->second.size()};
+  return excerpt({found->second.data(), found->second.size()}, 64);
 }
 
 void refuse(const UnaryCall::Pointer& call, const Error& error) {

@@ -1,9 +1,8 @@
 #include <weir/store/remote/context.hpp>
 
-#include <algorithm>
-
 #include <weir/base/deadline.hpp>
 #include <weir/base/json.hpp>
+#include <weir/base/printable.hpp>
 #include <weir/telemetry/api/propagation.hpp>
 
 namespace weir::remote {
@@ -41,10 +40,8 @@ class CallHeaders final : public telemetry::TextMapCarrier {
   explicit CallHeaders(grpc::ClientContext& context) : context_(context) {}
   std::string_view get(std::string_view) const override { return {}; }
   void set(std::string_view name, std::string_view value) override {
-    // gRPC takes nothing else, and an id that a caller made up may be anything.
-    const bool printable =
-        std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
-    if (printable) context_.AddMetadata(std::string(name), std::string(value));
+    // What a caller made up may be anything.
+    if (is_printable(value)) context_.AddMetadata(std::string(name), std::string(value));
   }
 
  private:

@@ -15,7 +15,7 @@ struct BaggageMember {
   std::string key;
   /// Decoded.
   std::string value;
-  /// Properties behind the value, as they came: "ttl=5"; usually empty.
+  /// Properties behind the value, as they came: "ttl=5"; printable ASCII, usually empty.
   std::string properties;
 
   bool operator==(const BaggageMember&) const = default;

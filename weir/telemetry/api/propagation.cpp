@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <weir/base/printable.hpp>
+
 namespace weir::telemetry {
 namespace {
 
@@ -71,6 +73,17 @@ bool is_token(std::string_view text) {
   });
 }
 
+/// With spaces for the tabs that may stand in a header as well, but not in gRPC's metadata.
+std::string with_spaces(std::string_view text) {
+  std::string out(text);
+  std::replace(out.begin(), out.end(), '\t', ' ');
+  return out;
+}
+
+bool is_member(std::string_view key, std::string_view properties) {
+  return is_token(key) && is_printable(properties);
+}
+
 /// What of a baggage value need not be percent-encoded.
 bool is_plain(char c) {
   return c == 0x21 || (c >= 0x23 && c <= 0x2B && c != '%') || (c >= 0x2D && c <= 0x3A) ||
@@ -106,9 +119,7 @@ std::string encoded(std::string_view text) {
 
 /// An id as a header may carry it: printable ASCII, not too long.
 std::string id_of(std::string_view text) {
-  const bool fine =
-      text.size() <= correlation_bytes_max &&
-      std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+  const bool fine = text.size() <= correlation_bytes_max && is_printable(text);
   return fine ? std::string(text) : std::string();
 }
 
@@ -133,7 +144,7 @@ class W3cPropagator final : public TextMapPropagator {
         context.span = std::move(*span);
         const auto state = trimmed(carrier.get(tracestate_header));
         if (!state.empty() && is_tracestate(state)) {
-          context.span.trace_state = std::make_shared<const std::string>(state);
+          context.span.trace_state = std::make_shared<const std::string>(with_spaces(state));
         }
       }
     }
@@ -206,10 +217,11 @@ Baggage parse_baggage(std::string_view text) {
     member = trimmed(member);
     auto value = take(member, ';');
     const auto key = trimmed(take(value, '='));
-    if (!is_token(key)) continue;
+    auto properties = with_spaces(trimmed(member));
+    if (!is_member(key, properties)) continue;
     baggage.push_back({.key = std::string(key),
                        .value = decoded(trimmed(value)),
-                       .properties = std::string(trimmed(member))});
+                       .properties = std::move(properties)});
   }
   return baggage;
 }
@@ -218,6 +230,7 @@ std::string format_baggage(const Baggage& baggage) {
   std::string out;
   std::size_t members = 0;
   for (const auto& member : baggage) {
+    if (!is_member(member.key, member.properties)) continue;
     auto text = member.key + "=" + encoded(member.value);
     if (!member.properties.empty()) text += ";" + member.properties;
     if (out.size() + text.size() + 1 > baggage_bytes_max || ++members > baggage_members_max) break;

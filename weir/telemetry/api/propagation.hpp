@@ -46,8 +46,10 @@ std::optional<SpanContext> parse_traceparent(std::string_view text);
 /// Whether it is a list of at most 32 members "key=value" with keys as the recommendation has them,
 /// none twice, in at most 512 bytes or as many as came.
 bool is_tracestate(std::string_view text);
-/// Members past the 64th, or past 8192 bytes, and malformed ones are left out.
+/// Members past the 64th, or past 8192 bytes, and malformed ones are left out, and those whose
+/// properties are not printable ASCII.
 Baggage parse_baggage(std::string_view text);
+/// The same.
 std::string format_baggage(const Baggage& baggage);
 
 /// Longest correlation or causation id that is taken in, in bytes; longer ones are left out.

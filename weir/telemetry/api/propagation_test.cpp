@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include <weir/base/printable.hpp>
 #include <weir/telemetry/api/propagation.hpp>
 
 namespace weir::telemetry {
@@ -90,6 +91,19 @@ TEST(Baggage, is_bounded_in_members_and_bytes) {
   EXPECT_TRUE(parse_baggage("not a token=1,=2").empty());
 }
 
+TEST(Baggage, has_properties_of_printable_ascii_only) {
+  for (int byte = 0; byte < 0x100; ++byte) {
+    const auto c = static_cast<char>(byte);
+    if (c == ',' || c == '\t') continue;
+    const bool printable = byte >= 0x20 && byte < 0x7F;
+    const auto baggage = parse_baggage(std::string("a=b;p") + c + "q,kept=1");
+    EXPECT_EQ(baggage.size(), printable ? 2u : 1u) << byte;
+    EXPECT_EQ(baggage.back().key, "kept") << byte;
+    EXPECT_EQ(format_baggage({{"a", "b", std::string("p") + c}}).empty(), !printable) << byte;
+  }
+  EXPECT_EQ(format_baggage(parse_baggage("a=b;p\t=\tq")), "a=b;p = q");
+}
+
 TEST(Propagator, carries_a_whole_context_from_one_process_to_another) {
   Headers there({{"traceparent", std::string(example)},
                  {"tracestate", "rojo=1"},
@@ -114,6 +128,31 @@ TEST(Propagator, leaves_out_what_is_malformed) {
   EXPECT_FALSE(context.span.valid());
   EXPECT_EQ(context.correlation_id(), "");
   EXPECT_EQ(context.causation_id(), "");
+}
+
+TEST(Propagator, hands_on_nothing_but_printable_ascii) {
+  for (int byte = 0; byte < 0x100; ++byte) {
+    const auto with = [byte](std::string text) {
+      text.insert(text.size() / 2, 1, static_cast<char>(byte));
+      return text;
+    };
+    const Headers there({{"traceparent", std::string(example)},
+                         {"tracestate", with("rojo=1,  ,congo=2")},
+                         {"baggage", with("a=b;pq")},
+                         {"correlation-id", with("order")},
+                         {"causation-id", with("event")}});
+    Headers on;
+    w3c_propagator().inject(w3c_propagator().extract(there), on);
+    for (const auto* name :
+         {"traceparent", "tracestate", "baggage", "correlation-id", "causation-id"}) {
+      EXPECT_TRUE(is_printable(on.get(name))) << name << " with " << byte;
+    }
+  }
+}
+
+TEST(Propagator, takes_a_tab_between_the_members_of_a_tracestate_for_a_space) {
+  const Headers there({{"traceparent", std::string(example)}, {"tracestate", "rojo=1,\tcongo=2"}});
+  EXPECT_EQ(*w3c_propagator().extract(there).span.trace_state, "rojo=1, congo=2");
 }
 
 TEST(Scope, makes_a_context_current_until_it_ends) {
