@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <weir/base/printable.hpp>
 #include <weir/telemetry/api/propagation.hpp>
 
 namespace weir::telemetry {
@@ -83,6 +84,26 @@ Result<void> read_exporter(const Reader& reader, const char* name, bool has_endp
   return {};
 }
 
+/// gRPC would end the program over what is no header, with the first export.
+Result<void> read_headers(const Reader& reader, OtlpSettings& otlp) {
+  constexpr const char* name = "OTEL_EXPORTER_OTLP_HEADERS";
+  constexpr std::string_view of_keys = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+  const bool grpc = otlp.protocol == OtlpSettings::Protocol::grpc;
+  WEIR_TRY_ASSIGN(headers, reader.pairs(name));
+  for (auto& [key, value, properties] : headers) {
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (grpc && key.find_first_not_of(of_keys) != std::string::npos) {
+      return invalid_field(name, fmt::format("gRPC has no header '{}'", key));
+    }
+    if (!is_printable(value)) {
+      return invalid_field(name, fmt::format("the value of '{}' is not printable ASCII", key));
+    }
+    otlp.headers.emplace_back(std::move(key), std::move(value));
+  }
+  return {};
+}
+
 Result<void> read_otlp(const Reader& reader, OtlpSettings& otlp) {
   const auto protocol = reader.text("OTEL_EXPORTER_OTLP_PROTOCOL").value_or("http/protobuf");
   if (protocol == "grpc") {
@@ -105,12 +126,7 @@ Result<void> read_otlp(const Reader& reader, OtlpSettings& otlp) {
     return invalid_field("OTEL_EXPORTER_OTLP_ENDPOINT",
                          "https is there for OTEL_EXPORTER_OTLP_PROTOCOL=grpc only");
   }
-  WEIR_TRY_ASSIGN(headers, reader.pairs("OTEL_EXPORTER_OTLP_HEADERS"));
-  for (auto& header : headers) {
-    std::transform(header.key.begin(), header.key.end(), header.key.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    otlp.headers.emplace_back(std::move(header.key), std::move(header.value));
-  }
+  WEIR_TRY(read_headers(reader, otlp));
   return reader.number("OTEL_EXPORTER_OTLP_TIMEOUT", 1, 600'000, [&](std::int64_t milliseconds) {
     otlp.timeout = std::chrono::milliseconds(milliseconds);
   });

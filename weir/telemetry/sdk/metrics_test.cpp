@@ -179,6 +179,13 @@ TEST(Environment, is_read_as_opentelemetry_defines_it) {
   EXPECT_EQ(settings.sampler.description(), "ParentBased{TraceIdRatioBased{0.25}}");
 }
 
+TEST(Environment, has_no_headers_that_grpc_does_not_take) {
+  const auto settings =
+      read({{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}, {"OTEL_EXPORTER_OTLP_HEADERS", "api$key=1"}});
+  ASSERT_FALSE(settings);
+  EXPECT_THAT(settings.error().message, testing::EndsWith("gRPC has no header 'api$key'"));
+}
+
 TEST(Environment, names_the_variable_that_is_wrong) {
   const std::pair<const char*, const char*> bad[] = {
       {"OTEL_SDK_DISABLED", "yes"},
@@ -187,6 +194,8 @@ TEST(Environment, names_the_variable_that_is_wrong) {
       {"OTEL_EXPORTER_OTLP_ENDPOINT", "https://x:1"},
       {"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"},
       {"OTEL_EXPORTER_OTLP_HEADERS", "a b=1"},
+      {"OTEL_EXPORTER_OTLP_HEADERS", "a=J%C3%BCrgen"},
+      {"OTEL_EXPORTER_OTLP_HEADERS", "a=1%0D%0Ab: 2"},
       {"OTEL_EXPORTER_OTLP_TIMEOUT", "10s"},
       {"OTEL_TRACES_SAMPLER", "sometimes"},
       {"OTEL_TRACES_EXPORTER", "zipkin"},
