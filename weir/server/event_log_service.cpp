@@ -116,6 +116,7 @@ void EventLogService::subscribe(Stream& of, const grpc::ByteBuffer& request) {
   logs_.find(message->log(), [this, stream, shared, from_head](Log log) {
     if (!log) return stream->fail(log.error());
     const auto begin = [this, stream, shared, log = *log](Result<Position> after) {
+      if (stream->ended()) return;
       if (!after) return stream->fail(after.error());
       shared->after = *after;
       auto subscription = log->subscribe(std::move(*shared));

@@ -49,12 +49,12 @@ void limit(grpc::ServerBuilder& builder, const GrpcLimits& limits) {
 struct Server::Parts {
   Parts(std::shared_ptr<Catalog> catalog, const ServerOptions& options,
         std::shared_ptr<Admission> gate)
-      : logs(std::move(catalog)),
-        reports(options.telemetry),
+      : reports(options.telemetry),
         access(options.access ? options.access : std::make_shared<Access>(AccessOptions{})),
         admission(std::move(gate)),
         event_log(logs, readers, reports, *access, *admission, options.streams),
-        others(make_umadb_services(logs, readers, reports, *access, *admission)) {
+        others(make_umadb_services(logs, readers, reports, *access, *admission)),
+        logs(std::move(catalog)) {
     observed = observe_logs(*options.telemetry.meter, logs);
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, options.health, logs.draining()));
@@ -64,7 +64,6 @@ struct Server::Parts {
     }
   }
 
-  Logs logs;
   const CallReports reports;
   const std::shared_ptr<Access> access;
   const std::shared_ptr<Admission> admission;
@@ -72,6 +71,8 @@ struct Server::Parts {
   Executor readers{{.threads = 2, .queue_max = 65'536, .name = "weir-subscribe"}};
   EventLogService event_log;
   std::vector<std::unique_ptr<rpc::Service>> others;
+  /// Goes before the services, to which what is queued here still turns when a log is found.
+  Logs logs;
   std::string host;
   std::unique_ptr<Acceptor> acceptor;
   std::unique_ptr<Certificates> certificates;

@@ -156,6 +156,7 @@ std::optional<CallOptions> SessionStream::begin(const v1::SessionRequest& reques
   call.context = report.span.context();
   std::unique_lock lock(mutex_);
   const auto number = request.number();
+  if (finished_) return std::nullopt;
   if (draining_) return answer_error(lock, number, shutting_down()), std::nullopt;
   const auto [begun, fresh] = outstanding_.try_emplace(number);
   if (!fresh) {
@@ -291,7 +292,7 @@ void SessionStream::answer(std::uint64_t number, const Error* error, Fill fill) 
 // With the lock held; go_on() is to follow.
 template <class Fill>
 void SessionStream::add_answer(std::uint64_t number, Fill fill) {
-  if (broken_) return;
+  if (broken_ || finished_) return;
   if (waiting_.empty() || waiting_.back().bytes >= message_bytes_max) waiting_.emplace_back();
   auto& message = waiting_.back();
   auto& response = *message.responses.add_responses();

@@ -74,9 +74,20 @@ void FeedStream::end_at_once() {
   end(grpc::Status::OK);
 }
 
+bool FeedStream::ended() {
+  const std::lock_guard lock(mutex_);
+  return ended_;
+}
+
+void FeedStream::open() {
+  const std::lock_guard lock(mutex_);
+  if (!ended_) call_.send_initial_metadata();
+}
+
 void FeedStream::feed(std::unique_ptr<StepFeed> feed) {
   {
     const std::lock_guard lock(mutex_);
+    if (ended_) return;
     feed_ = std::move(feed);
     asking_ = true;
   }

@@ -64,13 +64,17 @@ class FeedStream final : public rpc::ServerReactor,
   std::stop_token stop_token() const { return stop_.get_token(); }
   /// What the feed's operations are given.
   CallOptions options() const;
-  /// Tells the caller that the stream stands; otherwise the first message does.
-  void open() { call_.send_initial_metadata(); }
-  /// Begins to stream.
+  /// Tells the caller that the stream stands, unless it has ended; otherwise the first message
+  /// does.
+  void open();
+  /// Begins to stream, unless it has ended.
   void feed(std::unique_ptr<StepFeed> feed);
   /// Ends the stream with `last`, after what is being written, when that fires: once the server
   /// drains, or its caller's token ends. Twice at most. Before feed().
   void end_when(std::stop_token over, grpc::Status last);
+  /// Whether it has: what waited for the log is then for nobody, and the server it would turn to
+  /// may be gone.
+  bool ended();
   /// Ends the stream before it began.
   void fail(const Error& error);
   /// Whose work it is.

@@ -247,6 +247,7 @@ void Calls::subscribe(Stream& of, const Bytes& request) {
   (*parsed)->call = stream->options();
   stream->end_when(caller.ended(), umadb::to_status(token_ended()));
   logs_.find(log_of(of), [this, stream, subscribe = std::move(**parsed)](Log log) mutable {
+    if (stream->ended()) return;
     if (!log) return stream->fail(log.error());
     const auto batch_events_max = subscribe.batch_events_max;
     auto subscription = (*log)->subscribe(std::move(subscribe));

@@ -1,12 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <future>
-#include <mutex>
-#include <vector>
 
+#include <weir/server/held_store_for_tests.hpp>
 #include <weir/server/served_for_tests.hpp>
 #include <weir/store/testing/memory_store.hpp>
-#include <weir/store/testing/passing_store.hpp>
 
 #include <tests/support/one_log_catalog.hpp>
 
@@ -14,51 +12,6 @@ namespace weir::server {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Answers appends and looks at the head only when the test lets it, whatever their deadlines.
-/// Threads: any.
-class HeldStore final : public testing::PassingStore {
- public:
-  using PassingStore::append;
-  using PassingStore::head;
-  using PassingStore::PassingStore;
-  void append(AppendRequest request, Done<Appended> done) override {
-    later([this, request = std::move(request), done = std::move(done)]() mutable {
-      done(PassingStore::append(std::move(request)));
-    });
-  }
-  void head(CallOptions call, Done<Position> done) override {
-    later([this, call = std::move(call), done = std::move(done)]() mutable {
-      done(PassingStore::head(std::move(call)));
-    });
-  }
-
-  void hold() {
-    const std::lock_guard lock(mutex_);
-    held_ = true;
-  }
-  void release() {
-    std::vector<UniqueFunction<void()>> waiting;
-    {
-      const std::lock_guard lock(mutex_);
-      held_ = false;
-      waiting.swap(waiting_);
-    }
-    for (auto& answer : waiting) answer();
-  }
-
- private:
-  void later(UniqueFunction<void()> answer) {
-    std::unique_lock lock(mutex_);
-    if (held_) return waiting_.push_back(std::move(answer));
-    lock.unlock();
-    answer();
-  }
-
-  std::mutex mutex_;
-  bool held_ = false;
-  std::vector<UniqueFunction<void()>> waiting_;
-};
 
 /// A client of a server that takes calls and does not answer them.
 class Unanswered : public ::testing::Test {
