@@ -131,8 +131,10 @@ void Health::report(Answer answer) {
 }
 
 void Health::stop() {
+  Probe probe;  // goes without the lock
   const std::lock_guard lock(mutex_);
   stopping_ = true;
+  probe = std::exchange(probe_, nullptr);
   last_.reset();
   changed_.notify_all();
 }
@@ -250,15 +252,15 @@ HealthCheck Health::look_at_log(HealthReport& report) {
 }
 
 HealthCheck Health::look_at_stream(Position head) {
-  Probe probe;
-  {
-    const std::lock_guard lock(mutex_);
-    probe = probe_;
-  }
   HealthCheck check{.name = "stream"};
-  const auto delivered =
-      wait_for<Delivered>([&](Done<Delivered> done) { probe(head, std::move(done)); }, delivered_,
-                          "a stream delivered nothing");
+  const auto delivered = wait_for<Delivered>(
+      [&](Done<Delivered> done) {
+        // One that has begun the server waits for, and it goes once this is stopped.
+        const std::lock_guard lock(mutex_);
+        if (!probe_) return done(shutting_down());
+        probe_(head, std::move(done));
+      },
+      delivered_, "a stream delivered nothing");
   if (delivered) {
     check.data.emplace_back("delivered", delivered->event ? "the last event" : "no event yet");
     check.data.emplace_back("took_seconds", seconds(delivered->took));

@@ -65,12 +65,12 @@ class Health {
   Health(const Health&) = delete;
   Health& operator=(const Health&) = delete;
 
-  /// Streams are looked at too, from here on.
+  /// Streams are looked at too, from here on until stop(). `probe` must not block.
   void probe_streams(Probe probe);
 
   /// Answers on another thread, within twice the patience.
   void report(Answer answer);
-  /// From here on unhealthy: the server shuts down.
+  /// From here on unhealthy: the server shuts down. No probe begins any more.
   void stop();
 
   /// Tells it the status of this moment soon, and then whenever it is another, while it exists.

@@ -8,11 +8,14 @@
 #include <mutex>
 
 #include <weir/gateway/testing/http_client.hpp>
+#include <weir/server/held_store_for_tests.hpp>
 #include <weir/server/service.hpp>
 #include <weir/store/engine/log.hpp>
 #include <weir/store/sqlite/store.hpp>
+#include <weir/store/testing/memory_store.hpp>
 
 #include <tests/support/fake_backend.hpp>
+#include <tests/support/one_log_catalog.hpp>
 #include <tests/support/temporary_folder.hpp>
 
 namespace weir::server {
@@ -204,6 +207,27 @@ TEST_F(HealthOfALog, tells_watchers_of_every_change_and_of_nothing_else) {
   catalog_->backend->set_down(false);
   EXPECT_THAT(told->wait_for(3),
               ElementsAre(HealthStatus::healthy, HealthStatus::unhealthy, HealthStatus::healthy));
+}
+
+// The probe began on a server that was gone: nobody waited for one that had not begun.
+TEST(Health, begins_no_probe_once_it_was_stopped) {
+  testing::MemoryStore memory("default");
+  const auto held = std::make_shared<HeldStore>(memory);
+  std::atomic<int> probes = 0;
+  std::promise<HealthReport> answer;
+  Health health(std::make_shared<testing_support::OneLogCatalog>(held), held,
+                {.patience = 60s, .reuse_for = 0ms}, system_clock());
+  health.probe_streams([&](Position, Done<Delivered> done) {
+    ++probes;
+    done(Delivered());
+  });
+  held->hold();
+  health.report([&](const auto& report) { answer.set_value(*report); });
+  ASSERT_TRUE(gateway::testing::eventually([&] { return held->waiting() == 1; }));
+  health.stop();
+  held->release();
+  EXPECT_EQ(answer.get_future().get().status, HealthStatus::unhealthy);
+  EXPECT_EQ(probes, 0);
 }
 
 TEST(HealthOptions, name_the_field_that_is_out_of_range) {

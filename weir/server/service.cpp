@@ -84,6 +84,14 @@ Result<void> check(const ServiceOptions& options) {
 }
 
 struct Service::Parts {
+  Parts() = default;
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+  ~Parts() {
+    // Before the server goes, by which it looks at streams.
+    if (health) health->stop();
+  }
+
   /// First: what all others report with.
   std::shared_ptr<Reporting> reporting;
   std::shared_ptr<Access> access;
