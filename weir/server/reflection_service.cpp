@@ -5,7 +5,12 @@
 #include <grpc/reflection/v1/reflection.grpc.pb.h>
 #include <grpc/reflection/v1alpha/reflection.grpc.pb.h>
 
+#include <functional>
+#include <mutex>
+#include <optional>
 #include <set>
+
+#include <weir/store/remote/convert.hpp>
 
 namespace weir::server {
 namespace {
@@ -91,40 +96,63 @@ class Questions final : public rpc::ServerReactor {
  public:
   using Call = rpc::ServerReaderWriter<Request, Response>;
 
-  Questions(Call& call, const std::vector<std::string>& services)
+  Questions(Call& call, const std::vector<std::string>& services, std::stop_token draining)
       : call_(call), services_(services) {
     call.set_reactor(*this);
     call.read(request_);
+    on_drain_.emplace(std::move(draining), [this] { drain(); });
   }
 
  private:
   void OnReadDone(bool ok) override {
-    if (!ok) return call_.finish(grpc::Status::OK);
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;
+    if (!ok) return finish(grpc::Status::OK);
     response_.Clear();
     answer(request_, services_, response_);
+    writing_ = true;
     call_.write(response_);
   }
   void OnWriteDone(bool ok) override {
-    if (!ok) return call_.finish(grpc::Status(grpc::StatusCode::CANCELLED, "the client has gone"));
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (!ok) return finish(grpc::Status(grpc::StatusCode::CANCELLED, "the client has gone"));
+    if (draining_) return finish(remote::to_status(shutting_down()));
     call_.read(request_);
   }
   void OnDone() override { delete this; }
+
+  void drain() {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    if (!writing_) finish(remote::to_status(shutting_down()));
+  }
+  // With the lock held.
+  void finish(const grpc::Status& status) {
+    if (!std::exchange(finished_, true)) call_.finish(status);
+  }
 
   Call& call_;
   const std::vector<std::string>& services_;
   Request request_;
   Response response_;
+  std::mutex mutex_;
+  bool writing_ = false;
+  bool draining_ = false;
+  bool finished_ = false;
+  /// Goes first: it waits until drain() has returned.
+  std::optional<std::stop_callback<std::function<void()>>> on_drain_;
 };
 
 template <class Generated>
 class ReflectionService final : public rpc::Service {
  public:
-  explicit ReflectionService(std::vector<std::string> services) : services_(std::move(services)) {
-    methods_.push_back(rpc::method(api_, &Api::RequestServerReflectionInfo,
-                                   [this](rpc::ServerReaderWriter<Request, Response>& call) {
-                                     new Questions(call,
-                                                   services_);  // owns itself
-                                   }));
+  ReflectionService(std::vector<std::string> services, std::stop_token draining)
+      : services_(std::move(services)), draining_(std::move(draining)) {
+    methods_.push_back(
+        rpc::method(api_, &Api::RequestServerReflectionInfo, [this](Questions::Call& call) {
+          new Questions(call, services_, draining_);  // owns itself
+        }));
   }
   grpc::Service& api() override { return api_; }
 
@@ -132,18 +160,20 @@ class ReflectionService final : public rpc::Service {
   using Api = typename Generated::AsyncService;
   Api api_;
   const std::vector<std::string> services_;
+  const std::stop_token draining_;
 };
 
 }  // namespace
 
 std::vector<std::unique_ptr<rpc::Service>> make_reflection_services(
-    std::vector<std::string> services) {
+    std::vector<std::string> services, std::stop_token draining) {
   services.emplace_back(reflection_v1::ServerReflection::service_full_name());
   services.emplace_back(reflection_v1alpha::ServerReflection::service_full_name());
   std::vector<std::unique_ptr<rpc::Service>> made;
-  made.push_back(std::make_unique<ReflectionService<reflection_v1::ServerReflection>>(services));
   made.push_back(
-      std::make_unique<ReflectionService<reflection_v1alpha::ServerReflection>>(services));
+      std::make_unique<ReflectionService<reflection_v1::ServerReflection>>(services, draining));
+  made.push_back(std::make_unique<ReflectionService<reflection_v1alpha::ServerReflection>>(
+      services, draining));
   return made;
 }
 

@@ -59,7 +59,8 @@ struct Server::Parts {
     others.push_back(
         make_health_service({"weir.v1.EventLog", "umadb.v1.DCB"}, options.health, logs.draining()));
     for (auto& service : make_reflection_services(
-             {"weir.v1.EventLog", "umadb.v1.DCB", "umadb.UmaDBService", "grpc.health.v1.Health"})) {
+             {"weir.v1.EventLog", "umadb.v1.DCB", "umadb.UmaDBService", "grpc.health.v1.Health"},
+             logs.draining())) {
       others.push_back(std::move(service));
     }
   }
