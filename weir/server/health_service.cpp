@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <functional>
-#include <mutex>
 
+#include <weir/server/health_news.hpp>
 #include <weir/server/streams.hpp>
-#include <weir/store/remote/convert.hpp>
 
 namespace weir::server {
 namespace {
@@ -15,78 +14,11 @@ namespace {
 namespace health_v1 = grpc::health::v1;
 using Status = health_v1::HealthCheckResponse;
 
-std::optional<grpc::ByteBuffer> message(Status::ServingStatus status) {
-  Status response;
-  response.set_status(status);
-  return remote::to_buffer(response.SerializeAsString());
-}
-
-Status::ServingStatus serving(HealthStatus status) {
-  return status == HealthStatus::unhealthy ? Status::NOT_SERVING : Status::SERVING;
-}
-
-/// What there is to say to one watcher: always the newest, and the end.
-class News final : public HealthWatcher {
- public:
-  using Ready = StepFeed::Ready;
-
-  void changed(HealthStatus status) override { tell(serving(status)); }
-
-  void tell(Status::ServingStatus status) {
-    Ready ready;
-    {
-      const std::lock_guard lock(mutex_);
-      if (ended_ || status == told_) return;
-      news_ = status;
-      ready = take_ready();
-    }
-    if (ready) ready(message(status));
-  }
-
-  /// Nothing comes after this; first `last`, when it is news.
-  void end(std::optional<Status::ServingStatus> last) {
-    if (last) tell(*last);
-    Ready ready;
-    {
-      const std::lock_guard lock(mutex_);
-      ended_ = true;
-      if (!news_) ready = std::exchange(ready_, nullptr);
-    }
-    if (ready) ready(std::optional<grpc::ByteBuffer>());
-  }
-
-  void next(Ready ready) {
-    std::optional<Status::ServingStatus> news;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!news_ && !ended_) {
-        ready_ = std::move(ready);
-        return;
-      }
-      news = std::exchange(news_, std::nullopt);
-      if (news) told_ = news;
-    }
-    ready(news ? message(*news) : std::nullopt);
-  }
-
- private:
-  /// The caller holds the lock and there is news.
-  Ready take_ready() {
-    if (ready_) told_ = std::exchange(news_, std::nullopt);
-    return std::exchange(ready_, nullptr);
-  }
-
-  std::mutex mutex_;
-  Ready ready_;
-  std::optional<Status::ServingStatus> news_;
-  std::optional<Status::ServingStatus> told_;
-  bool ended_ = false;
-};
-
 /// When the server drains, that it serves no more; and the end.
 class StatusFeed final : public StepFeed {
  public:
-  StatusFeed(std::shared_ptr<News> news, bool known, std::stop_token draining, std::stop_token gone)
+  StatusFeed(std::shared_ptr<HealthNews> news, bool known, std::stop_token draining,
+             std::stop_token gone)
       : news_(std::move(news)),
         on_drain_(std::move(draining),
                   [this, known] {
@@ -99,7 +31,7 @@ class StatusFeed final : public StepFeed {
  private:
   using OnStop = std::stop_callback<std::function<void()>>;
 
-  const std::shared_ptr<News> news_;
+  const std::shared_ptr<HealthNews> news_;
   OnStop on_drain_;
   OnStop on_gone_;
 };
@@ -152,7 +84,7 @@ class HealthService final : public rpc::Service {
     const auto stream = FeedStream::start(call, {});
     const auto request = parse_message<health_v1::HealthCheckRequest>(buffer);
     if (!request) return stream->fail(request.error());
-    const auto news = std::make_shared<News>();
+    const auto news = std::make_shared<HealthNews>();
     const bool ours = known(request->service());
     if (!ours) {
       news->tell(Status::SERVICE_UNKNOWN);
