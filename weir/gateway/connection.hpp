@@ -131,7 +131,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<HttpRequest> request_;
   boost::asio::steady_timer read_timer_;
   boost::asio::steady_timer write_timer_;
-  boost::asio::steady_timer stream_timer_;
+  /// Until a stream's head is due without anything behind it.
+  boost::asio::steady_timer head_timer_;
+  /// Until what means nothing is written, to find out whether the client is there.
+  boost::asio::steady_timer filler_timer_;
 
   Phase phase_ = Phase::resting;
   /// The exchange that may speak now; later or earlier ones are not heard.

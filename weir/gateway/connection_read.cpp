@@ -102,7 +102,8 @@ Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ConnectionC
       buffer_(options_->header_bytes_max + 64 * 1024),
       read_timer_(socket_.get_executor()),
       write_timer_(socket_.get_executor()),
-      stream_timer_(socket_.get_executor()) {
+      head_timer_(socket_.get_executor()),
+      filler_timer_(socket_.get_executor()) {
   ErrorCode gone_already;
   const auto peer = socket_.tcp().remote_endpoint(gone_already);
   if (!gone_already) peer_ = peer.address().to_string();

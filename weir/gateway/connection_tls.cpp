@@ -100,7 +100,8 @@ void Connection::close_now() {
   on_ending_ = nullptr;
   read_timer_.cancel();
   write_timer_.cancel();
-  stream_timer_.cancel();
+  head_timer_.cancel();
+  filler_timer_.cancel();
   ErrorCode ignored;
   socket_.tcp().close(ignored);
   on_closed_(this);

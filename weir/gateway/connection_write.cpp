@@ -63,7 +63,8 @@ std::string Connection::head_of(int status, const std::vector<Header>& headers,
 
 void Connection::respond(HttpResponse response) {
   answered_ = true;
-  stream_timer_.cancel();
+  head_timer_.cancel();
+  filler_timer_.cancel();
   const bool bodiless = response.status == 204 || response.status == 304;
   const auto framing =
       bodiless ? std::string() : fmt::format("Content-Length: {}\r\n", response.body.size());
@@ -82,8 +83,8 @@ void Connection::begin(StreamHead head, std::optional<std::chrono::milliseconds>
   head_ = std::move(head);
   if (!delay) return;
   if (delay->count() == 0) return send_stream_head();
-  stream_timer_.expires_after(*delay);
-  stream_timer_.async_wait([self = shared_from_this(), number = exchange_number_](ErrorCode error) {
+  head_timer_.expires_after(*delay);
+  head_timer_.async_wait([self = shared_from_this(), number = exchange_number_](ErrorCode error) {
     const bool unanswered = self->phase_ == Phase::handling && !self->answered_;
     if (!error && unanswered && self->exchange_number_ == number) self->send_stream_head();
   });
@@ -206,13 +207,13 @@ void Connection::arm_write_timer() {
 
 void Connection::arm_filler_timer() {
   if (half_closed_) {
-    stream_timer_.expires_after(half_closed_patience);
+    filler_timer_.expires_after(half_closed_patience);
   } else if (head_ && head_->filler_every) {
-    stream_timer_.expires_after(*head_->filler_every);
+    filler_timer_.expires_after(*head_->filler_every);
   } else {
     return;
   }
-  stream_timer_.async_wait([self = shared_from_this(), number = exchange_number_](ErrorCode error) {
+  filler_timer_.async_wait([self = shared_from_this(), number = exchange_number_](ErrorCode error) {
     if (!error && self->exchange_number_ == number) self->send_filler();
   });
 }
@@ -246,7 +247,8 @@ void Connection::finish_exchange() {
   ++exchange_number_;
   on_ending_ = nullptr;
   head_.reset();
-  stream_timer_.cancel();
+  head_timer_.cancel();
+  filler_timer_.cancel();
   if (keep_alive_ && !context_->stopping) {
     rest();
   } else {

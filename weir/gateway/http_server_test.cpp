@@ -85,6 +85,19 @@ TEST(HttpServer, answers_a_client_that_has_closed_its_side) {
   EXPECT_TRUE(client.closed());
 }
 
+// Finding out whether the client is there took the place of the head.
+TEST(HttpServer, sends_the_head_of_a_silent_stream_to_a_client_that_has_closed_its_side) {
+  std::shared_ptr<Exchange> kept;
+  const auto server = serve({}, [&](HttpRequest, std::shared_ptr<Exchange> exchange) {
+    exchange->begin({.headers = {{"Content-Type", "text/plain"}}}, 500ms);
+    kept = std::move(exchange);
+  });
+  HttpClient client(server->port());
+  client.request("GET", "/");
+  client.half_close();
+  EXPECT_THAT(client.read_until("text/plain"), HasSubstr("200 OK"));
+}
+
 class Leaving : public ::testing::TestWithParam<bool> {};
 
 TEST_P(Leaving, tells_the_exchange_of_a_client_that_goes_away) {
