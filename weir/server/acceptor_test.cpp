@@ -1,13 +1,13 @@
 #include <weir/server/acceptor.hpp>
 
 #include <gmock/gmock.h>
-#include <sys/resource.h>
 
 #include <atomic>
 
 #include <fmt/format.h>
 
 #include <weir/server/http2_for_tests.hpp>
+#include <weir/server/no_descriptors_for_tests.hpp>
 #include <weir/server/server.hpp>
 #include <weir/store/remote/client.hpp>
 #include <weir/store/testing/memory_store.hpp>
@@ -30,23 +30,6 @@ Result<Position> head_of(const std::string& target) {
   WEIR_TRY_ASSIGN(log, catalog->open("default"));
   return log->head();
 }
-
-/// Lets this process have no more files than it has, as long as it lives.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    // poll() takes no more at once than these either.
-    const rlimit none{.rlim_cur = 4, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 class Waiting {
  public:

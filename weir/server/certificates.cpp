@@ -8,9 +8,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include <weir/base/assert.hpp>
 
 namespace weir::server {
 namespace {
@@ -38,31 +42,45 @@ Result<void> write_all(int file, std::string_view text) {
 
 }  // namespace
 
-/// The name in /proc goes from one whole file to the next at once.
-Result<void> Certificates::put(int& file, const std::string& text) {
-  const int fresh = ::memfd_create("weir-tls", MFD_CLOEXEC);
-  if (fresh < 0) return failed("no file in memory can be made");
-  auto written = write_all(fresh, text);
+/// A file in memory that nobody has yet.
+class Certificates::File {
+ public:
+  explicit File(int number) : number_(number) {}
+  File(File&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  File& operator=(File&&) = delete;
+  ~File() {
+    if (number_ >= 0) ::close(number_);
+  }
+
+  int number() const { return number_; }
+  /// The name in /proc goes from one whole file to the next at once.
+  void take_the_place_of(int& file) && {
+    if (file < 0) {
+      file = std::exchange(number_, -1);
+      return;
+    }
+    const int moved = ::dup3(number_, file, O_CLOEXEC);
+    WEIR_ASSERT(moved == file);
+  }
+
+ private:
+  int number_;
+};
+
+Result<Certificates::File> Certificates::file_of(const std::string& text) const {
+  File file(::memfd_create("weir-tls", MFD_CLOEXEC));
+  if (file.number() < 0) return failed("no file in memory can be made");
+  WEIR_TRY(write_all(file.number(), text));
   const timespec modified{.tv_sec = version_, .tv_nsec = 0};
   const timespec times[] = {modified, modified};
-  if (written && ::futimens(fresh, times) != 0) written = failed("its time can't be set");
-  if (!written) {
-    ::close(fresh);
-    return written;
-  }
-  if (file < 0) {
-    file = fresh;
-    return {};
-  }
-  const int moved = ::dup3(fresh, file, O_CLOEXEC);
-  ::close(fresh);
-  if (moved < 0) return failed("a file in memory can't be replaced");
-  return {};
+  if (::futimens(file.number(), times) != 0) return failed("its time can't be set");
+  return file;
 }
 
 Result<std::unique_ptr<Certificates>> Certificates::create(const security::TlsMaterial& material) {
   auto made = std::unique_ptr<Certificates>(new Certificates);
-  WEIR_TRY(made->replace(material));
+  WEIR_TRY_ASSIGN(show, made->prepare(material));
+  show();
   struct stat about {};
   if (::stat(path_of(made->identity_).c_str(), &about) != 0) return failed("/proc is not there");
   return made;
@@ -87,11 +105,19 @@ std::shared_ptr<grpc::ServerCredentials> Certificates::credentials() const {
   return tls::TlsServerCredentials(options);
 }
 
-Result<void> Certificates::replace(const security::TlsMaterial& material) {
+Result<UniqueFunction<void()>> Certificates::prepare(const security::TlsMaterial& material) {
   ++version_;
-  WEIR_TRY(put(identity_, material.key + "\n" + material.certificate));
-  if (material.client_ca.empty()) return {};
-  return put(authorities_, material.client_ca);
+  WEIR_TRY_ASSIGN(identity, file_of(material.key + "\n" + material.certificate));
+  std::optional<File> authorities;
+  if (!material.client_ca.empty()) {
+    WEIR_TRY_ASSIGN(file, file_of(material.client_ca));
+    authorities.emplace(std::move(file));
+  }
+  return UniqueFunction<void()>(
+      [this, identity = std::move(identity), authorities = std::move(authorities)]() mutable {
+        std::move(identity).take_the_place_of(identity_);
+        if (authorities) std::move(*authorities).take_the_place_of(authorities_);
+      });
 }
 
 }  // namespace weir::server

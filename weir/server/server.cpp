@@ -151,9 +151,9 @@ void Server::replace_limits(const Limits& limits) {
   parts_->logs.request_limits()->replace(limits);
 }
 
-Result<void> Server::replace_tls(const security::TlsMaterial& material) {
+Result<UniqueFunction<void()>> Server::prepare_tls(const security::TlsMaterial& material) {
   WEIR_ASSERT(parts_->certificates != nullptr);
-  return parts_->certificates->replace(material);
+  return parts_->certificates->prepare(material);
 }
 
 std::shared_ptr<grpc::Channel> Server::in_process_channel() {

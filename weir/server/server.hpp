@@ -6,6 +6,7 @@
 #include <string>
 
 #include <weir/base/result.hpp>
+#include <weir/base/unique_function.hpp>
 #include <weir/security/tls_files.hpp>
 #include <weir/server/access.hpp>
 #include <weir/server/health.hpp>
@@ -79,9 +80,10 @@ class Server {
   /// Where it listens, as a client would name it.
   std::string grpc_address() const;
 
-  /// Handshakes show this certificate within two seconds. Only for a server that was started with
-  /// one. Errors: unavailable.
-  Result<void> replace_tls(const security::TlsMaterial& material);
+  /// Makes all ready that can fail, and changes nothing: handshakes show this certificate within
+  /// two seconds from when what is returned is called. Only for a server that was started with one.
+  /// Errors: unavailable.
+  Result<UniqueFunction<void()>> prepare_tls(const security::TlsMaterial& material);
 
   /// Requests of weir.v1 that begin from now on are held to these instead of those that the logs
   /// were opened with.

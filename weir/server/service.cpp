@@ -188,8 +188,10 @@ Result<void> Service::replace_limits(const Limits& limits, const gateway::HttpOp
 }
 
 Result<void> Service::replace_tls(const security::TlsMaterial& material) {
+  WEIR_TRY_ASSIGN(show, parts_->server->prepare_tls(material));
   WEIR_TRY(parts_->gateway->replace_tls(material));
-  return parts_->server->replace_tls(material);
+  show();
+  return {};
 }
 
 std::string Service::grpc_address() const {

@@ -57,7 +57,8 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   /// Both listeners show this certificate from now on, gRPC's within two seconds. Only for a
-  /// service that was started with TLS. Errors: invalid_argument; then nothing has changed.
+  /// service that was started with TLS. Errors: invalid_argument, unavailable (no file descriptor
+  /// is left); then nothing has changed.
   Result<void> replace_tls(const security::TlsMaterial& material);
 
   /// Requests and HTTP connections that begin from now on are held to these: see
