@@ -198,9 +198,14 @@ void Acceptor::run(const Take& take) {
   }
   bool full = false;
   while (true) {
-    // With no descriptors left a listener stays readable: only the end is waited for, for a while.
+    // With no descriptors or memory left a listener stays readable: only the end is waited for, for
+    // a while.
     const int ready = ::poll(all.data(), full ? 1 : all.size(), full ? looks_every_ms : -1);
-    WEIR_ASSERT(ready >= 0 || errno == EINTR);
+    WEIR_ASSERT(ready >= 0 || errno == EINTR || errno == ENOMEM);
+    if (ready < 0) {
+      full = errno == ENOMEM;
+      continue;
+    }
     if (all.front().revents != 0) return;
     full = false;
     for (std::size_t i = 1; i < all.size() && !full; ++i) full = !accept_from(all[i].fd, take);
