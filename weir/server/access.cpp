@@ -185,7 +185,8 @@ void Access::replace(const security::Tokens& tokens) {
 
 void Access::end_expired() {
   const auto now = options_.clock->now();
-  for (const auto& [id, holder] : known()->holders) {
+  const auto all = known();
+  for (const auto& [id, holder] : all->holders) {
     const auto& expires = holder->token.expires_at;
     if (expires && *expires <= now) holder->ended.request_stop();
   }

@@ -113,6 +113,23 @@ TEST_F(AccessTest, ends_a_token_when_it_expires) {
   EXPECT_EQ(code(with->caller("Bearer " + made.secret, "x").known()), Code::unauthenticated);
 }
 
+// The old ones went while they were gone through: the address sanitizer's to see.
+TEST_F(AccessTest, ends_expired_tokens_while_they_are_replaced) {
+  std::vector<security::NewToken> made;
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    made.push_back(make(id, {.read = {"*"}}, clock_.wall + 60s));
+  }
+  const auto with = access(made);
+  std::vector<std::stop_token> ended;
+  for (const auto& each : made) {
+    ended.push_back(with->caller("Bearer " + each.secret, "x").ended());
+  }
+  const std::stop_callback replace(ended.front(), [&] { with->replace({}); });
+  clock_.pass(60s);
+  with->end_expired();
+  for (const auto& token : ended) EXPECT_TRUE(token.stop_requested());
+}
+
 TEST_F(AccessTest, ends_what_is_revoked_or_changed_and_nothing_else) {
   const auto kept = make(1, {.read = {"*"}}), revoked = make(2, {.read = {"*"}});
   auto changed = make(3, {.read = {"*"}, .append = {"*"}});
