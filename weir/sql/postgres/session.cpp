@@ -361,7 +361,7 @@ Result<std::vector<Notification>> Session::wait_for_notifications(const Patience
     if (PQconsumeInput(connection_.get()) != 1) return break_off();
     std::vector<Notification> notifications;
     while (auto* notify = PQnotifies(connection_.get())) {
-      notifications.push_back({notify->relname, notify->extra, notify->be_pid});
+      notifications.push_back({notify->relname, notify->extra});
       PQfreemem(notify);
     }
     if (!notifications.empty()) return notifications;

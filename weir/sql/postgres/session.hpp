@@ -71,8 +71,6 @@ struct Call {
 struct Notification {
   std::string channel;
   std::string payload;
-  /// The server process whose transaction sent it.
-  int sender = 0;
 };
 
 /// One connection to a PostgreSQL server. All statements of a run() go out together and come back

@@ -25,6 +25,18 @@ using weir::testing_support::run_sql;
 
 class Backend : public ::testing::Test {
  protected:
+  /// Counts how often the log's listener is called from now on.
+  void listen() {
+    log.backend->on_change_elsewhere([this] { ++told; });
+  }
+  bool told_within(int count, std::chrono::milliseconds time) const {
+    for (auto left = time; left > 0ms && told < count; left -= 5ms) {
+      std::this_thread::sleep_for(5ms);
+    }
+    return told >= count;
+  }
+
+  std::atomic<int> told = 0;
   const std::string uri = PostgresCluster::shared().new_database();
   OpenLog log = OpenLog::create(uri, {.indexed_keys = {"reader"}});
 };
@@ -214,14 +226,7 @@ TEST_F(Backend, commits_to_the_disk_though_the_role_would_not) {
 
 TEST_F(Backend, tells_listeners_of_appends_by_others_and_not_of_its_own) {
   auto other = OpenLog::open(uri);
-  std::atomic<int> told = 0;
-  log.backend->on_change_elsewhere([&] { ++told; });
-  const auto told_within = [&](int count, std::chrono::milliseconds time) {
-    for (auto left = time; left > 0ms && told < count; left -= 5ms) {
-      std::this_thread::sleep_for(5ms);
-    }
-    return told >= count;
-  };
+  listen();
   ASSERT_TRUE(told_within(1, 5s));  // once it listens, since something may have been missed
   log.append({lent("dune", "ada")});
   EXPECT_FALSE(told_within(2, 100ms));
@@ -231,6 +236,23 @@ TEST_F(Backend, tells_listeners_of_appends_by_others_and_not_of_its_own) {
   run_sql(uri,
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
           " AND datname = current_database()");
+  EXPECT_TRUE(told_within(3, 5s));
+  log.backend->on_change_elsewhere(nullptr);
+}
+
+// After a restart of the server the process of another's writer may have the number that our
+// writer's had; the other was not heard any more.
+TEST_F(Backend, tells_listeners_of_appends_by_others_whatever_their_process_numbers) {
+  run_sql(uri,
+          "CREATE FUNCTION announce() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+          " PERFORM pg_notify('weir_append', NEW.id || ' ' || gen_random_uuid());"
+          " PERFORM pg_notify('weir_append', NEW.id::text);"  // an earlier version
+          " RETURN NULL; END $$;"
+          "CREATE TRIGGER announce AFTER UPDATE ON weir.log FOR EACH ROW"
+          " EXECUTE FUNCTION announce()");
+  listen();
+  ASSERT_TRUE(told_within(1, 5s));
+  log.append({lent("dune", "ada")});
   EXPECT_TRUE(told_within(3, 5s));
   log.backend->on_change_elsewhere(nullptr);
 }

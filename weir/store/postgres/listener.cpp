@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include <fmt/format.h>
+
 namespace weir::postgres {
 namespace {
 
@@ -19,6 +21,10 @@ constexpr std::chrono::milliseconds poll_every{200};
 constexpr int polls_max = 300;
 
 }  // namespace
+
+std::string announcement(std::int32_t log_id, const Uuid& session) {
+  return fmt::format("{} {}", log_id, to_string(session));
+}
 
 Listener::Listener(ConnectOptions connect, const Clock& clock)
     : connect_(std::move(connect)), clock_(clock) {}
@@ -41,14 +47,14 @@ void Listener::remove(const void* owner) {
   entries_.erase(owner);
 }
 
-void Listener::add_own(int process) {
+void Listener::add_own(const Uuid& session) {
   const std::lock_guard lock(mutex_);
-  own_.insert(process);
+  own_.insert(session);
 }
 
-void Listener::remove_own(int process) {
+void Listener::remove_own(const Uuid& session) {
   const std::lock_guard lock(mutex_);
-  own_.erase(process);
+  own_.erase(session);
 }
 
 void Listener::call(std::int32_t log_id) {
@@ -122,11 +128,15 @@ Result<void> Listener::listen(const std::stop_token& stop, bool& connected) {
 }
 
 void Listener::heard(const Notification& notification) {
-  const auto& payload = notification.payload;
+  std::string_view payload = notification.payload;
   std::int32_t log_id = 0;
-  std::from_chars(payload.data(), payload.data() + payload.size(), log_id);
+  const auto* end = payload.data() + payload.size();
+  const auto* after_id = std::from_chars(payload.data(), end, log_id).ptr;
+  payload.remove_prefix(static_cast<std::size_t>(after_id - payload.data()));
+  if (payload.starts_with(' ')) payload.remove_prefix(1);
+  const auto session = parse_uuid(payload);
   const std::lock_guard lock(mutex_);
-  if (own_.contains(notification.sender)) return;
+  if (session && own_.contains(*session)) return;
   for (const auto& [owner, entry] : entries_) {
     if (entry.log_id == log_id) entry.listener();
   }

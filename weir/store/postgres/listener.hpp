@@ -8,14 +8,19 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <string>
 #include <thread>
 
+#include <weir/base/uuid.hpp>
 #include <weir/sql/postgres/session.hpp>
 
 namespace weir::postgres {
 
-/// The channel on which writers tell, with the log's id, that they have appended.
-inline constexpr std::string_view append_channel = "weir_append";
+/// What writers tell on the channel weir_append when they have appended: the log's id, and by which
+/// of all sessions of all writers, "7 0190e5c2-7d1f-7c4e-9a53-2f1f0c9b8a11". Earlier versions tell,
+/// and read, the log's id alone. The number of the server process says nothing: after a restart or
+/// a fail-over another's session may have that of one of ours.
+std::string announcement(std::int32_t log_id, const Uuid& session);
 
 /// Listens for appends of other processes on a connection and a thread of its own, from the first
 /// listener on. After a connection was lost all listeners are called: something may have been
@@ -35,9 +40,9 @@ class Listener {
   /// Once it returns the listener is not being called and won't be again.
   void remove(const void* owner);
 
-  /// Server processes that write for us: what they announce is known already.
-  void add_own(int process);
-  void remove_own(int process);
+  /// Sessions that write for us: what they announce is known already.
+  void add_own(const Uuid& session);
+  void remove_own(const Uuid& session);
   /// It asks because a pooler stands between.
   bool polls() const { return polls_; }
 
@@ -60,7 +65,7 @@ class Listener {
   const Clock& clock_;
   std::mutex mutex_;
   std::map<const void*, Entry> entries_;
-  std::set<int> own_;
+  std::set<Uuid> own_;
   std::atomic<bool> polls_ = false;
   std::mutex pause_mutex_;
   std::condition_variable_any pause_;

@@ -196,14 +196,15 @@ Result<void> LogWriter::connect(const Patience& patience) {
   WEIR_TRY_ASSIGN(session,
                   Session::connect(database_->writer_connection(), database_->clock(), patience));
   session_ = std::move(session);
-  database_->listener().add_own(session_->process());
+  session_id_ = make_uuid_v7(database_->clock().now());
+  database_->listener().add_own(session_id_);
   return {};
 }
 
 void LogWriter::disconnect() {
   begun_ = false;
   if (!session_) return;
-  database_->listener().remove_own(session_->process());
+  database_->listener().remove_own(session_id_);
   session_.reset();
 }
 
@@ -377,7 +378,7 @@ Params LogWriter::finish_params(const engine::Group& group) const {
   const auto recorded_at = group.events.empty() ? recorded_at_ : group.recorded_at;
   Params params;
   params.add_int4(log_id_).add(static_cast<std::int64_t>(head.value)).add(to_micros(recorded_at));
-  params.add(id_).add(batch_).add(std::string_view(std::to_string(log_id_)));
+  params.add(id_).add(batch_).add(std::string_view(announcement(log_id_, session_id_)));
   return params;
 }
 

@@ -51,6 +51,9 @@ class LogWriter final : public engine::Writer {
   bool first_ = true;
   std::optional<Instant> latest_;
   std::unique_ptr<Session> session_;
+  /// What the session is called in its announcements. Each has a name of its own: what one may
+  /// still commit after it was given up is news.
+  Uuid session_id_;
 };
 
 }  // namespace weir::postgres
