@@ -257,6 +257,16 @@ TEST_F(Backend, tells_listeners_of_appends_by_others_whatever_their_process_numb
   log.backend->on_change_elsewhere(nullptr);
 }
 
+// Where a server had no connection left for listening, subscribers never heard of others.
+TEST_F(Backend, tells_listeners_now_and_then_while_it_cannot_listen) {
+  const auto name = uri.substr(uri.rfind('/') + 1);
+  run_sql(uri, "ALTER DATABASE " + name + " SET default_transaction_read_only = on");
+  listen();  // on a connection to what takes writes
+  EXPECT_TRUE(told_within(2, 20s));
+  EXPECT_TRUE(log.backend->head({}));
+  log.backend->on_change_elsewhere(nullptr);
+}
+
 TEST_F(Backend, keeps_snapshots_that_never_go_back) {
   Snapshot snapshot{.key = {"loans", "abc"},
                     .position = Position(5),

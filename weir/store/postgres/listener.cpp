@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::chrono::milliseconds pause_min{100};
 constexpr std::chrono::milliseconds pause_max{1000};
+/// How often listeners are called, at most, while no connection can be made.
+constexpr std::chrono::seconds deaf_calls_every{1};
 /// Asks now and then whether the server is still there, should its end have gone unnoticed.
 constexpr std::chrono::seconds check_interval{5};
 constexpr std::chrono::seconds check_time_max{5};
@@ -67,10 +69,16 @@ void Listener::call(std::int32_t log_id) {
 void Listener::run(const std::stop_token& stop) {
   pthread_setname_np(pthread_self(), "weir-listen");
   auto pause = pause_min;
+  auto called_at = clock_.instant() - deaf_calls_every;
   while (!stop.stop_requested()) {
     bool connected = false;
     // Why it ended makes no difference: it is begun anew until it is stopped.
     if (const auto listened = listen(stop, connected); listened) return;
+    const auto now = clock_.instant();
+    if (!connected && now - called_at >= deaf_calls_every) {
+      called_at = now;
+      call_all();
+    }
     pause = connected ? pause_min : std::min(pause * 2, pause_max);
     wait_for(pause, stop);
   }

@@ -24,8 +24,10 @@ std::string announcement(std::int32_t log_id, const Uuid& session);
 
 /// Listens for appends of other processes on a connection and a thread of its own, from the first
 /// listener on. After a connection was lost all listeners are called: something may have been
-/// missed. Behind a pooler, which may hand each transaction to another server process,
-/// notifications can't be relied on: then all listeners are called five times a second.
+/// missed. So they are, once a second at most, after each attempt to make one that failed, since
+/// reads may work all the same.
+/// Behind a pooler, which may hand each transaction to another server process, notifications can't
+/// be relied on: then all listeners are called five times a second.
 /// Threads: any. Listeners are called on the listening thread, one at a time; they must be short
 /// and must not call back in here.
 class Listener {
