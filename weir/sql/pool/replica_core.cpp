@@ -52,6 +52,19 @@ void ReplicaCore::stand(std::size_t host, Standing standing, std::string why, In
   state.why = std::move(why);
 }
 
+/// What replicas were measured to have may be of a past that the new primary does not share.
+void ReplicaCore::begin_timeline(std::uint32_t timeline, Instant now) {
+  samples_.clear();
+  timeline_ = timeline;
+  for (std::size_t host = 0; host < hosts_.size(); ++host) {
+    auto& state = hosts_[host];
+    if (state.standing != Standing::in) continue;
+    state.lag = std::nullopt;
+    state.lag_bytes = std::nullopt;
+    stand(host, Standing::unknown, "it has not been asked since the fail-over", now);
+  }
+}
+
 void ReplicaCore::is_primary(std::size_t host, LogPosition at, Instant now) {
   // An old primary that came back as such does not count beside the one of a later timeline.
   if (timeline_ && at.timeline < *timeline_) {
@@ -62,10 +75,8 @@ void ReplicaCore::is_primary(std::size_t host, LogPosition at, Instant now) {
                              at.timeline, *timeline_),
                  now);
   }
-  if (timeline_ != at.timeline || (!samples_.empty() && at.bytes < samples_.back().bytes)) {
-    samples_.clear();
-  }
-  timeline_ = at.timeline;
+  if (timeline_ != at.timeline) begin_timeline(at.timeline, now);
+  if (!samples_.empty() && at.bytes < samples_.back().bytes) samples_.clear();
   samples_.push_back({at.bytes, now});
   // The first of those that are too old still says from when on a replica lacks something.
   while (samples_.size() > 1 &&
@@ -117,7 +128,8 @@ void ReplicaCore::is_down(std::size_t host, std::string why, Instant now) {
   stand(host, Standing::down, std::move(why), now);
 }
 
-std::optional<std::size_t> ReplicaCore::choose() {
+std::optional<std::size_t> ReplicaCore::choose(std::uint32_t timeline) {
+  if (timeline != timeline_) return std::nullopt;
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     const auto host = (next_ + i) % hosts_.size();
     if (hosts_[host].standing != Standing::in) continue;

@@ -72,8 +72,9 @@ class ReplicaCore {
   void is_replica(std::size_t host, LogPosition at, std::string_view hindrance, Instant now);
   void is_down(std::size_t host, std::string why, Instant now);
 
-  /// The next one that may be read from, in turn.
-  std::optional<std::size_t> choose();
+  /// The next one that may be read from, in turn. None while a primary is known on a later
+  /// `timeline` than that of the primary that they were measured against.
+  std::optional<std::size_t> choose(std::uint32_t timeline);
   const ReplicaState& state(std::size_t host) const { return hosts_[host]; }
 
  private:
@@ -81,6 +82,7 @@ class ReplicaCore {
     std::uint64_t bytes;
     Instant at;
   };
+  void begin_timeline(std::uint32_t timeline, Instant now);
   void stand(std::size_t host, ReplicaStanding standing, std::string why, Instant now);
   Instant::duration lag_of(std::uint64_t replayed, Instant now) const;
 

@@ -17,6 +17,7 @@ class Replicas : public ::testing::Test {
   void replica(std::size_t host, std::uint64_t bytes, std::uint32_t timeline = 1) {
     core.is_replica(host, {bytes, timeline}, "", now);
   }
+  std::optional<std::size_t> choose() { return core.choose(1); }
   Standing standing(std::size_t host) const { return core.state(host).standing; }
 
   ReplicaCore core{{.lag_max = 1s, .measure_every = 250ms}, 3};
@@ -24,21 +25,21 @@ class Replicas : public ::testing::Test {
 };
 
 TEST_F(Replicas, are_read_from_when_they_have_what_the_primary_has) {
-  EXPECT_EQ(core.choose(), std::nullopt);
+  EXPECT_EQ(choose(), std::nullopt);
   primary(100);
   replica(1, 100);
   EXPECT_EQ(standing(1), Standing::in);
   EXPECT_EQ(core.state(1).lag, 0ms);
-  EXPECT_EQ(core.choose(), 1u);
+  EXPECT_EQ(choose(), 1u);
 }
 
 TEST_F(Replicas, are_read_from_in_turn) {
   primary(100);
   replica(1, 100);
   replica(2, 100);
-  EXPECT_EQ(core.choose(), 1u);
-  EXPECT_EQ(core.choose(), 2u);
-  EXPECT_EQ(core.choose(), 1u);
+  EXPECT_EQ(choose(), 1u);
+  EXPECT_EQ(choose(), 2u);
+  EXPECT_EQ(choose(), 1u);
 }
 
 TEST_F(Replicas, are_not_behind_because_nothing_is_written) {
@@ -65,7 +66,7 @@ TEST_F(Replicas, that_stop_are_behind_as_soon_as_what_they_lack_is_too_old) {
   primary(300);
   replica(1, 100);
   EXPECT_EQ(standing(1), Standing::behind);
-  EXPECT_EQ(core.choose(), std::nullopt);
+  EXPECT_EQ(choose(), std::nullopt);
   EXPECT_NE(core.state(1).why.find("200 bytes"), std::string::npos);
 }
 
@@ -93,17 +94,17 @@ TEST_F(Replicas, that_catch_up_are_read_from_again) {
   replica(1, 200);
   EXPECT_EQ(standing(1), Standing::in);
   EXPECT_GT(core.state(1).since, since);
-  EXPECT_EQ(core.choose(), 1u);
+  EXPECT_EQ(choose(), 1u);
 }
 
 TEST_F(Replicas, that_are_down_are_left_out_until_they_answer) {
   primary(100);
   replica(1, 100);
   core.is_down(1, "connection refused", now);
-  EXPECT_EQ(core.choose(), std::nullopt);
+  EXPECT_EQ(choose(), std::nullopt);
   EXPECT_EQ(core.state(1).why, "connection refused");
   replica(1, 100);
-  EXPECT_EQ(core.choose(), 1u);
+  EXPECT_EQ(choose(), 1u);
 }
 
 TEST_F(Replicas, that_receive_nothing_are_left_out_however_far_they_are) {
@@ -111,7 +112,7 @@ TEST_F(Replicas, that_receive_nothing_are_left_out_however_far_they_are) {
   core.is_replica(1, {100, 1}, "it receives nothing", now);
   EXPECT_EQ(standing(1), Standing::detached);
   EXPECT_EQ(core.state(1).why, "it receives nothing");
-  EXPECT_EQ(core.choose(), std::nullopt);
+  EXPECT_EQ(choose(), std::nullopt);
 }
 
 TEST_F(Replicas, of_another_timeline_than_the_primarys_are_left_out) {
@@ -122,6 +123,29 @@ TEST_F(Replicas, of_another_timeline_than_the_primarys_are_left_out) {
   EXPECT_EQ(standing(1), Standing::detached) << "it may have what the new primary has not";
   replica(1, 130, 2);
   EXPECT_EQ(standing(1), Standing::in);
+}
+
+// They may have what the new primary has not, and be asked only after that one.
+TEST_F(Replicas, are_unknown_once_a_later_primary_is_seen_until_they_are_asked_again) {
+  primary(100);
+  replica(1, 100);
+  now += 250ms;
+  core.is_primary(2, {120, 2}, now);
+  EXPECT_EQ(standing(1), Standing::unknown);
+  EXPECT_EQ(core.state(1).lag, std::nullopt);
+  EXPECT_EQ(core.state(1).since, now);
+  EXPECT_EQ(core.choose(2), std::nullopt);
+  core.is_primary(2, {130, 2}, now);
+  EXPECT_EQ(core.choose(2), std::nullopt);
+  replica(1, 130, 2);
+  EXPECT_EQ(core.choose(2), 1u);
+}
+
+TEST_F(Replicas, are_not_read_from_while_others_know_of_a_later_primary) {
+  primary(100);
+  replica(1, 100);
+  EXPECT_EQ(core.choose(2), std::nullopt);
+  EXPECT_EQ(core.choose(1), 1u);
 }
 
 TEST_F(Replicas, are_not_measured_against_an_old_primary_that_came_back) {
@@ -145,7 +169,7 @@ TEST_F(Replicas, are_measured_anew_after_a_failover_that_lost_the_end_of_the_log
 TEST_F(Replicas, are_unknown_before_a_primary_was_seen) {
   replica(1, 100);
   EXPECT_EQ(standing(1), Standing::unknown);
-  EXPECT_EQ(core.choose(), std::nullopt);
+  EXPECT_EQ(choose(), std::nullopt);
 }
 
 TEST(ReplicaOptions, out_of_range_are_named) {

@@ -212,26 +212,23 @@ std::vector<std::size_t> Hosts::order() const {
 }
 
 bool Hosts::found_primary(std::size_t index, std::uint32_t timeline) {
-  std::vector<std::stop_source> ended;
-  {
-    const std::lock_guard lock(mutex_);
-    if (timeline != 0 && timeline < timeline_) return false;
-    if (timeline > timeline_) {
-      for (std::size_t host = 0; host < all_.size(); ++host) {
-        if (host != index) ended.push_back(std::exchange(replaced_[host], {}));
-      }
-      timeline_ = timeline;
+  const std::lock_guard lock(mutex_);
+  if (timeline != 0 && timeline < timeline_) return false;
+  const auto found = static_cast<std::ptrdiff_t>(index);
+  const bool promoted = timeline_ != 0 && timeline > timeline_;
+  if (promoted || (primary_ >= 0 && primary_ != found)) ++changes_;
+  primary_ = found;
+  if (timeline > timeline_) {
+    // With the lock held: who sees the change gets no more answers of the old primary.
+    for (std::size_t host = 0; host < all_.size(); ++host) {
+      if (host != index) std::exchange(replaced_[host], {}).request_stop();
     }
-    const auto found = static_cast<std::ptrdiff_t>(index);
-    if (primary_ >= 0 && primary_ != found) ++changes_;
-    primary_ = found;
-    for (auto& rank : ranks_) {
-      if (rank < 0) rank = 0;
-    }
-    ranks_[index] = -1;
+    timeline_ = timeline;
   }
-  // Whoever waits on one of these wakes up, and may ask for the next host at once.
-  for (auto& host : ended) host.request_stop();
+  for (auto& rank : ranks_) {
+    if (rank < 0) rank = 0;
+  }
+  ranks_[index] = -1;
   return true;
 }
 
@@ -258,6 +255,11 @@ std::optional<std::size_t> Hosts::primary() const {
   const std::lock_guard lock(mutex_);
   if (primary_ < 0) return std::nullopt;
   return static_cast<std::size_t>(primary_);
+}
+
+std::uint32_t Hosts::timeline() const {
+  const std::lock_guard lock(mutex_);
+  return timeline_;
 }
 
 std::size_t Hosts::changes() const {

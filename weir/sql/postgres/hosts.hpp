@@ -60,13 +60,16 @@ class Hosts {
   /// is a later one than any before.
   void saw_primary(std::size_t index, std::uint32_t timeline);
   /// Stopped when another host is found to be the primary of a later timeline: for a connection to
-  /// this one, made as to the primary. Of a database with one host: never.
+  /// this one, made as to the primary. Before anybody can see the change; what it calls must not
+  /// call in here. Of a database with one host: never.
   std::stop_token replaced(std::size_t index) const;
   /// It could not be reached, or is not the primary.
   void failed(std::size_t index);
   /// Where it was last found.
   std::optional<std::size_t> primary() const;
-  /// How often the primary was found elsewhere than before.
+  /// The latest that was seen; 0: none.
+  std::uint32_t timeline() const;
+  /// How often the primary was found elsewhere than before, or on a later timeline.
   std::size_t changes() const;
 
  private:
@@ -80,7 +83,6 @@ class Hosts {
   long last_rank_ = 0;
   std::ptrdiff_t primary_ = -1;
   std::size_t changes_ = 0;
-  /// The latest that was seen; 0: none.
   std::uint32_t timeline_ = 0;
   /// By host, of the connections of this timeline.
   std::vector<std::stop_source> replaced_;

@@ -142,6 +142,16 @@ TEST(Hosts, let_no_primary_of_the_past_count_once_a_later_one_has_been_seen) {
   EXPECT_EQ(hosts->changes(), 2u);
 }
 
+TEST(Hosts, count_a_later_timeline_at_the_same_place_as_a_change) {
+  const auto hosts = Hosts::of("host=a,b").value();
+  hosts->found_primary(0, 3);
+  hosts->found_primary(0, 3);
+  EXPECT_EQ(hosts->changes(), 0u);
+  hosts->found_primary(0, 4);  // its name leads elsewhere now
+  EXPECT_EQ(hosts->changes(), 1u);
+  EXPECT_EQ(hosts->timeline(), 4u);
+}
+
 TEST(Hosts, that_only_watchers_see_make_a_difference_when_their_timeline_is_later) {
   const auto hosts = Hosts::of("host=a,b").value();
   EXPECT_TRUE(hosts->found_primary(0, 3));

@@ -65,16 +65,23 @@ void Replicas::observe() {
   }));
 }
 
+/// What is heard of one host may change how others stand.
 template <class Change>
-void Replicas::change(std::size_t host, Change change) {
+void Replicas::change(Change change) {
+  std::vector<sql::ReplicaStanding> before;
+  std::vector<std::pair<std::string, sql::ReplicaState>> changed;
   std::unique_lock lock(mutex_);
-  const auto before = core_.state(host).standing;
-  change();
-  const auto state = core_.state(host);
-  lock.unlock();
-  if (state.standing != before && options_.listener) {
-    options_.listener(to_string(hosts_->all()[host]), state);
+  for (std::size_t host = 0; host < pools_.size(); ++host) {
+    before.push_back(core_.state(host).standing);
   }
+  change();
+  for (std::size_t host = 0; host < pools_.size(); ++host) {
+    const auto& state = core_.state(host);
+    if (state.standing != before[host]) changed.emplace_back(to_string(hosts_->all()[host]), state);
+  }
+  lock.unlock();
+  if (!options_.listener) return;
+  for (const auto& [host, state] : changed) options_.listener(host, state);
 }
 
 void Replicas::watch(std::size_t host, const std::stop_token& stop) {
@@ -84,7 +91,7 @@ void Replicas::watch(std::size_t host, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     if (const auto asked = ask(host, session, stop); !asked && !stop.stop_requested()) {
       session.reset();
-      change(host, [&] { core_.is_down(host, asked.error().message, clock_.instant()); });
+      change([&] { core_.is_down(host, asked.error().message, clock_.instant()); });
     }
     std::unique_lock lock(mutex_);
     if (std::exchange(first, false)) {
@@ -115,7 +122,7 @@ Result<void> Replicas::ask(std::size_t host, std::unique_ptr<Session>& session,
   if (!replica) hosts_->saw_primary(host, at.timeline);
   // Before anybody is told that it is in.
   if (options_.limits.read && replica && hindrance.empty()) provide_pool(host);
-  change(host, [&] {
+  change([&] {
     const auto now = clock_.instant();
     if (!replica) return core_.is_primary(host, at, now);
     core_.is_replica(host, at, hindrance, now);
@@ -142,8 +149,9 @@ void Replicas::wait_until_asked(Instant until) {
 
 Pool* Replicas::choose() {
   if (!options_.limits.read) return nullptr;
+  const auto timeline = hosts_->timeline();
   const std::lock_guard lock(mutex_);
-  const auto host = core_.choose();
+  const auto host = core_.choose(timeline);
   return host ? pools_[*host].get() : nullptr;
 }
 
@@ -156,7 +164,7 @@ void Replicas::failed(const Pool* pool, const Error& error) {
   }();
   if (found == pools_.end()) return;
   const auto host = static_cast<std::size_t>(found - pools_.begin());
-  change(host, [&] { core_.is_down(host, error.message, clock_.instant()); });
+  change([&] { core_.is_down(host, error.message, clock_.instant()); });
 }
 
 std::vector<Replicas::State> Replicas::states() const {

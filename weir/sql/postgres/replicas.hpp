@@ -18,7 +18,8 @@ struct ReplicasOptions {
   sql::ReplicaOptions limits = {};
   /// Of the pool that each replica gets. Its name is the replica's host; its role is replica.
   PoolOptions pool = {};
-  /// Told when a host's standing changes, on a thread of its own; must be quick. Default: nobody.
+  /// Told when a host's standing changes, on a thread that asks hosts or reads; must be quick.
+  /// Default: nobody.
   std::function<void(const std::string& host, const sql::ReplicaState& state)> listener = nullptr;
 };
 
@@ -60,7 +61,7 @@ class Replicas {
                    const std::stop_token& stop);
   void provide_pool(std::size_t host);
   template <class Change>
-  void change(std::size_t host, Change change);
+  void change(Change change);
   void observe();
 
   const ReplicasOptions options_;

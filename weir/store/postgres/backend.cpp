@@ -65,21 +65,22 @@ Result<ReadStep> LogBackend::read_step(const ReadRequest& request) {
   if (database_->replicas() != nullptr) {
     if (auto step = read_from_replica(request)) return std::move(*step);
   }
+  const auto changes = database_->hosts().changes();
   auto step = reading_.step(request);
-  if (step) saw_head(step->head);
+  if (step) saw_head(step->head, changes);
   return step;
 }
 
-std::optional<Position> LogBackend::known_head() const {
+std::optional<Position> LogBackend::known_head(std::size_t changes) const {
   const std::lock_guard lock(mutex_);
-  if (hosts_changes_ != database_->hosts().changes()) return std::nullopt;
+  if (hosts_changes_ != changes) return std::nullopt;
   return known_head_;
 }
 
-void LogBackend::saw_head(Position head) {
+void LogBackend::saw_head(Position head, std::size_t changes) {
   if (database_->replicas() == nullptr) return;
-  const auto changes = database_->hosts().changes();
   const std::lock_guard lock(mutex_);
+  if (changes < hosts_changes_) return;
   // What a primary had and its successor has not is not there.
   if (std::exchange(hosts_changes_, changes) != changes) known_head_ = Position();
   known_head_ = std::max(known_head_, head);
@@ -89,7 +90,8 @@ void LogBackend::saw_head(Position head) {
 /// asked for.
 std::optional<ReadStep> LogBackend::read_from_replica(const ReadRequest& request) {
   const bool forwards = request.direction == Direction::forwards;
-  const auto known = known_head();
+  const auto changes = database_->hosts().changes();
+  const auto known = known_head(changes);
   if (!known) return std::nullopt;
   const bool catches_up =
       !request.until && forwards && known->value > request.after.value + catch_up_min;
@@ -125,6 +127,8 @@ std::optional<ReadStep> LogBackend::read_from_replica(const ReadRequest& request
     if (hangs || says_replica_is_unwell(step.error())) replicas.failed(pool, step.error());
     return std::nullopt;
   }
+  // It may have what the new primary has not.
+  if (database_->hosts().changes() != changes) return std::nullopt;
   // Its own head is of the same moment as the events.
   if (step->head < *bounded.until) {
     if (!forwards || step->cursor <= request.after) return std::nullopt;
@@ -138,10 +142,11 @@ std::optional<ReadStep> LogBackend::read_from_replica(const ReadRequest& request
 Result<Position> LogBackend::head(const CallOptions& options) {
   Call call{.text = select_head};
   call.params.add_int4(log_.id);
+  const auto changes = database_->hosts().changes();
   WEIR_TRY_ASSIGN(rows, database_->ask(call, options));
   if (rows.empty()) return damaged("the log's row is gone");
   const Position head(static_cast<std::uint64_t>(rows.int8(0, 0)));
-  saw_head(head);
+  saw_head(head, changes);
   return head;
 }
 

@@ -34,9 +34,10 @@ class LogBackend final : public engine::Backend {
                                                const CallOptions& call) override;
 
  private:
-  /// A head that the primary was seen to have; none after a fail-over.
-  std::optional<Position> known_head() const;
-  void saw_head(Position head);
+  /// A head that the primary was seen to have; none after a fail-over. `changes`: of the database's
+  /// hosts, before anything was asked.
+  std::optional<Position> known_head(std::size_t changes) const;
+  void saw_head(Position head, std::size_t changes);
   std::optional<ReadStep> read_from_replica(const ReadRequest& request);
 
   const std::shared_ptr<Database> database_;
@@ -45,7 +46,7 @@ class LogBackend final : public engine::Backend {
   const Reading reading_;
   mutable std::mutex mutex_;
   Position known_head_;
-  /// Of the database's hosts, when that head was seen.
+  /// Of the database's hosts, before that head was asked for.
   std::size_t hosts_changes_ = 0;
 };
 
