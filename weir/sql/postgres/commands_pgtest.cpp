@@ -141,6 +141,21 @@ TEST_F(Commands, that_waited_for_replicas_in_vain_do_not_count_as_done) {
   EXPECT_TRUE(session->broken());
 }
 
+TEST_F(Commands, tell_whether_they_were_warned_of) {
+  const auto session = connect();
+  const Call calls[] = {{.text = "SELECT 1"},
+                        {.text = "DO $$ BEGIN RAISE WARNING 'beware'; END $$"},
+                        {.text = "SELECT 2"},
+                        {.text = "DO $$ BEGIN RAISE NOTICE 'by the way'; END $$"}};
+  for (int i = 0; i < 3; ++i) {  // as they are prepared, too
+    const auto answers = session->run(calls, {}).value();
+    EXPECT_FALSE(answers[0].warned());
+    EXPECT_TRUE(answers[1].warned());
+    EXPECT_FALSE(answers[2].warned());
+    EXPECT_FALSE(answers[3].warned());
+  }
+}
+
 int prepared(Session& session) {
   const Call call{.text = "SELECT count(*) FROM pg_prepared_statements", .prepare = false};
   return static_cast<int>(session.run({&call, 1}, {}).value().front().int8(0, 0));

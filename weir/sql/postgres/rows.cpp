@@ -27,7 +27,7 @@ void Rows::Clear::operator()(pg_result* result) const {
   PQclear(result);
 }
 
-Rows::Rows(pg_result* result) : result_(result) {}
+Rows::Rows(pg_result* result, bool warned) : result_(result), warned_(warned) {}
 
 std::size_t Rows::size() const {
   return static_cast<std::size_t>(PQntuples(result_.get()));

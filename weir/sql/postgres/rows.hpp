@@ -17,7 +17,7 @@ namespace weir::postgres {
 /// Threads: const access from any.
 class Rows {
  public:
-  explicit Rows(pg_result* result);
+  explicit Rows(pg_result* result, bool warned = false);
 
   std::size_t size() const;
   bool empty() const { return size() == 0; }
@@ -33,6 +33,9 @@ class Rows {
   [[nodiscard]] bool array(std::size_t row, int column, std::vector<std::string_view>& out) const;
   /// "COMMIT", "INSERT 0 1" ...
   std::string_view command() const;
+  /// The server gave a warning with it. Of a COMMIT perhaps that somebody cancelled its wait for
+  /// the replicas: it is done, and may be on no disk but the server's.
+  bool warned() const { return warned_; }
 
   /// Takes apart what array() gives of an int8 array.
   static std::int64_t int8_of(std::string_view element);
@@ -42,6 +45,7 @@ class Rows {
     void operator()(pg_result* result) const;
   };
   std::unique_ptr<pg_result, Clear> result_;
+  bool warned_ = false;
 };
 
 }  // namespace weir::postgres

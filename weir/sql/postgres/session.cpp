@@ -75,8 +75,9 @@ class Session::Answers {
   /// For a script: ends with no more results rather than with a synchronisation.
   bool simple = false;
 
-  void take(pg_result* raw, StatementCache& statements) {
-    Rows rows(raw);
+  void take(pg_result* raw, bool with_warning, StatementCache& statements) {
+    Rows rows(raw, with_warning);
+    warned = warned || with_warning;
     switch (PQresultStatus(raw)) {
       case PGRES_PIPELINE_SYNC:
         done = true;
@@ -114,6 +115,9 @@ class Session::Answers {
   /// At least one of its statements has been executed.
   bool executed = false;
   bool changed = false;
+  /// While a statement is being cancelled a warning may say that a commit, though done, has not
+  /// reached the replicas that it must reach.
+  bool warned = false;
   std::vector<Rows> results;
   std::optional<Error> error;
 
@@ -217,7 +221,7 @@ Result<void> Session::collect(Answers& answers, const Patience& patience) {
     while (!PQisBusy(connection)) {
       auto* result = PQgetResult(connection);
       if (result != nullptr) {
-        answers.take(result, statements_);
+        answers.take(result, std::exchange(warned_, false), statements_);
         if (answers.done) return {};
         continue;
       }
@@ -289,7 +293,7 @@ Result<void> Session::stop_statement(Answers& answers, const Patience& patience)
   if (!sent || !sent->wait_until(until)) broken_ = true;  // it may still hit a later statement
   if (answers.error) {
     if (has_sqlstate(*answers.error, "57014")) answers.error = late;
-  } else if (warned_) {
+  } else if (answers.warned) {
     // It was a commit that had to wait for its replicas, and no longer does.
     broken_ = true;
     late.message += "; whether it took effect is unknown";

@@ -177,8 +177,7 @@ class Session {
   std::stop_token replaced_;
   /// Of a primary among several hosts; 0: not known.
   std::uint32_t timeline_ = 0;
-  /// A warning came in this round trip. While a statement is being cancelled it may say that a
-  /// commit, though done, has not reached the replicas that it must reach.
+  /// A warning came since the last result: it belongs to the next.
   bool warned_ = false;
   bool broken_ = false;
   bool changed_ = false;

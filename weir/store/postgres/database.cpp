@@ -112,6 +112,7 @@ ConnectOptions Database::writer_connection() const {
                              {"enable_bitmapscan", "off"},
                              {"lock_timeout", lock_ms},
                              {"statement_timeout", "0"},
+                             {"client_min_messages", "warning"},
                              {"idle_in_transaction_session_timeout", write_ms},
                              {"client_connection_check_interval", "2s"}});
   // Its round trips have bounds of their own, and all its statements are used again and again.

@@ -404,12 +404,13 @@ Result<void> LogWriter::commit(const engine::Group& group) {
   calls.push_back({.text = commit_transaction});
 
   const auto answers = session_->run(calls, patience(database_->options().write_time_max));
-  if (answers) {
-    if (answers->back().command() == "COMMIT") return {};
+  if (answers && answers->back().command() != "COMMIT") {
     return internal_bug("PostgreSQL: the transaction had failed before its commit");
   }
+  // With a warning it may be on this server's disk alone.
+  if (answers && !answers->back().warned()) return {};
   latest_.reset();
-  if (session_->broken() || is_ambiguous(answers.error())) return settle(group);
+  if (answers || session_->broken() || is_ambiguous(answers.error())) return settle(group);
   rollback();
   return engine::nothing_recorded(answers.error());
 }
@@ -433,8 +434,7 @@ Result<void> LogWriter::settle(const engine::Group& group) {
   // Should it have taken effect, our own subscribers have not been told.
   database_->listener().call(log_id_);
   return unavailable(
-      "PostgreSQL: the connection broke during the commit and could not be made "
-      "again; whether it was recorded is unknown");
+      "PostgreSQL: nothing confirmed the commit in time; whether it was recorded is unknown");
 }
 
 /// Having the lock means that the transaction in question has ended, this way or that. The commit
@@ -454,6 +454,9 @@ Result<bool> LogWriter::took_effect(const Patience& patience) {
   if (!answers) {
     disconnect();
     return answers.error();
+  }
+  if (answers->back().warned()) {
+    return unavailable("PostgreSQL: a commit no longer waits for the replicas that it must reach");
   }
   const auto& batch = (*answers)[2];
   return !batch.empty() && batch.int8(0, 0) == batch_;
