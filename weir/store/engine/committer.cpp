@@ -367,7 +367,8 @@ Result<void> Committer::judge_condition(PendingAppend& pending, Accepted& accept
   if (!pending.request.condition) return {};
   // What was judged by events that are no longer there counts for nothing.
   const auto rewinds = tail_.rewinds();
-  const bool still_holds = pending.judged_after_rewinds == rewinds;
+  const bool still_holds =
+      pending.judged_after_rewinds == rewinds && pending.judged <= accepted.begin;
   const auto after = std::max(still_holds ? pending.judged : Position(),
                               pending.request.condition->after.value_or(Position()));
   // Who reads may find at any time that the log was put back, and forget what the tail knew.

@@ -29,6 +29,19 @@ class EngineLog : public testing::Test {
                                  TermHasher(1, {}), std::make_shared<Threads>(), system_clock(),
                                  options);
   }
+  /// Of five events only the last is known: conditions from before them are judged by reading
+  /// before the append is queued.
+  void open_with_a_past() {
+    auto backend = std::make_unique<FakeBackend>();
+    fake_ = backend.get();
+    for (int i = 0; i < 5; ++i) fake_->append_elsewhere(event("Old"));
+    auto tail = std::make_shared<Tail>(Tail::Options{});
+    tail->reset(Position(5));
+    const auto last = fake_->read_step({.after = Position(4)}).value().batch;
+    tail->append(Position(6), {}, {}, mark_of(*last.begin()));
+    log_ = std::make_shared<Log>(std::move(backend), std::move(tail), TermHasher(1, {}),
+                                 std::make_shared<Threads>(), system_clock(), LogEngineOptions{});
+  }
   std::future<Result<Appended>> later(AppendRequest request) {
     auto promise = std::make_shared<std::promise<Result<Appended>>>();
     auto future = promise->get_future();
@@ -152,16 +165,7 @@ TEST_F(EngineLog, judges_by_what_the_log_holds_after_it_was_put_back_and_has_jus
 }
 
 TEST_F(EngineLog, forgets_what_was_judged_beforehand_by_events_that_are_gone) {
-  auto backend = std::make_unique<FakeBackend>();
-  fake_ = backend.get();
-  for (int i = 0; i < 5; ++i) fake_->append_elsewhere(event("Old"));
-  // Conditions from before these are judged by reading before the append is queued.
-  auto tail = std::make_shared<Tail>(Tail::Options{});
-  tail->reset(Position(5));
-  const auto last = fake_->read_step({.after = Position(4)}).value().batch;
-  tail->append(Position(6), {}, {}, mark_of(*last.begin()));
-  log_ = std::make_shared<Log>(std::move(backend), std::move(tail), TermHasher(1, {}),
-                               std::make_shared<Threads>(), system_clock(), LogEngineOptions{});
+  open_with_a_past();
   auto first = hold();
   auto refused = later(
       {.events = {event("B")},
@@ -174,6 +178,23 @@ TEST_F(EngineLog, forgets_what_was_judged_beforehand_by_events_that_are_gone) {
   const auto conflict = refused.get();
   ASSERT_FALSE(conflict);
   EXPECT_EQ(conflict.error().details.at("position"), "3");
+}
+
+// Past the last event that the writer knew, a log may be put back without a trace but its head.
+TEST_F(EngineLog, forgets_what_was_judged_beforehand_of_a_log_that_ends_before_that) {
+  open_with_a_past();
+  for (int i = 0; i < 5; ++i) fake_->append_elsewhere(event("Old"));
+  auto first = hold();
+  auto refused = later(
+      {.events = {event("B")},
+       .condition = Condition{.fail_if_events_match = Query{}.tagged("new"), .after = Position()}});
+  while (log_->committer().queue_depth() == 0) std::this_thread::yield();
+  fake_->rewind(Position(6), {event("New", {"new"})});
+  fake_->release();
+  EXPECT_EQ(first.get().value().first, Position(8));
+  const auto conflict = refused.get();
+  ASSERT_FALSE(conflict);
+  EXPECT_EQ(conflict.error().details.at("position"), "7");
 }
 
 TEST_F(EngineLog, a_group_stands_or_falls_with_its_keys) {

@@ -244,6 +244,8 @@ Result<engine::Begun> LogWriter::catch_up_and_begin(const engine::BeginRequest& 
     const Position oldest(begun.head.value - std::min(begun.head.value, request.missed_max));
     behind = begun.missed.empty() && std::max(rest.known, oldest) < begun.head;
     if (!behind || last) {
+      // The log was put back meanwhile: it need not hold what was fetched.
+      if (!fetched.empty() && fetched.last() > begun.head) fetched = Batch();
       begun.missed = joined(std::move(fetched), std::move(begun.missed), oldest);
       return begun;
     }

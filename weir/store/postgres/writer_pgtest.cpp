@@ -69,6 +69,26 @@ TEST_F(CatchUp, fetches_a_long_past_before_it_locks_the_log) {
   late.writer->rollback();
 }
 
+// What was fetched before the log was locked came to stand past its head.
+TEST_F(CatchUp, forgets_what_it_fetched_of_a_log_that_was_put_back_before_it_had_the_lock) {
+  others.append(some_events(events));
+  auto restoring = Session::connect({.uri = uri}, system_clock(), {}).value();
+  ASSERT_TRUE(restoring->run_script("BEGIN; SELECT FROM weir.log FOR UPDATE", {}));
+  auto begin = std::async(std::launch::async, [&] {
+    return late.writer->begin({.known = Position(), .missed_max = 32'768});
+  });
+  wait_until_somebody_waits();
+  ASSERT_TRUE(
+      restoring->run_script("DELETE FROM weir.event WHERE position > 2990;"
+                            "UPDATE weir.log SET head = 2990; COMMIT",
+                            {}));
+  const auto begun = begin.get();
+  ASSERT_TRUE(begun) << begun.error().message;
+  EXPECT_EQ(begun->head, Position(2990));
+  EXPECT_TRUE(begun->missed.empty());
+  late.writer->rollback();
+}
+
 TEST_F(CatchUp, learns_of_all_that_was_appended_while_it_was_idle) {
   late.append(some_events(1));
   others.append(some_events(events));
