@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include <fmt/format.h>
 
@@ -158,16 +157,6 @@ Error not_found(const std::string& name) {
           .details = {{"log", name}}};
 }
 
-/// Whether it begins as a database does. What can't be read may be one.
-bool may_be_database(const std::filesystem::path& path) {
-  constexpr std::string_view header = "SQLite format 3";
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return true;
-  std::string begin(header.size(), '\0');
-  file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-  return begin == header;
-}
-
 Error no_place(const std::string& name, const std::string& path) {
   return invalid_field("log", fmt::format("'{}' would lie in '{}', which is what a file beside "
                                           "another log's is called; take another name, or a store "
@@ -263,10 +252,9 @@ Result<std::vector<LogInfo>> Store::list(CallOptions call) {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    auto name = log_at(options_.path, entry.path().filename());
-    // "library.txt" beside "library" need not be a log.
-    const bool log = name && (path.has_extension() || may_be_database(entry.path()));
-    if (log) names.push_back(std::move(*name));
+    if (auto name = log_at(options_.path, entry.path().filename())) {
+      names.push_back(std::move(*name));
+    }
   }
   if (error) return unavailable(fmt::format("'{}': {}", folder.string(), error.message()));
   std::sort(names.begin(), names.end());

@@ -156,7 +156,6 @@ TEST_F(Stores, need_no_extension) {
                              ".orders-journal", ".orders.part-wal"}) {
     std::ofstream file(path + beside, std::ios::app);
   }
-  std::ofstream(path + ".txt") << "of somebody else";
   EXPECT_EQ(names(*store), logs);
   EXPECT_EQ(names(*open(path).value()), logs);
   for (const auto* taken : {"part", "orders-wal", "new-shm", "new-indexer"}) {
