@@ -366,14 +366,15 @@ Result<bool> Committer::replay(PendingAppend& pending, const Accepted& accepted,
 Result<void> Committer::judge_condition(PendingAppend& pending, Accepted& accepted) {
   if (!pending.request.condition) return {};
   // What was judged by events that are no longer there counts for nothing.
-  const auto rewinds = tail_.rewinds();
   const bool still_holds =
-      pending.judged_after_rewinds == rewinds && pending.judged <= accepted.begin;
+      pending.judged_after_rewinds == accepted.known.rewinds && pending.judged <= accepted.begin;
   const auto after = std::max(still_holds ? pending.judged : Position(),
                               pending.request.condition->after.value_or(Position()));
+  const bool may_match = after < tail_.begin() || tail_.may_match(pending.condition, after);
   // Who reads may find at any time that the log was put back, and forget what the tail knew.
-  const bool forgotten = rewinds != accepted.known.rewinds;
-  if (forgotten || after < tail_.begin() || tail_.may_match(pending.condition, after)) {
+  const bool forgotten =
+      accepted.known.head < accepted.begin || tail_.rewinds() != accepted.known.rewinds;
+  if (may_match || forgotten) {
     // By its terms there may be a match: the store itself has the last word.
     ReadRequest look{.query = pending.request.condition->fail_if_events_match,
                      .after = after,

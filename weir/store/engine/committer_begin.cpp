@@ -43,7 +43,7 @@ void Committer::learn(const Begun& begun) {
     tail_.rewind(missed_begin);
     known = tail_.known();
   } else if (missed_begin > known.head) {
-    tail_.reset(missed_begin);  // too much happened elsewhere: begin afresh
+    tail_.skip_to(known, missed_begin);  // too much happened elsewhere: begin afresh
   }
   std::vector<std::uint32_t> counts;
   std::vector<Term> terms;

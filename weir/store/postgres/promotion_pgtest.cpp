@@ -20,26 +20,26 @@ using weir::testing_support::PostgresCluster;
 using weir::testing_support::run_sql;
 using Standing = sql::ReplicaStanding;
 
-constexpr int common = 2000, lost = 10, fresh = 5;
+constexpr int common_events = 2000, lost_events = 10, fresh_events = 5;
 
 /// A primary and two replicas. One lacks the primary's last events and takes its place; the other
 /// has them, and is not asked again where it stands before the test is over.
 class Promotion : public ::testing::Test {
  protected:
   void SetUp() override {
-    append(OpenLog::create(database), common, "Common");
+    append(OpenLog::create(database), common_events, "Common");
     wait_for_replay(heir);
     run_sql(admin(heir), "ALTER SYSTEM SET primary_conninfo = ''");
     run_sql(admin(heir), "SELECT pg_reload_conf()");
     while (run_sql(admin(heir), "SELECT count(*) FROM pg_stat_wal_receiver") != "0") {
       std::this_thread::sleep_for(5ms);
     }
-    append(OpenLog::open(database), lost, "Lost");
+    append(OpenLog::open(database), lost_events, "Lost");
     wait_for_replay(other);
     ASSERT_NO_FATAL_FAILURE(open_log());
-    ASSERT_EQ(log->backend->head({}).value(), Position(common + lost));
+    ASSERT_EQ(log->backend->head({}).value(), Position(common_events + lost_events));
     heir.promote();
-    append(OpenLog::open(on(heir)), fresh, "Fresh");
+    append(OpenLog::open(on(heir)), fresh_events, "Fresh");
   }
 
   /// The other replica is in only if it has been asked after the primary.
@@ -96,10 +96,11 @@ TEST_F(Promotion, ends_reading_from_replicas_that_were_measured_against_the_old_
   primary.stop();
   // By the first it finds the new primary, and asks that one alone with the second.
   for (int i = 0; i < 2; ++i) {
-    ASSERT_EQ(log->backend->head({}).value(), Position(common + fresh));
+    ASSERT_EQ(log->backend->head({}).value(), Position(common_events + fresh_events));
   }
-  const auto read = types({.after = Position(common), .until = Position(common + fresh)});
-  EXPECT_THAT(read, SizeIs(fresh));
+  const auto read =
+      types({.after = Position(common_events), .until = Position(common_events + fresh_events)});
+  EXPECT_THAT(read, SizeIs(fresh_events));
   EXPECT_THAT(read, Each("Fresh"));
 }
 

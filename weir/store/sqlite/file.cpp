@@ -82,7 +82,9 @@ Error no_log(const FileOptions& options) {
   return damaged(fmt::format("'{}' is empty, and no log", options.path));
 }
 
-Result<void> migrate_locked(Session& session, const FileOptions& options) {
+/// Whether there is a log; nothing is there yet when there is none.
+/// Errors: failed_precondition (something else is), data_loss (a log should be there).
+Result<bool> has_log(Session& session, const FileOptions& options) {
   WEIR_TRY_ASSIGN(tables, session.query_integer("SELECT count(*) FROM sqlite_master"));
   WEIR_TRY_ASSIGN(described,
                   session.query_integer("SELECT count(*) FROM sqlite_master WHERE name = 'meta'"));
@@ -92,11 +94,14 @@ Result<void> migrate_locked(Session& session, const FileOptions& options) {
         .reason = Reason::unspecified,
         .message = fmt::format("'{}' is a SQLite database, but not a log of Weir's", options.path)};
   }
-  if (tables == 0 && !options.create) {
-    return no_log(options);
-  }
+  if (tables == 0 && !options.create) return no_log(options);
+  return described > 0;
+}
+
+Result<void> migrate_locked(Session& session, const FileOptions& options) {
+  WEIR_TRY_ASSIGN(described, has_log(session, options));
   std::int64_t version = 0;
-  if (described > 0) {
+  if (described) {
     WEIR_TRY_ASSIGN(recorded,
                     session.query_integer("SELECT value FROM meta WHERE key = 'schema_version'"));
     version = recorded;
@@ -113,7 +118,7 @@ Result<void> migrate_locked(Session& session, const FileOptions& options) {
   for (const auto& migration : migrations()) {
     if (migration.version > version) WEIR_TRY(session.execute(migration.sql));
   }
-  if (described == 0) WEIR_TRY(describe(session, options));
+  if (!described) WEIR_TRY(describe(session, options));
   WEIR_TRY_ASSIGN(update,
                   session.prepare("UPDATE meta SET value = ? WHERE key = 'schema_version'"));
   update.bind(1, schema_version);
@@ -149,11 +154,8 @@ Result<Session> open_for_writing(const FileOptions& options) {
                                           .vfs = options.vfs,
                                           .reporting = options.reporting,
                                           .preallocate_log = true}));
-  if (!options.create) {
-    // Before anything makes a database of it.
-    WEIR_TRY_ASSIGN(pages, session.query_integer("PRAGMA page_count"));
-    if (pages == 0) return no_log(options);
-  }
+  // Before anything of it is changed.
+  WEIR_TRY(has_log(session, options));
   // page_size only matters for a new file, and comes before the journal mode.
   WEIR_TRY(session.execute("PRAGMA page_size=8192"));
   WEIR_TRY(session.execute("PRAGMA journal_mode=WAL"));
@@ -225,7 +227,7 @@ Result<void> File::load_tail() {
   WEIR_TRY_ASSIGN(connection, lease({}));
   const auto state = this->state();
   WEIR_TRY(connection->begin.run());
-  WEIR_TRY_ASSIGN(runs, this->runs(*connection));
+  WEIR_TRY_ASSIGN(runs, this->runs(*connection, kept()));
   WEIR_TRY_ASSIGN(head, connection->read_head());
   info_.head = head;
   tail_->reset(begin_of_tail(runs->reached(), head));
@@ -236,9 +238,9 @@ Result<void> File::load_tail() {
 }
 
 void File::forget() {
-  kept_->newest.forget(kept_as_.exchange(next_kept_as.fetch_add(1)));
   {
     const std::lock_guard lock(runs_mutex_);
+    kept_->newest.forget(kept_as_.exchange(next_kept_as.fetch_add(1)));
     runs_ = std::make_shared<RunSet>();
   }
   forget_end();
@@ -364,20 +366,20 @@ Result<std::shared_ptr<const RunSet>> load_runs(Session& session, std::int64_t g
   return std::shared_ptr<const RunSet>(std::move(set));
 }
 
-Result<std::shared_ptr<const RunSet>> File::runs(ReadConnection& connection) {
+Result<std::shared_ptr<const RunSet>> File::runs(ReadConnection& connection, const KeptOf& kept) {
   WEIR_TRY_ASSIGN(row, connection.generation.step());
   if (!row) return damaged("meta.index_generation is missing");
   const auto generation = connection.generation.integer(0);
   connection.generation.reset();
-  std::shared_ptr<const RunSet> known;
+  auto known = std::make_shared<const RunSet>();
   {
     const std::lock_guard lock(runs_mutex_);
-    known = runs_;
+    if (kept.log() == kept_as_) known = runs_;
   }
   if (known->generation == generation) return known;
   WEIR_TRY_ASSIGN(loaded, load_runs(connection.session, generation, *known));
   const std::lock_guard lock(runs_mutex_);
-  if (loaded->generation > runs_->generation) {
+  if (kept.log() == kept_as_ && loaded->generation > runs_->generation) {
     runs_ = loaded;
     tail_->indexed(loaded->reached());
   }
@@ -427,8 +429,9 @@ Result<bool> File::still_holds(ReadConnection& connection, const engine::Tail::K
     there = mark == known.mark;
   }
   if (there) return true;
-  tail_->rewind(Position(), known);
+  // In this order: whoever comes in between finds that it was rewound when it looks again.
   forget();
+  tail_->rewind(Position(), known);
   return false;
 }
 
@@ -445,8 +448,10 @@ Result<void> File::catch_up(ReadConnection& connection, const engine::Tail::Know
   const std::lock_guard lock(catch_up_mutex_);
   // What a run holds need not be in the tail as well.
   tail_->skip_to(known, begin_of_tail(reached, head));
+  const auto from = tail_->known();
+  if (from.rewinds != known.rewinds) return {};
   WEIR_TRY(terms_of(
-      connection, tail_->head(), head,
+      connection, from.head, head,
       [&](Position first, std::span<const std::uint32_t> counts,
           std::span<const engine::Term> terms) { tail_->append(known, first, counts, terms); }));
   WEIR_TRY_ASSIGN(last, mark_at(connection.mark, head));

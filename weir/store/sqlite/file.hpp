@@ -134,8 +134,8 @@ class File {
   /// Errors: deadline_exceeded, and as open_reader().
   Result<Lease> lease(const CallOptions& call);
 
-  /// The runs as the connection's open transaction sees them.
-  Result<std::shared_ptr<const RunSet>> runs(ReadConnection& connection);
+  /// The runs as the connection's open transaction sees them. `kept`: of before it began.
+  Result<std::shared_ptr<const RunSet>> runs(ReadConnection& connection, const KeptOf& kept);
 
   /// Works out the terms of the events in (after, until], some thousands at a time: for each event
   /// the number of its terms, and all the terms in order.

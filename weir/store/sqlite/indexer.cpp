@@ -165,12 +165,14 @@ Result<std::shared_ptr<const RunSet>> Indexer::look() {
     connection_ = std::move(connection);
   }
   WEIR_TRY(connection_->begin.run());
+  const auto kept = file_->kept();
   const auto known = file_->tail()->known();
   WEIR_TRY_ASSIGN(head, connection_->read_head());
   WEIR_TRY_ASSIGN(holds, file_->still_holds(*connection_, known, head));
   if (!holds) return unavailable("the log was put back to an older state");
   head_ = head;
-  return file_->runs(*connection_);
+  rewinds_ = known.rewinds;
+  return file_->runs(*connection_, kept);
 }
 
 /// Learns what is on disk, and removes blocks that belong to no run: a process died over them.
@@ -279,8 +281,13 @@ Result<void> Indexer::drain(std::size_t left) {
 
 /// Whether the steps that were planned still count.
 Result<void> Indexer::still_ours() const {
-  if (!queue_->lost()) return {};
-  return unavailable("it was changed by another process, or could not be written");
+  if (queue_->lost()) {
+    return unavailable("it was changed by another process, or could not be written");
+  }
+  if (file_->tail()->rewinds() != rewinds_) {
+    return unavailable("the log was put back to an older state");
+  }
+  return {};
 }
 
 /// Until all that is planned is on disk. The tail need not keep it then.

@@ -66,6 +66,7 @@ class Indexer {
 
   // The thread's own.
   int lock_ = -1;
+  std::uint64_t rewinds_ = 0;              ///< of the log, when it was looked at
   std::shared_ptr<const RunSet> planned_;  ///< the runs as they will be once the queue is empty
   std::int64_t next_block_ = 1;
   std::int64_t next_run_ = 1;

@@ -163,6 +163,24 @@ TEST_F(Index, is_taken_over_once_there_is_something_to_do) {
   wait_until([&] { return number("SELECT count(*) FROM run") == 1; });
 }
 
+TEST_F(Index, is_planned_anew_when_the_log_was_put_back) {
+  const auto log = open_log(path);
+  append(*log, 20 * segment_events);
+  wait_for_index();
+  {
+    // Back to before anything was indexed.
+    auto session = Session::open({.path = path}).value();
+    ASSERT_TRUE(session.execute(
+        "BEGIN IMMEDIATE; DELETE FROM event WHERE position > 50; DELETE FROM run; "
+        "DELETE FROM block; UPDATE meta SET value = 0 WHERE key = 'index_generation'; COMMIT"));
+  }
+  append(*log, 5 * segment_events, "New");
+  wait_for_index();
+  EXPECT_EQ(damages(), std::vector<std::string>());
+  EXPECT_EQ(log->read({.query = Query{}.of_type("New")}).collect()->events.size(),
+            5 * segment_events);
+}
+
 TEST_F(Index, is_left_to_whoever_took_it_over_last) {
   append(*open_log(path), 1);
   Process first(path), second(path);

@@ -32,6 +32,7 @@ class KeptOf {
   /// `log`: a number that no other log ever has, nor the same when it was put back.
   KeptOf(Kept& kept, std::uint64_t log) : kept_(&kept), log_(log) {}
 
+  std::uint64_t log() const { return log_; }
   void put_read(Position position, std::string_view message);
   void put_new(Position position, std::string_view message) {
     kept_->newest.put(log_, position, message);

@@ -49,7 +49,7 @@ class Step {
     WEIR_TRY_ASSIGN(head, connection.read_head());
     WEIR_TRY_ASSIGN(holds, file_.still_holds(connection, known, head));
     if (!holds) return ReadStep();
-    WEIR_TRY_ASSIGN(runs, file_.runs(connection));
+    WEIR_TRY_ASSIGN(runs, file_.runs(connection, kept_));
     file_.saw_end(state, {head, runs});
     WEIR_TRY(file_.catch_up(connection, known, head, runs->reached()));
     return walk(head, std::move(runs));

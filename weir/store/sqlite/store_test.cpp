@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <weir/sql/sqlite/session.hpp>
 #include <weir/store/sqlite/store.hpp>
 #include <weir/store/sqlite/unfinished_file.hpp>
 
@@ -162,6 +163,38 @@ TEST_F(Stores, need_no_extension) {
     EXPECT_EQ(store->create(taken, {}, {}).error().code, Code::invalid_argument) << taken;
     EXPECT_EQ(store->open(taken, {}).error().code, Code::invalid_argument) << taken;
   }
+}
+
+// A database says by its header whether it has a write-ahead log.
+TEST_F(Stores, change_nothing_of_a_database_that_is_no_log) {
+  const auto store = open(folder.file("library")).value();
+  const auto theirs = folder.file("library.db");
+  ASSERT_TRUE(Session::open({.path = theirs, .create = true})->execute("CREATE TABLE thing (n)"));
+  const auto bytes = [&] {
+    std::ifstream file(theirs, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto before = bytes();
+  ASSERT_FALSE(before.empty());
+  const auto listed = store->list({});
+  ASSERT_FALSE(listed);
+  EXPECT_EQ(listed.error().code, Code::failed_precondition);
+  EXPECT_NE(listed.error().message.find(theirs), std::string::npos) << listed.error().message;
+  EXPECT_FALSE(open(theirs));
+  EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(Stores, are_not_made_where_a_write_ahead_log_lacks_its_database) {
+  const auto path = folder.file("log.db");
+  std::ofstream(path + "-wal") << "the last events of another";
+  const auto refused = open(path);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::failed_precondition);
+  EXPECT_NE(refused.error().message.find("log.db-wal"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_EQ(std::filesystem::file_size(path + "-wal"), 26);
+  std::filesystem::remove(path + "-wal");
+  EXPECT_TRUE(open(path));
 }
 
 TEST_F(Stores, with_an_extension_have_room_for_every_name) {

@@ -34,8 +34,19 @@ Error exists(const std::string& path, std::string_view more = "") {
           .message = fmt::format("'{}' exists already{}", path, more)};
 }
 
-Result<void> must_not_exist(const std::string& path) {
+/// SQLite would take a write-ahead log for that of the new file, and write it over that.
+Result<void> must_be_free(const std::string& path) {
   if (std::filesystem::exists(path)) return exists(path);
+  for (const auto* suffix : {"-wal", "-journal"}) {
+    if (!std::filesystem::exists(path + suffix)) continue;
+    if (std::filesystem::exists(path)) return exists(path);  // it came with its database just now
+    return Error{.code = Code::failed_precondition,
+                 .reason = Reason::unspecified,
+                 .message = fmt::format("'{}{}' is there without its database, and may hold the "
+                                        "last of what that held: put '{}' back beside it, or move "
+                                        "it away",
+                                        path, suffix, path)};
+  }
   return {};
 }
 
@@ -66,7 +77,7 @@ UnfinishedFile::~UnfinishedFile() {
 
 Result<std::unique_ptr<UnfinishedFile>> UnfinishedFile::create(const std::string& destination,
                                                                Others others) {
-  WEIR_TRY(must_not_exist(destination));
+  WEIR_TRY(must_be_free(destination));
   const auto path = part_of(destination);
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (file < 0) return failed(path);
@@ -86,7 +97,7 @@ Result<void> UnfinishedFile::take(Others others) {
   WEIR_TRY(check_leftover());
   taken_ = true;
   // Another may have finished before this one's file was made.
-  WEIR_TRY(must_not_exist(destination_));
+  WEIR_TRY(must_be_free(destination_));
   remove_companions();
   if (::ftruncate(file_, 0) != 0) return failed(path_);
   return {};
@@ -104,7 +115,7 @@ Result<void> UnfinishedFile::check_leftover() const {
 }
 
 Result<void> UnfinishedFile::finish() {
-  WEIR_TRY(must_not_exist(destination_));
+  WEIR_TRY(must_be_free(destination_));
   if (::rename(path_.c_str(), destination_.c_str()) != 0) return failed(destination_);
   taken_ = false;
   return sync_folder_of(destination_);

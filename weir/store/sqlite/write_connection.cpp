@@ -114,11 +114,11 @@ Result<std::unique_ptr<WriteConnection::Open>> WriteConnection::open() {
 
 Result<WriteConnection::Open*> WriteConnection::begin(std::optional<Instant> deadline) {
   std::unique_lock lock(mutex_);
+  auto opened = open_ ? Result<std::unique_ptr<Open>>(nullptr) : open();
+  // Afterwards, so that it can't be replaced in between; and this says better why nothing opens.
   WEIR_TRY(file_->check_place());
-  if (!open_) {
-    WEIR_TRY_ASSIGN(opened, open());
-    open_ = std::move(opened);
-  }
+  if (!opened) return opened.error();
+  if (*opened) open_ = std::move(opened).value();
   open_->session.set_busy_timeout(patience(deadline, file_->options().busy_timeout));
   if (const auto begun = open_->begin.run(); !begun) {
     open_.reset();
@@ -195,6 +195,7 @@ Result<engine::Begun> FileWriter::begin(const engine::BeginRequest& request) {
   }
   open_ = open;
   state_ = file_->state();
+  kept_ = file_->kept();
   return begun;
 }
 
@@ -211,7 +212,10 @@ Result<engine::Begun> FileWriter::look(WriteConnection::Open& open,
     WEIR_TRY_ASSIGN(there, mark_at(open.mark, request.mark->position));
     begun.rewound = there != request.mark;
   }
-  if (begun.rewound || begun.head < request.known) file_->forget();
+  if (begun.rewound || begun.head < request.known) {
+    file_->forget();
+    connection_->lose_index();
+  }
 
   if (begun.head > request.known) {
     WEIR_TRY_ASSIGN(missed, read_missed(open, request, begun.head));
@@ -279,8 +283,7 @@ Result<void> FileWriter::commit(const engine::Group& group) {
 /// Few events are likely to be read again soon: by those who decide, and by subscribers. Many at
 /// once are an import, and only fill what would else stay empty.
 void FileWriter::keep(const engine::Group& group) {
-  auto kept = file_->kept();
-  if (group.events.size() > kept_events_max && !kept.has_room_for_new()) return;
+  if (group.events.size() > kept_events_max && !kept_->has_room_for_new()) return;
   EventFields fields;
   BatchBuilder builder;
   for (const auto& event : group.events) {
@@ -297,7 +300,7 @@ void FileWriter::keep(const engine::Group& group) {
     fields.tracking_source = event.tracking ? event.tracking->source : std::string_view();
     fields.tracking_position = event.tracking ? event.tracking->position : 0;
     builder.add(fields);
-    kept.put_new(event.position, builder.last());
+    kept_->put_new(event.position, builder.last());
   }
 }
 

@@ -40,6 +40,9 @@ class WriteConnection {
   /// that wait anywhere are void. Call it with no transaction open.
   Result<void> take_index();
 
+  /// With a transaction open: what waits was worked out for an index that is gone.
+  void lose_index() { queue_->lose(); }
+
   /// Runs `work` while no transaction of this process writes.
   Result<void> exclusively(const std::function<Result<void>()>& work);
   /// Pages in the write-ahead log after the last commit.
@@ -82,6 +85,7 @@ class FileWriter final : public engine::Writer {
   WriteConnection::Open* open_ = nullptr;
   /// Of the database, in the transaction under way.
   File::State state_;
+  std::optional<KeptOf> kept_;
 };
 
 }  // namespace weir::sqlite
