@@ -187,9 +187,11 @@ void PostgresCluster::stop() {
 }
 
 void PostgresCluster::kill() {
-  // The server's other processes notice the death of the first, and hold on to its port and memory
-  // until they do.
-  ::kill(process_, SIGKILL);
+  // All at once, as a machine dies. Those that notice the death of the first would do more before
+  // they end, such as showing others what waits for a replica.
+  freeze();
+  for (const auto process : frozen_) ::kill(process, SIGKILL);
+  frozen_.clear();
   wait_for(process_);
   process_ = -1;
   const auto lock = folder_ + "/data/postmaster.pid";
