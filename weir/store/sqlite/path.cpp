@@ -16,8 +16,8 @@ namespace {
 
 /// Whether it may be a file that lies beside a log's, such as "library.orders-wal".
 bool is_companion(std::string_view file) {
-  constexpr std::array<std::string_view, 5> suffixes = {"-wal", "-shm", "-journal", "-indexer",
-                                                        ".part"};
+  constexpr std::array<std::string_view, 6> suffixes = {"-wal",     "-shm",  "-journal",
+                                                        "-indexer", ".part", ".part-lock"};
   return std::any_of(suffixes.begin(), suffixes.end(),
                      [&](std::string_view suffix) { return file.ends_with(suffix); });
 }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <sqlite3.h>
 
 #include <weir/sql/sqlite/session.hpp>
+#include <weir/store/sqlite/path.hpp>
 #include <weir/store/sqlite/store.hpp>
 #include <weir/store/sqlite/unfinished_file.hpp>
 
@@ -266,6 +268,7 @@ TEST_F(Stores, that_were_never_finished_are_none) {
   const auto killed = ::fork();
   if (killed == 0) {
     const auto unfinished = UnfinishedFile::create(left);
+    std::ofstream((*unfinished)->path()).close();
     std::raise(SIGKILL);
   }
   int status = 0;
@@ -276,6 +279,49 @@ TEST_F(Stores, that_were_never_finished_are_none) {
   EXPECT_TRUE(store->create("other", {}, {}));
   EXPECT_EQ(names(*store), (std::vector<std::string>{"default", "other"}));
   EXPECT_FALSE(std::filesystem::exists(left + ".part"));
+  EXPECT_FALSE(std::filesystem::exists(left + ".part-lock"));
+}
+
+/// Whether another process than this holds a lock on a byte of SQLite's (sqlite3PendingByte on).
+bool is_locked_elsewhere(const std::string& path) {
+  const auto asking = ::fork();
+  if (asking == 0) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_start = 0x40000000;
+    lock.l_len = 512;
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    ::_exit(::fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(asking, &status, 0), asking);
+  return status == 0;
+}
+
+// A process that closes any descriptor of a file lets go of all its locks on it: others would then
+// take the write-ahead log of an open log for nobody's.
+TEST_F(Stores, stay_locked_when_whoever_made_the_file_goes) {
+  const auto path = folder.file("log.db");
+  auto unfinished = UnfinishedFile::create(path).value();
+  ASSERT_TRUE(Session::open({.path = unfinished->path(), .create = true})
+                  ->execute("PRAGMA journal_mode=WAL; CREATE TABLE thing (n)"));
+  ASSERT_TRUE(unfinished->finish());
+  auto session = Session::open({.path = path}).value();
+  ASSERT_TRUE(session.query_integer("SELECT count(*) FROM thing"));
+  ASSERT_TRUE(is_locked_elsewhere(path));
+  unfinished.reset();
+  EXPECT_TRUE(is_locked_elsewhere(path));
+}
+
+// Neither does looking for logs.
+TEST_F(Stores, stay_locked_when_they_are_listed) {
+  for (const auto* name : {"with/log.db", "without/log"}) {
+    const auto path = folder.file(name);
+    const auto store = open(path).value();
+    EXPECT_TRUE(store->create("other", {}, {}));
+    EXPECT_EQ(names(*store).size(), 2);
+    for (const auto& file : {path, path_of(path, "other")}) EXPECT_TRUE(is_locked_elsewhere(file));
+  }
 }
 
 }  // namespace

@@ -22,6 +22,10 @@ std::string part_of(const std::string& destination) {
   return destination + ".part";
 }
 
+std::string lock_of(const std::string& destination) {
+  return part_of(destination) + "-lock";
+}
+
 Error failed(const std::string& path) {
   return {.code = Code::unknown,
           .message = fmt::format("'{}': {}", path,
@@ -64,24 +68,26 @@ Result<void> sync_folder_of(const std::string& path) {
 
 }  // namespace
 
-UnfinishedFile::UnfinishedFile(std::string destination, int file)
-    : destination_(std::move(destination)), path_(part_of(destination_)), file_(file) {}
+UnfinishedFile::UnfinishedFile(std::string destination, int lock)
+    : destination_(std::move(destination)),
+      path_(part_of(destination_)),
+      lock_path_(lock_of(destination_)),
+      lock_(lock) {}
 
 UnfinishedFile::~UnfinishedFile() {
-  if (taken_) {
-    ::unlink(path_.c_str());
-    remove_companions();
-  }
-  ::close(file_);
+  if (taken_) remove();
+  if (locked_) ::unlink(lock_path_.c_str());
+  ::close(lock_);
 }
 
+/// The file itself is SQLite's alone to open: when a process closes any descriptor of a file, all
+/// its locks on that are gone, and another thread may have opened it by its new name.
 Result<std::unique_ptr<UnfinishedFile>> UnfinishedFile::create(const std::string& destination,
                                                                Others others) {
   WEIR_TRY(must_be_free(destination));
-  const auto path = part_of(destination);
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file < 0) return failed(path);
-  std::unique_ptr<UnfinishedFile> unfinished(new UnfinishedFile(destination, file));
+  const int lock = ::open(lock_of(destination).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) return failed(part_of(destination));
+  std::unique_ptr<UnfinishedFile> unfinished(new UnfinishedFile(destination, lock));
   WEIR_TRY(unfinished->take(others));
   return unfinished;
 }
@@ -89,26 +95,31 @@ Result<std::unique_ptr<UnfinishedFile>> UnfinishedFile::create(const std::string
 Result<void> UnfinishedFile::take(Others others) {
   const auto theirs = exists(path_, ", and somebody else is writing it");
   const int how = others == Others::wait ? LOCK_EX : LOCK_EX | LOCK_NB;
-  if (::flock(file_, how) != 0) return errno == EWOULDBLOCK ? theirs : failed(path_);
-  // Before the lock was free it may have become what it was to be.
+  if (::flock(lock_, how) != 0) return errno == EWOULDBLOCK ? theirs : failed(path_);
+  // Before the lock was free whoever had it may have finished, and another begun.
   struct stat locked {};
-  if (::fstat(file_, &locked) != 0) return failed(path_);
-  if (file_id(path_) != FileId{locked.st_dev, locked.st_ino}) return theirs;
+  if (::fstat(lock_, &locked) != 0) return failed(path_);
+  if (file_id(lock_path_) != FileId{locked.st_dev, locked.st_ino}) return theirs;
+  locked_ = true;
   WEIR_TRY(check_leftover());
-  taken_ = true;
-  // Another may have finished before this one's file was made.
+  // Another may have finished before this one's lock was made.
   WEIR_TRY(must_be_free(destination_));
-  remove_companions();
-  if (::ftruncate(file_, 0) != 0) return failed(path_);
+  remove();
+  taken_ = true;
   return {};
 }
 
 /// A file that is none of ours is not to be lost. The first page is the last that SQLite writes.
 Result<void> UnfinishedFile::check_leftover() const {
+  const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return {};
+  if (file < 0) return failed(path_);
   constexpr std::string_view magic("SQLite format 3\0", 16);
   std::array<char, magic.size()> begin{};
-  const auto read = ::pread(file_, begin.data(), begin.size(), 0);
-  if (read < 0) return failed(path_);
+  const auto read = ::pread(file, begin.data(), begin.size(), 0);
+  const auto unread = failed(path_);
+  ::close(file);
+  if (read < 0) return unread;
   const std::string_view is(begin.data(), static_cast<std::size_t>(read));
   if (is == magic || is.find_first_not_of('\0') == std::string_view::npos) return {};
   return exists(path_, ", and is not what a copy leaves that was broken off");
@@ -121,8 +132,8 @@ Result<void> UnfinishedFile::finish() {
   return sync_folder_of(destination_);
 }
 
-void UnfinishedFile::remove_companions() const {
-  for (const auto* suffix : {"-wal", "-shm", "-journal"}) {
+void UnfinishedFile::remove() const {
+  for (const auto* suffix : {"", "-wal", "-shm", "-journal"}) {
     ::unlink((path_ + suffix).c_str());  // mostly not there
   }
 }
