@@ -154,8 +154,14 @@ Result<Session> open_for_writing(const FileOptions& options) {
                                           .vfs = options.vfs,
                                           .reporting = options.reporting,
                                           .preallocate_log = true}));
-  // Before anything of it is changed.
-  WEIR_TRY(has_log(session, options));
+  {
+    WEIR_TRY_ASSIGN(mode, session.prepare("PRAGMA journal_mode"));
+    WEIR_TRY_ASSIGN(known, mode.step());
+    const bool changes = !known || mode.text(0) != "wal";
+    mode.reset();
+    // For good, so that it must be a log, or nothing yet.
+    if (changes) WEIR_TRY(has_log(session, options));
+  }
   // page_size only matters for a new file, and comes before the journal mode.
   WEIR_TRY(session.execute("PRAGMA page_size=8192"));
   WEIR_TRY(session.execute("PRAGMA journal_mode=WAL"));
