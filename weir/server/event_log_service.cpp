@@ -113,17 +113,21 @@ void EventLogService::subscribe(Stream& of, const grpc::ByteBuffer& request) {
   auto shared = std::make_shared<SubscribeRequest>(std::move(subscribe).value());
   stream->end_when(caller.ended(), remote::to_status(token_ended()));
   const bool from_head = message->from_head() && !message->has_after();
-  logs_.find(message->log(), [this, stream, shared, from_head](Log log) {
+  // Where the log is asked for its head nobody waits for the answer once the stream has ended, so
+  // that nothing of this service may be used there.
+  logs_.find(message->log(), [stream, shared, from_head, draining = logs_.draining(),
+                              &readers = readers_, streams = streams_](Log log) {
     if (!log) return stream->fail(log.error());
-    const auto begin = [this, stream, shared, log = *log](Result<Position> after) {
+    const auto begin = [stream, shared, draining, &readers, streams,
+                        log = *log](Result<Position> after) {
       if (stream->ended()) return;
       if (!after) return stream->fail(after.error());
       shared->after = *after;
       auto subscription = log->subscribe(std::move(*shared));
       if (!subscription) return stream->fail(subscription.error());
-      stream->end_when(logs_.draining(), remote::to_status(shutting_down()));
-      stream->feed(
-          make_subscription_feed(log, std::move(subscription).value(), readers_, streams_));
+      auto feed = make_subscription_feed(log, std::move(subscription).value(), readers, streams);
+      stream->end_when(draining, remote::to_status(shutting_down()));
+      stream->feed(std::move(feed));
     };
     if (from_head) return (*log)->head(shared->call, begin);
     begin(shared->after.value_or(Position()));

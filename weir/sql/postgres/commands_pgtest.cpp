@@ -219,6 +219,27 @@ TEST_F(Commands, go_on_unprepared_when_a_table_is_altered_under_them) {
   run_sql(uri, "ALTER TABLE altered ALTER COLUMN n TYPE text");
   EXPECT_EQ(text(), "7");
   EXPECT_FALSE(session->broken());
+
+  // Where it can't be repeated it may be tried again.
+  const auto other = connect();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(other->execute("SELECT n FROM altered"));
+  run_sql(uri, "ALTER TABLE altered ALTER COLUMN n TYPE varchar(8)");
+  const Call both[] = {{.text = "BEGIN", .prepare = false}, {.text = "SELECT n FROM altered"}};
+  const auto failed = other->run(both, {});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::unavailable);
+  ASSERT_TRUE(other->execute("ROLLBACK"));
+  EXPECT_TRUE(other->run(both, {}));
+}
+
+TEST_F(Commands, that_the_server_does_not_know_leave_what_is_prepared_alone) {
+  const auto session = connect();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(session->execute("SELECT 42::int8"));
+  const Call unknown{.text = "DO $$ BEGIN RAISE feature_not_supported; END $$", .prepare = false};
+  EXPECT_FALSE(session->run({&unknown, 1}, {}));
+  EXPECT_EQ(prepared(*session), 1);
+  EXPECT_TRUE(session->execute("SELECT 42::int8"));
+  EXPECT_EQ(prepared(*session), 1);
 }
 
 TEST_F(Commands, go_on_unprepared_when_a_pooler_changes_the_server_behind_them) {

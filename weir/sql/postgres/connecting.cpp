@@ -92,11 +92,14 @@ Result<std::unique_ptr<Session>> Session::connect(const ConnectOptions& options,
   std::vector<Error> errors;
   for (const auto index : hosts->order()) {
     auto session = connect_to(*hosts, index, options, clock, patience);
-    if (session && options.role == Role::primary &&
-        !hosts->found_primary(index, (*session)->timeline_)) {
-      session = unavailable(
-          fmt::format("PostgreSQL: {} takes writes on timeline {}, which a fail-over has ended",
-                      to_string(hosts->all()[index]), (*session)->timeline_));
+    if (session && options.role == Role::primary) {
+      if (auto replaced = hosts->found_primary(index, (*session)->timeline_)) {
+        (*session)->replaced_ = std::move(*replaced);
+      } else {
+        session = unavailable(
+            fmt::format("PostgreSQL: {} takes writes on timeline {}, which a fail-over has ended",
+                        to_string(hosts->all()[index]), (*session)->timeline_));
+      }
     }
     if (session) return session;
     // Whoever gives up says nothing about the host.

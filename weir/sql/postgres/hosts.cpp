@@ -211,17 +211,20 @@ std::vector<std::size_t> Hosts::order() const {
   return order;
 }
 
-bool Hosts::found_primary(std::size_t index, std::uint32_t timeline) {
+std::optional<std::stop_token> Hosts::found_primary(std::size_t index, std::uint32_t timeline) {
   const std::lock_guard lock(mutex_);
-  if (timeline != 0 && timeline < timeline_) return false;
+  if (timeline != 0 && timeline < timeline_) return std::nullopt;
+  const auto before = primary_;
   const auto found = static_cast<std::ptrdiff_t>(index);
   const bool promoted = timeline_ != 0 && timeline > timeline_;
-  if (promoted || (primary_ >= 0 && primary_ != found)) ++changes_;
+  if (promoted || (before >= 0 && before != found)) ++changes_;
   primary_ = found;
   if (timeline > timeline_) {
     // With the lock held: who sees the change gets no more answers of the old primary.
+    const bool name_moved = promoted && before == found;
     for (std::size_t host = 0; host < all_.size(); ++host) {
-      if (host != index) std::exchange(replaced_[host], {}).request_stop();
+      if (host == index && !name_moved) continue;
+      std::exchange(replaced_[host], {}).request_stop();
     }
     timeline_ = timeline;
   }
@@ -229,7 +232,7 @@ bool Hosts::found_primary(std::size_t index, std::uint32_t timeline) {
     if (rank < 0) rank = 0;
   }
   ranks_[index] = -1;
-  return true;
+  return all_.size() < 2 ? std::stop_token() : replaced_[index].get_token();
 }
 
 void Hosts::saw_primary(std::size_t index, std::uint32_t timeline) {

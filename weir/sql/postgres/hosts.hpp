@@ -53,15 +53,16 @@ class Hosts {
   /// Indices of all in the order in which the primary is to be looked for: where it was last found,
   /// then those that did not fail, then those that did, longest ago first.
   std::vector<std::size_t> order() const;
-  /// Somebody connected to a primary there. False when it is one of the past, and not to be used.
+  /// Somebody connected to a primary there. Nothing when it is one of the past, not to be used.
   /// `timeline` 0: not known.
-  bool found_primary(std::size_t index, std::uint32_t timeline = 0);
+  /// Else what replaced() gives from then on.
+  std::optional<std::stop_token> found_primary(std::size_t index, std::uint32_t timeline = 0);
   /// Somebody saw a primary there, without need of one. Makes a difference only when its timeline
   /// is a later one than any before.
   void saw_primary(std::size_t index, std::uint32_t timeline);
-  /// Stopped when another host is found to be the primary of a later timeline: for a connection to
-  /// this one, made as to the primary. Before anybody can see the change; what it calls must not
-  /// call in here. Of a database with one host: never.
+  /// Stopped when the primary of a later timeline is found, at another host or where this one's
+  /// name leads by then: for a connection to this one, made as to the primary. Before anybody can
+  /// see the change; what it calls must not call in here. Of a database with one host: never.
   std::stop_token replaced(std::size_t index) const;
   /// It could not be reached, or is not the primary.
   void failed(std::size_t index);

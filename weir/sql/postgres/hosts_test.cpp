@@ -144,11 +144,14 @@ TEST(Hosts, let_no_primary_of_the_past_count_once_a_later_one_has_been_seen) {
 
 TEST(Hosts, count_a_later_timeline_at_the_same_place_as_a_change) {
   const auto hosts = Hosts::of("host=a,b").value();
-  hosts->found_primary(0, 3);
+  const auto to_old = hosts->found_primary(0, 3).value();
   hosts->found_primary(0, 3);
   EXPECT_EQ(hosts->changes(), 0u);
-  hosts->found_primary(0, 4);  // its name leads elsewhere now
+  EXPECT_FALSE(to_old.stop_requested());
+  const auto to_new = hosts->found_primary(0, 4).value();  // its name leads elsewhere now
   EXPECT_EQ(hosts->changes(), 1u);
+  EXPECT_TRUE(to_old.stop_requested());
+  EXPECT_FALSE(to_new.stop_requested());
   EXPECT_EQ(hosts->timeline(), 4u);
 }
 

@@ -127,6 +127,8 @@ Result<void> Replicas::ask(std::size_t host, std::unique_ptr<Session>& session,
     if (!replica) return core_.is_primary(host, at, now);
     core_.is_replica(host, at, hindrance, now);
   });
+  // One of the past; by now the name may lead to another.
+  if (!replica && at.timeline < hosts_->timeline()) session.reset();
   return {};
 }
 

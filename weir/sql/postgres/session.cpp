@@ -114,6 +114,8 @@ class Session::Answers {
   bool done = false;
   /// At least one of its statements has been executed.
   bool executed = false;
+  /// At least one was to be executed by the name under which it is prepared.
+  bool by_name = false;
   bool changed = false;
   /// While a statement is being cancelled a warning may say that a commit, though done, has not
   /// reached the replicas that it must reach.
@@ -199,6 +201,7 @@ bool Session::send(const Call& call, Answers& answers) {
     answers.expect(Answers::Kind::rows);
     return send_unprepared(call.text, call.params);
   }
+  answers.by_name = true;
   const Arguments arguments(call.params);
   if (way.prepare) {
     if (PQsendPrepare(connection, way.name.c_str(), std::string(call.text).c_str(),
@@ -315,17 +318,21 @@ Result<std::vector<Rows>> Session::run(std::span<const Call> calls, const Patien
 Result<std::vector<Rows>> Session::round_trip(std::span<const Call> calls,
                                               const Patience& patience) {
   const bool idle = !in_transaction();
-  bool executed = false;
-  auto results = try_round_trip(calls, patience, executed);
-  if (results || broken_ || !prepared_for_else(results.error())) return results;
+  Tried tried;
+  auto results = try_round_trip(calls, patience, tried);
+  const bool as_prepared = !results && tried.by_name && prepared_for_else(results.error());
+  if (broken_ || !as_prepared) return results;
   statements_.turn_off();
   // Nothing of it has been done, so that it may be done again.
-  if (executed || !idle || in_transaction()) return results;
-  return try_round_trip(calls, patience, executed);
+  if (!tried.executed && idle && !in_transaction()) return try_round_trip(calls, patience, tried);
+  auto error = results.error();
+  error.code = Code::unavailable;
+  error.reason = Reason::engine_unavailable;
+  return error;
 }
 
 Result<std::vector<Rows>> Session::try_round_trip(std::span<const Call> calls,
-                                                  const Patience& patience, bool& executed) {
+                                                  const Patience& patience, Tried& tried) {
   if (broken_) return unavailable("PostgreSQL: the connection is broken");
   if (patience.stop.stop_requested()) return cancelled();
   if (replaced_.stop_requested()) return replaced();
@@ -334,7 +341,7 @@ Result<std::vector<Rows>> Session::try_round_trip(std::span<const Call> calls,
   for (const auto& call : calls) sent = sent && send(call, answers);
   sent = sent && PQpipelineSync(connection_.get()) == 1;
   const auto settled = settle(answers, sent ? Result<void>() : break_off(), patience);
-  executed = answers.executed;
+  tried = {.executed = answers.executed, .by_name = answers.by_name};
   if (!settled) return settled.error();
   return std::move(answers.results);
 }

@@ -152,8 +152,13 @@ class Session {
   Result<void> apply_settings(const Patience& patience);
   Result<void> wait(Interest interest, const Patience& patience);
   Result<std::vector<Rows>> round_trip(std::span<const Call> calls, const Patience& patience);
+  /// Whether at least one of a run's statements was executed, and one went by a prepared name.
+  struct Tried {
+    bool executed = false;
+    bool by_name = false;
+  };
   Result<std::vector<Rows>> try_round_trip(std::span<const Call> calls, const Patience& patience,
-                                           bool& executed);
+                                           Tried& tried);
   bool send(const Call& call, Answers& answers);
   bool send_unprepared(std::string_view text, const Params& params);
   Bounds bounds(const Patience& patience) const;
