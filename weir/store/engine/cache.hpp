@@ -16,7 +16,7 @@ namespace weir::engine {
 /// Keeps values that never change, up to a number of bytes. What was asked for since the hand last
 /// passed it gets a second chance (CLOCK), so one pass over everything does not wash out what is
 /// used all the time.
-/// Not for values that can change: nothing in here grows old but by forget().
+/// Not for values that can change: nothing in here grows old.
 /// Threads: any. A value lives as long as somebody holds it.
 template <class Key, class Value, class Hash = std::hash<Key>>
 class Cache {
@@ -51,16 +51,6 @@ class Cache {
     entry.bytes = bytes;
     if (fresh) shard.ring.push_back(key);
     while (shard.bytes > shard_bytes_max_) shard.evict();
-  }
-
-  /// Lets everything go.
-  void forget() {
-    for (auto& shard : shards_) {
-      const std::lock_guard lock(shard.mutex);
-      shard.entries.clear();
-      shard.ring.clear();
-      shard.bytes = shard.hand = 0;
-    }
   }
 
   std::size_t bytes_max() const { return shard_bytes_max_ * shards_count; }

@@ -80,14 +80,6 @@ TEST(Cache, of_no_bytes_keeps_nothing) {
   EXPECT_EQ(cache.find(1), nullptr);
 }
 
-TEST(Cache, forgets) {
-  Texts cache(100'000);
-  for (std::uint64_t i = 0; i < 100; ++i) cache.put(i, text(i), 10);
-  cache.forget();
-  EXPECT_EQ(cache.bytes(), 0u);
-  for (std::uint64_t i = 0; i < 100; ++i) EXPECT_EQ(cache.find(i), nullptr);
-}
-
 TEST(Cache, serves_threads_at_once) {
   Texts cache(50'000);
   std::vector<std::jthread> threads;

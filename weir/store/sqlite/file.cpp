@@ -377,7 +377,8 @@ Result<std::shared_ptr<const RunSet>> File::runs(ReadConnection& connection, con
   if (!row) return damaged("meta.index_generation is missing");
   const auto generation = connection.generation.integer(0);
   connection.generation.reset();
-  auto known = std::make_shared<const RunSet>();
+  static const auto none = std::make_shared<const RunSet>();
+  auto known = none;
   {
     const std::lock_guard lock(runs_mutex_);
     if (kept.log() == kept_as_) known = runs_;
